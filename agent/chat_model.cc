@@ -1,0 +1,80 @@
+#include "agent/chat_model.h"
+
+#include "base/json.h"
+
+#include <nlohmann/json.hpp>
+
+namespace facet::agent {
+
+using nlohmann::ordered_json;
+
+TokenUsage& TokenUsage::operator+=(const TokenUsage& other) {
+  prompt_tokens += other.prompt_tokens;
+  cached_tokens += other.cached_tokens;
+  completion_tokens += other.completion_tokens;
+  prefilled_tokens += other.prefilled_tokens;
+  return *this;
+}
+
+ordered_json usage_json(const TokenUsage& usage) {
+  return {{"prompt_tokens", usage.prompt_tokens},
+          {"cached_tokens", usage.cached_tokens},
+          {"completion_tokens", usage.completion_tokens},
+          {"prefilled_tokens", usage.prefilled_tokens}};
+}
+
+ordered_json step_json(const StepResult& step) {
+  ordered_json calls = ordered_json::array();
+  for (const ToolCall& call : step.tool_calls) {
+    calls.push_back({{"id", call.id}, {"name", call.name}, {"arguments", call.arguments}});
+  }
+  return {{"text", step.text},
+          {"tool_calls", std::move(calls)},
+          {"raw", step.raw},
+          {"stopped_on", step.stopped_on},
+          {"parse_error", step.parse_error},
+          {"ids", step.ids},
+          {"finish_reason", engine::finish_reason_name(step.finish_reason)},
+          {"usage", usage_json(step.usage)}};
+}
+
+namespace {
+
+Result<engine::FinishReason> finish_reason_from_name(const std::string& name) {
+  using engine::FinishReason;
+  for (const FinishReason reason :
+       {FinishReason::stop, FinishReason::length, FinishReason::cancelled, FinishReason::timeout}) {
+    if (engine::finish_reason_name(reason) == name) return reason;
+  }
+  return Error{Code::invalid_data, "unknown finish reason '" + name + "' in a recorded step"};
+}
+
+}  // namespace
+
+Result<StepResult> step_from_json(const ordered_json& json) {
+  StepResult step;
+  try {
+    step.text = json.at("text").get<std::string>();
+    for (const auto& call : json.at("tool_calls")) {
+      step.tool_calls.push_back({.id = call.at("id").get<std::string>(),
+                                 .name = call.at("name").get<std::string>(),
+                                 .arguments = call.at("arguments").get<std::string>()});
+    }
+    step.raw = json.at("raw").get<std::string>();
+    step.stopped_on = json.at("stopped_on").get<std::string>();
+    step.parse_error = json.at("parse_error").get<std::string>();
+    step.ids = json.at("ids").get<std::vector<engine::TokenId>>();
+    FACET_TRY(step.finish_reason,
+              finish_reason_from_name(json.at("finish_reason").get<std::string>()));
+    const auto& usage = json.at("usage");
+    step.usage = {.prompt_tokens = usage.at("prompt_tokens").get<std::int64_t>(),
+                  .cached_tokens = usage.at("cached_tokens").get<std::int64_t>(),
+                  .completion_tokens = usage.at("completion_tokens").get<std::int64_t>(),
+                  .prefilled_tokens = usage.at("prefilled_tokens").get<std::int64_t>()};
+  } catch (const ordered_json::exception& error) {
+    return Error{Code::invalid_data, std::string("recorded step: ") + error.what()};
+  }
+  return step;
+}
+
+}  // namespace facet::agent

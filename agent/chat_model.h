@@ -1,0 +1,123 @@
+// ChatModel: what the planner loop needs from a model. A Conversation only ever grows: each step
+// extends the same sequence, so nothing that was computed is computed again.
+#pragma once
+
+#include "base/chat.h"
+#include "base/result.h"
+#include "engine/engine.h"
+#include "prompts/dialect.h"
+
+#include <nlohmann/json_fwd.hpp>
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace facet::agent {
+
+/// Counts of tokens. Over a whole conversation prefilled == prompt and
+/// prefilled + completion == the length of the sequence: the proof that nothing is computed twice.
+struct TokenUsage {
+  std::int64_t prompt_tokens = 0;      ///< Tokens given to the model: instructions, user, results.
+  std::int64_t cached_tokens = 0;      ///< Of a step's context, tokens that were already computed.
+  std::int64_t completion_tokens = 0;  ///< Tokens the model sampled.
+  std::int64_t prefilled_tokens = 0;   ///< Tokens that went through prefill.
+
+  TokenUsage& operator+=(const TokenUsage& other);
+  bool operator==(const TokenUsage&) const = default;
+};
+
+/// {"prompt_tokens", "cached_tokens", "completion_tokens", "prefilled_tokens"}.
+nlohmann::ordered_json usage_json(const TokenUsage& usage);
+
+/// What a conversation begins with.
+struct ConversationSpec {
+  std::string instructions;      ///< Added to the dialect's own system text; may be empty.
+  bool plan_first = true;        ///< Ask for one "Plan: ..." line where the model knows that form.
+  std::vector<ToolSpec> tools;   ///< Declared to the model, in this order.
+  std::vector<Message> history;  ///< Earlier user and assistant messages.
+};
+
+struct StepOptions {
+  std::int64_t tokens_max = 512;
+  engine::SamplingOptions sampling{.temperature = 0.0F};
+  std::stop_token stop;
+  std::chrono::milliseconds time_max{0};  ///< 0: none.
+};
+
+/// One output of the model. Everything a journal needs to put the conversation back to this point.
+struct StepResult {
+  std::string text;                  ///< Everything that is not a call.
+  std::vector<ToolCall> tool_calls;  ///< Without ids; the loop gives them.
+  std::string raw;                   ///< The output with control tokens spelled.
+  std::string stopped_on;            ///< The control token that ended the output, or empty.
+  std::string parse_error;           ///< Not empty: a call in the output cannot be read.
+  std::vector<engine::TokenId> ids;  ///< Empty for models without a tokenizer.
+  engine::FinishReason finish_reason = engine::FinishReason::stop;
+  TokenUsage usage;  ///< Of this step alone.
+  double prefill_ms = 0.0;
+  double decode_ms = 0.0;
+};
+
+nlohmann::ordered_json step_json(const StepResult& step);
+/// invalid_data when `json` is not what step_json writes.
+Result<StepResult> step_from_json(const nlohmann::ordered_json& json);
+
+/// Called with what has become certain of the output while it streams in.
+using StepSink = std::function<void(const prompts::ParseEvent&)>;
+
+/// One conversation with a model: one owner, not thread-safe. The model must outlive it.
+class Conversation {
+ public:
+  Conversation() = default;
+  Conversation(const Conversation&) = delete;
+  Conversation& operator=(const Conversation&) = delete;
+  virtual ~Conversation() = default;
+
+  /// Says `text` as the user. It reaches the model with the next step.
+  virtual Status add_user(std::string_view text) = 0;
+
+  /// Lets the model go on until it stops, calls tools or a limit of `options` is reached.
+  /// limit_exceeded when the context is full; cancel, timeout and length are finish reasons.
+  virtual Result<StepResult> generate(const StepOptions& options, const StepSink& sink) = 0;
+
+  /// Puts a recorded output in the place of generate(): no sampling, the same state afterwards.
+  virtual Status replay(const StepResult& step) = 0;
+
+  /// Gives the results of the calls of the last output. `outputs[i]` answers `calls[i]`.
+  virtual Status add_tool_outputs(const std::vector<ToolCall>& calls,
+                                  const std::vector<ToolOutput>& outputs) = 0;
+
+  /// Tokens add_tool_outputs would add.
+  [[nodiscard]] virtual Result<std::int64_t> count_tool_outputs(
+      const std::vector<ToolCall>& calls, const std::vector<ToolOutput>& outputs) const = 0;
+
+  /// Tokens in the context so far, those not yet computed included.
+  [[nodiscard]] virtual std::int64_t context_tokens() const = 0;
+  [[nodiscard]] virtual std::int64_t context_tokens_max() const = 0;
+  /// Summed over all steps so far.
+  [[nodiscard]] virtual TokenUsage usage() const = 0;
+};
+
+/// Immutable and shared; conversations may be used from different threads.
+class ChatModel {
+ public:
+  ChatModel() = default;
+  ChatModel(const ChatModel&) = delete;
+  ChatModel& operator=(const ChatModel&) = delete;
+  virtual ~ChatModel() = default;
+
+  [[nodiscard]] virtual std::string name() const = 0;
+  /// Equal strings: a journal written with the one can be resumed with the other.
+  [[nodiscard]] virtual std::string identity() const = 0;
+  /// invalid_argument for tools the dialect cannot declare, naming the tool.
+  [[nodiscard]] virtual Result<std::unique_ptr<Conversation>> start(
+      const ConversationSpec& spec) const = 0;
+};
+
+}  // namespace facet::agent

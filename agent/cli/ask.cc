@@ -1,0 +1,112 @@
+// facet ask: one question, one run.
+#include "agent/cli/commands.h"
+#include "agent/cli/paths.h"
+#include "agent/cli/run_view.h"
+#include "agent/cli/workbench.h"
+#include "base/json.h"
+
+#include <nlohmann/json.hpp>
+
+#include <utility>
+
+namespace facet::agent::cli {
+
+namespace {
+
+constexpr int kRunsSearchedMax = 100;
+
+/// The record to resume; "last" is the newest run that has not been answered.
+Result<RunRecord> find_run(const Journal& journal, const std::string& id) {
+  if (id != "last") return journal.run(id);
+  FACET_TRY(const auto runs, journal.runs(kRunsSearchedMax));
+  for (const RunRecord& run : runs) {
+    if (run.status != run_finish_name(RunFinish::answered)) return run;
+  }
+  return Error{Code::not_found, "the journal holds no run that is not finished"};
+}
+
+/// The options the run was begun with, approvals as they are given now.
+Result<AskOptions> resumed_options(const AskOptions& given) {
+  std::filesystem::path path = given.agent.journal;
+  if (path.empty()) {
+    FACET_TRY(path, default_journal());
+  }
+  FACET_TRY(const auto journal, Journal::open(path));
+  FACET_TRY(const RunRecord record, find_run(*journal, given.resume));
+  FACET_TRY(const auto json, parse_json(record.options, "options of the recorded run"));
+  AskOptions options = given;
+  options.resume = record.id;
+  FACET_TRY(options.agent, agent_options_from_json(json));
+  options.agent.journal = path.string();
+  options.agent.model.threads = given.agent.model.threads;
+  options.agent.model.device = given.agent.model.device;
+  options.agent.yes = given.agent.yes;
+  options.agent.rerun = given.agent.rerun;
+  return options;
+}
+
+}  // namespace
+
+int run_exit_code(const RunResult& result) {
+  switch (result.finish) {
+    case RunFinish::answered:
+    case RunFinish::client_tools:
+      return exit_ok;
+    case RunFinish::limit:
+      return exit_limit;
+    case RunFinish::approval_needed:
+      return exit_approval;
+    case RunFinish::cancelled:
+      return exit_interrupted;
+    case RunFinish::failed:
+      return exit_code_of(result.error.code);
+  }
+  return exit_failed;
+}
+
+int run_ask(const AskOptions& given, Environment environment) {
+  Console& console = environment.console;
+  const bool is_json = given.json || given.events;
+  AskOptions options = given;
+  if (!given.resume.empty()) {
+    auto resumed = resumed_options(given);
+    if (!resumed) return console.fail(resumed.error(), is_json);
+    options = *std::move(resumed);
+  }
+  Failure failure;
+  const auto bench = Workbench::open(options.agent, console, failure);
+  if (!bench) return console.fail(failure.error, is_json, failure.exit_code);
+  PassageBook book;
+  const auto registry = bench->toolbox().make_registry(book);
+  if (!registry) return console.fail(registry.error(), is_json);
+  auto session = Session::open({.model = &bench->model(),
+                                .registry = &*registry,
+                                .executor = &bench->executor(),
+                                .clock = &bench->clock(),
+                                .passages = &book,
+                                .journal = bench->journal()},
+                               bench->session_options());
+  if (!session) return console.fail(session.error(), is_json);
+  RunView view(console, options.quiet);
+  const EventSink sink = [&](const Event& event) {
+    if (options.events) {
+      console.out_json(event_json(event));
+    } else if (!options.json) {
+      view.show(event);
+    }
+  };
+  RunResult result;
+  if (options.resume.empty()) {
+    result = (*session)->run(options.question, sink, environment.stop);
+  } else {
+    auto resumed = (*session)->resume(options.resume, sink, environment.stop);
+    if (!resumed) return console.fail(resumed.error(), is_json);
+    result = *std::move(resumed);
+  }
+  if (options.json && !options.events) console.out_json(run_result_json(result));
+  const int exit_code = run_exit_code(result);
+  // The error is inside of the JSON result already; people and logs read the line.
+  return exit_code == exit_ok ? exit_ok : console.fail(result.error, false, exit_code);
+}
+
+}  // namespace facet::agent::cli

@@ -1,0 +1,162 @@
+// The commands of `facet`, as plain functions over plain options: flags.cc fills the options from
+// the command line, and nothing else here knows how a command line looks.
+#pragma once
+
+#include "agent/cli/console.h"
+#include "agent/loop.h"
+#include "agent/toolbox.h"
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+namespace facet::agent::cli {
+
+/// What a command works with. `stop` is Ctrl-C.
+struct Environment {
+  Console& console;
+  std::stop_token stop;
+};
+
+struct ModelOptions {
+  std::string model;     ///< A path or a name; empty: pocket.
+  std::string embedder;  ///< A path, a name or "none"; empty: pocket.
+  std::string dialect;   ///< Empty: by the vocabulary.
+  std::string device;    ///< "cpu", "auto" or "cuda[:n]"; empty: $FACET_DEVICE, else cpu.
+  int threads = 0;
+};
+
+/// What `ask`, `chat`, `run` and `serve` share.
+struct AgentOptions {
+  ModelOptions model;
+  std::string store;      ///< Empty: the default store, if there is one.
+  std::string workspace;  ///< Empty: none.
+  std::string journal;    ///< Empty: the default journal.
+  bool no_journal = false;
+  std::vector<std::string> plugins;
+  std::vector<std::string> tools;                    ///< Empty: all.
+  int passages_max = ToolboxOptions{}.passages_max;  ///< Of one search.
+  std::string instructions;
+  bool no_plan = false;
+  bool yes = false;
+  bool rerun = false;
+  Budgets budgets;
+  engine::SamplingOptions sampling{.temperature = 0.0F};
+};
+
+struct AskOptions {
+  AgentOptions agent;
+  std::string question;
+  std::string resume;  ///< A run id, or "last".
+  bool json = false;
+  bool events = false;  ///< Every event as one line of JSON.
+  bool quiet = false;   ///< Only the answer and its citations.
+};
+int run_ask(const AskOptions& options, Environment environment);
+/// 0 answered, 3 limit, 4 approval, 130 cancelled, else by the error.
+int run_exit_code(const RunResult& result);
+
+struct ChatOptions {
+  AgentOptions agent;
+  bool json = false;
+};
+int run_chat(const ChatOptions& options, Environment environment);
+
+struct RunOptions {
+  AgentOptions agent;
+  std::string file;
+  std::vector<std::string> variables;  ///< Each "name=value".
+  bool json = false;
+};
+int run_workflow_file(const RunOptions& options, Environment environment);
+
+struct ServeOptions {
+  AgentOptions agent;
+  std::string host = "127.0.0.1";
+  std::uint16_t port = 8080;
+  std::vector<std::string> origins;  ///< Allowed beside loopback origins.
+  bool json = false;
+};
+int run_serve(const ServeOptions& options, Environment environment);
+
+struct IndexOptions {
+  std::int64_t chunk_tokens_max = 32;  ///< About two sentences: what the pocket model reads best.
+  std::vector<std::string> roots;
+  std::string store;
+  std::string model;     ///< Whose tokenizer measures chunks.
+  std::string embedder;  ///< As ModelOptions::embedder.
+  int threads = 0;
+  bool json = false;
+};
+int run_index(const IndexOptions& options, Environment environment);
+
+struct SearchOptions {
+  std::string query;
+  std::string store;
+  std::string embedder;
+  int top_k = 5;
+  int threads = 0;
+  bool json = false;
+};
+int run_search(const SearchOptions& options, Environment environment);
+
+struct GenerateOptions {
+  ModelOptions model;
+  std::string prompt;  ///< "-": stdin.
+  bool no_control = false;
+  bool chat = false;  ///< Take the prompt as a user's message.
+  std::int64_t tokens_max = 256;
+  engine::SamplingOptions sampling{.temperature = 0.0F};
+  bool json = false;
+};
+int run_generate(const GenerateOptions& options, Environment environment);
+
+struct TokenizeOptions {
+  std::string model;
+  bool control = false;
+  bool bos = false;
+  bool json = false;
+};
+int run_tokenize(const TokenizeOptions& options, Environment environment);
+
+struct PromptOptions {
+  std::string dialect = "functiongemma";
+};
+int run_prompt_render(const PromptOptions& options, Environment environment);
+int run_prompt_parse(const PromptOptions& options, Environment environment);
+
+struct ToolsOptions {
+  AgentOptions agent;
+  std::string name;       ///< call
+  std::string arguments;  ///< call: JSON text of an object.
+  bool json = false;
+};
+int run_tools_list(const ToolsOptions& options, Environment environment);
+int run_tools_call(const ToolsOptions& options, Environment environment);
+
+struct PluginOptions {
+  std::string file;
+  bool json = false;
+};
+int run_plugin_inspect(const PluginOptions& options, Environment environment);
+
+struct ModelsOptions {
+  std::string model;
+  bool json = false;
+};
+int run_models_list(const ModelsOptions& options, Environment environment);
+int run_models_inspect(const ModelsOptions& options, Environment environment);
+
+struct DoctorOptions {
+  AgentOptions agent;
+  bool json = false;
+};
+int run_doctor(const DoctorOptions& options, Environment environment);
+
+/// Parses `argv` and runs one command; the exit code of the program.
+int run_command_line(int argc, const char* const* argv, Environment environment);
+
+}  // namespace facet::agent::cli

@@ -1,0 +1,305 @@
+// The command line of `facet`: the only file that knows how flags are parsed. It fills plain
+// options; the commands do the rest.
+#include "agent/cli/commands.h"
+
+#include <CLI/CLI.hpp>
+
+#include <functional>
+#include <memory>
+#include <utility>
+
+namespace facet::agent::cli {
+
+namespace {
+
+constexpr const char* kFooter =
+    "Results go to stdout, progress and errors to stderr. With --json a result is one JSON value;\n"
+    "an error is then {\"error\": {\"code\", \"message\"}} on stdout as well as a line on stderr.\n"
+    "\n"
+    "Exit codes: 0 ok, 1 failed, 2 usage, 3 a budget or limit ended the run, 4 approval needed or\n"
+    "denied, 5 model or backend unavailable, 124 timeout, 130 interrupted.\n"
+    "\n"
+    "Environment: FACET_HOME (all paths), XDG_DATA_HOME, FACET_DEVICE (cpu, auto), FACET_CPU\n"
+    "(avx512, avx2, portable), NO_COLOR.";
+
+/// What a parsed command line will run.
+using Command = std::function<int(Environment)>;
+
+/// Binds `options` to `run` when `app` is the command that was given. CLI11 fills the options while
+/// it parses, so they must live at an address that stays.
+template <typename Options>
+void bind(CLI::App& app,
+          Command& command,
+          std::shared_ptr<Options> options,
+          int (*run)(const Options&, Environment)) {
+  app.callback([&command, options = std::move(options), run] {
+    command = [options, run](Environment environment) { return run(*options, environment); };
+  });
+}
+
+void add_json(CLI::App& app, bool& json) {
+  app.add_flag("--json", json, "Print the result as JSON");
+}
+
+void add_model(CLI::App& app, ModelOptions& model) {
+  app.add_option("-m,--model",
+                 model.model,
+                 "Generator: a GGUF, a model folder, or a name in the model folders (pocket)");
+  app.add_option("--dialect",
+                 model.dialect,
+                 "functiongemma, gemma3, gemma3-json, gemma3-python or gemma3-tool-code (by the "
+                 "model's vocabulary)");
+  app.add_option("--device", model.device, "cpu or auto ($FACET_DEVICE, else cpu)");
+  app.add_option("--threads", model.threads, "Threads to compute with (one per core)")
+      ->check(CLI::Range(0, 1024));
+}
+
+void add_sampling(CLI::App& app, engine::SamplingOptions& sampling) {
+  app.add_option("--temperature", sampling.temperature, "0 is greedy (0)");
+  app.add_option("--top-k-tokens", sampling.top_k, "Sample from the best K tokens; 0: off (64)");
+  app.add_option("--top-p", sampling.top_p, "Sample from the best tokens of this mass (0.95)");
+  app.add_option("--min-p", sampling.min_p, "Least probability relative to the best (0)");
+  app.add_option("--repetition-penalty", sampling.repetition_penalty, "1: off (1)");
+  app.add_option("--seed", sampling.seed, "Seed of the sampler (0)");
+}
+
+void add_tools(CLI::App& app, AgentOptions& agent) {
+  app.add_option("--store", agent.store, "Store to search in (the default store, if it exists)");
+  app.add_option("--embedder", agent.model.embedder, "Embedding model, or none (pocket)");
+  app.add_option("--passages", agent.passages_max, "Passages of one search_documents (3)")
+      ->check(CLI::Range(1, 20));
+  app.add_option("--workspace", agent.workspace, "Folder that list_files and read_file may see");
+  app.add_option("--plugin", agent.plugins, "Plugin to load tools from; may be repeated");
+  app.add_option("--tools", agent.tools, "Offer only these tools, by name")->delimiter(',');
+  app.add_flag("-y,--yes", agent.yes, "Allow calls that change something without asking");
+}
+
+void add_agent(CLI::App& app, AgentOptions& agent) {
+  add_model(app, agent.model);
+  add_tools(app, agent);
+  add_sampling(app, agent.sampling);
+  app.add_option("--instructions", agent.instructions, "Added to the system text");
+  app.add_flag("--no-plan", agent.no_plan, "Do not ask for a plan first");
+  Budgets& budgets = agent.budgets;
+  app.add_option("--steps-max", budgets.steps_max, "Outputs of the model in one run (8)");
+  app.add_option("--tokens-max", budgets.tokens_max, "Sampled tokens in one run (4096)");
+  app.add_option("--step-tokens-max", budgets.step_tokens_max, "Sampled tokens in one step (768)");
+  app.add_option("--tool-calls-max", budgets.tool_calls_max, "Tool calls in one run (16)");
+  app.add_option_function<std::int64_t>(
+         "--seconds-max",
+         [&budgets](const std::int64_t& value) {
+           budgets.seconds_max = std::chrono::seconds(value);
+         },
+         "Seconds of one run (120)")
+      ->check(CLI::Range(std::int64_t{1}, std::int64_t{86'400}));
+}
+
+void add_ask(CLI::App& app, Command& command) {
+  auto options = std::make_shared<AskOptions>();
+  CLI::App& ask = *app.add_subcommand("ask", "Answer one question with tools and documents");
+  CLI::Option* question = ask.add_option("question", options->question, "The question");
+  CLI::Option* resume =
+      ask.add_option("--resume", options->resume, "Go on with a killed run: its id, or last");
+  question->excludes(resume);
+  add_agent(ask, options->agent);
+  ask.add_option("--journal", options->agent.journal, "Journal of runs (the default journal)");
+  ask.add_flag("--no-journal", options->agent.no_journal, "Record nothing")->excludes(resume);
+  ask.add_flag("--rerun",
+               options->agent.rerun,
+               "With --resume: repeat calls that may have happened before the kill");
+  add_json(ask, options->json);
+  ask.add_flag("--events", options->events, "Print every event as one line of JSON");
+  ask.add_flag("-q,--quiet", options->quiet, "Print only the answer and its citations");
+  const AskOptions* given = options.get();
+  bind(ask, command, options, run_ask);
+  ask.parse_complete_callback([given] {
+    if (given->question.empty() && given->resume.empty()) {
+      throw CLI::RequiredError("question");
+    }
+  });
+}
+
+void add_chat(CLI::App& app, Command& command) {
+  auto options = std::make_shared<ChatOptions>();
+  CLI::App& chat = *app.add_subcommand(
+      "chat", "Answer questions, one per line of stdin, in one conversation (/quit ends it)");
+  add_agent(chat, options->agent);
+  add_json(chat, options->json);
+  bind(chat, command, options, run_chat);
+}
+
+void add_journal(CLI::App& app, AgentOptions& agent) {
+  app.add_option("--journal", agent.journal, "Journal of runs (the default journal)");
+  app.add_flag("--no-journal", agent.no_journal, "Record nothing");
+}
+
+void add_run(CLI::App& app, Command& command) {
+  auto options = std::make_shared<RunOptions>();
+  CLI::App& run = *app.add_subcommand("run", "Run a workflow of agent prompts and tool calls");
+  run.add_option("file", options->file, "The workflow, a YAML file")->required();
+  run.add_option("--set", options->variables, "name=value: a variable; may be repeated")
+      ->allow_extra_args(false);
+  add_agent(run, options->agent);
+  add_journal(run, options->agent);
+  add_json(run, options->json);
+  bind(run, command, options, run_workflow_file);
+}
+
+void add_serve(CLI::App& app, Command& command) {
+  auto options = std::make_shared<ServeOptions>();
+  CLI::App& serve =
+      *app.add_subcommand("serve", "Serve GET /healthz and the websocket /v1/responses");
+  serve.add_option("--host", options->host, "Numeric address to listen on (127.0.0.1)");
+  serve.add_option("--port", options->port, "Port; 0: any free one (8080)");
+  serve.add_option("--origin", options->origins, "Origin of pages that may connect");
+  add_agent(serve, options->agent);
+  add_journal(serve, options->agent);
+  add_json(serve, options->json);
+  bind(serve, command, options, run_serve);
+}
+
+void add_index(CLI::App& app, Command& command) {
+  auto options = std::make_shared<IndexOptions>();
+  CLI::App& index = *app.add_subcommand("index", "Bring a store in line with folders and files");
+  index.add_option("roots", options->roots, "Folders or files")->required();
+  index.add_option("--store", options->store, "Folder of the store (the default store)");
+  index.add_option("--chunk-tokens", options->chunk_tokens_max, "Tokens of a passage at most (32)")
+      ->check(CLI::Range(8, 4096));
+  index.add_option("-m,--model", options->model, "Generator whose tokenizer measures chunks");
+  index.add_option("--embedder", options->embedder, "Embedding model, or none (pocket)");
+  index.add_option("--threads", options->threads, "Threads to compute with (one per core)")
+      ->check(CLI::Range(0, 1024));
+  add_json(index, options->json);
+  bind(index, command, options, run_index);
+}
+
+void add_search(CLI::App& app, Command& command) {
+  auto options = std::make_shared<SearchOptions>();
+  CLI::App& search = *app.add_subcommand("search", "Find passages in a store");
+  search.add_option("query", options->query, "What to look for")->required();
+  search.add_option("--store", options->store, "Folder of the store (the default store)");
+  search.add_option("--top-k", options->top_k, "How many passages (5)")->check(CLI::Range(1, 100));
+  search.add_option("--embedder", options->embedder, "Embedding model, or none (pocket)");
+  search.add_option("--threads", options->threads, "Threads to compute with (one per core)")
+      ->check(CLI::Range(0, 1024));
+  add_json(search, options->json);
+  bind(search, command, options, run_search);
+}
+
+void add_generate(CLI::App& app, Command& command) {
+  auto options = std::make_shared<GenerateOptions>();
+  CLI::App& generate = *app.add_subcommand("generate", "Continue a raw prompt, without an agent");
+  add_model(generate, options->model);
+  add_sampling(generate, options->sampling);
+  generate.add_option("-p,--prompt", options->prompt, "The prompt; - reads stdin")->required();
+  generate.add_option("-n,--max-tokens", options->tokens_max, "Tokens to sample at most (256)")
+      ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 20));
+  generate.add_flag(
+      "--no-control", options->no_control, "Take names of control tokens in the prompt as letters");
+  generate.add_flag(
+      "--chat", options->chat, "Take the prompt as a user's message and render it in the dialect");
+  add_json(generate, options->json);
+  bind(generate, command, options, run_generate);
+}
+
+void add_text_commands(CLI::App& app, Command& command) {
+  auto tokenize = std::make_shared<TokenizeOptions>();
+  CLI::App& tokenize_app = *app.add_subcommand("tokenize", "Token ids of the text on stdin");
+  tokenize_app.add_option(
+      "-m,--model", tokenize->model, "A GGUF, a model folder or a .model file (pocket)");
+  tokenize_app.add_flag("--control", tokenize->control, "Let names of control tokens become them");
+  tokenize_app.add_flag("--bos", tokenize->bos, "Begin with the <bos> token");
+  add_json(tokenize_app, tokenize->json);
+  bind(tokenize_app, command, tokenize, run_tokenize);
+
+  CLI::App& prompt = *app.add_subcommand("prompt", "Conversations to prompts and back");
+  prompt.require_subcommand(1);
+  auto dialect = std::make_shared<PromptOptions>();
+  CLI::App& render = *prompt.add_subcommand(
+      "render",
+      "Print the prompt of {\"messages\", \"tools\", \"add_generation_prompt\"} on stdin");
+  render.add_option("--dialect", dialect->dialect, "As in facet ask (functiongemma)");
+  bind(render, command, dialect, run_prompt_render);
+  CLI::App& parse = *prompt.add_subcommand(
+      "parse", "Print the text and the tool calls in the model output on stdin, as JSON");
+  parse.add_option("--dialect", dialect->dialect, "As in facet ask (functiongemma)");
+  bind(parse, command, dialect, run_prompt_parse);
+}
+
+void add_tool_commands(CLI::App& app, Command& command) {
+  CLI::App& tools = *app.add_subcommand("tools", "The tools an agent would have");
+  tools.require_subcommand(1);
+  auto options = std::make_shared<ToolsOptions>();
+  CLI::App& list = *tools.add_subcommand("list", "Names, descriptions and parameters");
+  CLI::App& call = *tools.add_subcommand("call", "Run one tool");
+  call.add_option("name", options->name, "The tool")->required();
+  call.add_option("arguments", options->arguments, "A JSON object")->required();
+  for (CLI::App* sub : {&list, &call}) {
+    add_tools(*sub, options->agent);
+    sub->add_option("-m,--model", options->agent.model.model, "Whose tokenizer packs passages");
+    add_json(*sub, options->json);
+  }
+  bind(list, command, options, run_tools_list);
+  bind(call, command, options, run_tools_call);
+
+  CLI::App& plugin = *app.add_subcommand("plugin", "Tool plugins");
+  plugin.require_subcommand(1);
+  auto plugin_options = std::make_shared<PluginOptions>();
+  CLI::App& inspect = *plugin.add_subcommand("inspect", "What a plugin declares");
+  inspect.add_option("file", plugin_options->file, "The .so file")->required();
+  add_json(inspect, plugin_options->json);
+  bind(inspect, command, plugin_options, run_plugin_inspect);
+}
+
+void add_machine_commands(CLI::App& app, Command& command) {
+  CLI::App& models = *app.add_subcommand("models", "The models on this machine");
+  models.require_subcommand(1);
+  auto options = std::make_shared<ModelsOptions>();
+  CLI::App& list = *models.add_subcommand("list", "Models in the model folders");
+  CLI::App& inspect = *models.add_subcommand("inspect", "Facts about one model");
+  inspect.add_option("model", options->model, "A path or a name (pocket)");
+  inspect.add_option("-m,--model", options->model, "The same");
+  add_json(list, options->json);
+  add_json(inspect, options->json);
+  bind(list, command, options, run_models_list);
+  bind(inspect, command, options, run_models_inspect);
+
+  auto doctor = std::make_shared<DoctorOptions>();
+  CLI::App& doctor_app = *app.add_subcommand("doctor", "Check what Facet needs on this machine");
+  doctor_app.add_option("-m,--model", doctor->agent.model.model, "Generator (pocket)");
+  doctor_app.add_option("--embedder", doctor->agent.model.embedder, "Embedding model (pocket)");
+  doctor_app.add_option("--store", doctor->agent.store, "Store (the default store)");
+  doctor_app.add_option("--device", doctor->agent.model.device, "cpu or auto");
+  add_json(doctor_app, doctor->json);
+  bind(doctor_app, command, doctor, run_doctor);
+}
+
+}  // namespace
+
+int run_command_line(int argc, const char* const* argv, Environment environment) {
+  CLI::App app("Facet lets Gemma models do work: plan, call tools, search documents, cite.",
+               "facet");
+  app.set_version_flag("--version", "facet " FACET_VERSION);
+  app.footer(kFooter);
+  app.require_subcommand(1);
+  Command command;
+  add_ask(app, command);
+  add_chat(app, command);
+  add_run(app, command);
+  add_serve(app, command);
+  add_index(app, command);
+  add_search(app, command);
+  add_tool_commands(app, command);
+  add_text_commands(app, command);
+  add_generate(app, command);
+  add_machine_commands(app, command);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() == 0) return app.exit(error);  // --help and --version.
+    return environment.console.fail({Code::invalid_argument, error.what()}, false);
+  }
+  return command(environment);
+}
+
+}  // namespace facet::agent::cli

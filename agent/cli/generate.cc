@@ -1,0 +1,150 @@
+// facet generate: one raw prompt through the engine, without an agent around it.
+#include "agent/cli/commands.h"
+#include "agent/cli/workbench.h"
+#include "agent/local_chat_model.h"
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+namespace facet::agent::cli {
+
+using engine::TokenId;
+using nlohmann::ordered_json;
+
+namespace {
+
+double ms_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start)
+      .count();
+}
+
+double per_second(std::size_t tokens, double ms) {
+  return ms > 0.0 ? static_cast<double>(tokens) * 1000.0 / ms : 0.0;
+}
+
+/// The prompt as ids: a message rendered by the dialect, or the text itself behind one <bos>.
+Result<std::vector<TokenId>> prompt_ids(const GenerateOptions& options,
+                                        const std::string& text,
+                                        const prompts::Dialect& dialect,
+                                        const engine::Tokenizer& tokenizer) {
+  if (options.chat) {
+    FACET_TRY(const auto segments,
+              dialect.render({.messages = {{.role = Role::user, .content = text}}}));
+    return tokenizer.encode(segments);
+  }
+  const auto kind = options.no_control ? Segment::Kind::data : Segment::Kind::control;
+  const std::vector<Segment> segments = {{.kind = kind, .text = text}};
+  std::vector<TokenId> ids = tokenizer.encode(segments);
+  const bool has_bos = !ids.empty() && ids.front() == tokenizer.bos();
+  if (tokenizer.add_bos() && !has_bos) ids.insert(ids.begin(), tokenizer.bos());
+  return ids;
+}
+
+struct Output {
+  engine::GenerateResult result;
+  prompts::ParsedOutput parsed;
+  std::string parse_error;
+  std::size_t prompt_tokens = 0;
+  double load_ms = 0.0;
+  double prefill_ms = 0.0;
+};
+
+ordered_json output_json(const Output& output) {
+  ordered_json calls = ordered_json::array();
+  for (const ToolCall& call : output.parsed.tool_calls) {
+    calls.push_back({{"name", call.name}, {"arguments", json_or_string(call.arguments)}});
+  }
+  const engine::GenerateResult& result = output.result;
+  // Calls are taken out of the text; without any, the text is exactly what was sampled.
+  const std::string& text = calls.empty() ? result.text : output.parsed.text;
+  ordered_json json = {
+      {"text", text},
+      {"ids", result.ids},
+      {"tool_calls", std::move(calls)},
+      {"finish_reason", engine::finish_reason_name(result.finish_reason)},
+      {"usage",
+       {{"prompt_tokens", output.prompt_tokens},
+        {"cached_tokens", 0},
+        {"completion_tokens", result.ids.size()}}},
+      {"timings",
+       {{"load_ms", output.load_ms},
+        {"prefill_ms", output.prefill_ms},
+        {"decode_ms", result.decode_ms},
+        {"prefill_tokens_per_s", per_second(output.prompt_tokens, output.prefill_ms)},
+        {"decode_tokens_per_s", per_second(result.ids.size(), result.decode_ms)}}}};
+  if (!output.parse_error.empty()) json["parse_error"] = output.parse_error;
+  return json;
+}
+
+Result<Output> generate(const engine::Engine& engine,
+                        const prompts::Dialect& dialect,
+                        const GenerateOptions& options,
+                        const std::string& text,
+                        Environment& environment) {
+  const engine::Tokenizer& tokenizer = engine.tokenizer();
+  FACET_TRY(const std::vector<TokenId> ids, prompt_ids(options, text, dialect, tokenizer));
+  Output output{.prompt_tokens = ids.size()};
+  engine::Sequence sequence = engine.new_sequence();
+  const auto start = std::chrono::steady_clock::now();
+  FACET_TRY_STATUS(sequence.append(ids, environment.stop));
+  output.prefill_ms = ms_since(start);
+  const std::vector<TokenId> stops = stop_ids(dialect, tokenizer);
+  const engine::GenerateRequest request{.tokens_max = options.tokens_max,
+                                        .sampling = options.sampling,
+                                        .stop_ids = stops,
+                                        .text_with_control = false,
+                                        .stop = environment.stop};
+  FACET_TRY(output.result, engine.generate(sequence, request, [&](std::string_view piece, TokenId) {
+    if (!options.json) environment.console.out(printable(piece));
+    return true;
+  }));
+  OutputReader reader(dialect, tokenizer);
+  for (const TokenId id : output.result.ids) {
+    if (std::find(stops.begin(), stops.end(), id) == stops.end()) reader.push(id);
+  }
+  if (auto parsed = reader.finish()) {
+    output.parsed = *std::move(parsed);
+  } else {
+    output.parse_error = parsed.error().message;
+  }
+  return output;
+}
+
+}  // namespace
+
+int run_generate(const GenerateOptions& options, Environment environment) {
+  Console& console = environment.console;
+  if (auto status = engine::validate(options.sampling); !status) {
+    return console.fail(status.error(), options.json);
+  }
+  std::string text = options.prompt;
+  if (text == "-") {
+    auto input = Console::read_stdin();
+    if (!input) return console.fail(input.error(), options.json);
+    text = *std::move(input);
+  }
+  const auto start = std::chrono::steady_clock::now();
+  const auto engine = load_generator(options.model, console);
+  if (!engine) {
+    const bool is_usage = engine.error().code == Code::invalid_argument;
+    return console.fail(engine.error(), options.json, is_usage ? exit_usage : exit_unavailable);
+  }
+  const double load_ms = ms_since(start);
+  const auto model = LocalChatModel::create(*engine, options.model.dialect);
+  if (!model) return console.fail(model.error(), options.json);
+  auto output = generate(**engine, (*model)->dialect(), options, text, environment);
+  if (!output) return console.fail(output.error(), options.json);
+  output->load_ms = load_ms;
+  if (options.json) {
+    console.out_json(output_json(*output));
+  } else {
+    console.out("\n");
+  }
+  if (output->result.finish_reason == engine::FinishReason::cancelled) return exit_interrupted;
+  return exit_ok;
+}
+
+}  // namespace facet::agent::cli

@@ -1,0 +1,164 @@
+// facet index, facet search: documents into a store and out of it again.
+#include "agent/citations.h"
+#include "agent/cli/commands.h"
+#include "agent/cli/paths.h"
+#include "agent/cli/workbench.h"
+#include "agent/engine_embedder.h"
+#include "engine/model/model.h"
+#include "retrieval/store.h"
+
+#include <nlohmann/json.hpp>
+
+#include <utility>
+
+namespace facet::agent::cli {
+
+namespace fs = std::filesystem;
+using nlohmann::ordered_json;
+
+namespace {
+
+/// A store with what it borrows.
+struct OpenStore {
+  std::unique_ptr<retrieval::Embedder> embedder;
+  std::shared_ptr<const engine::Tokenizer> tokenizer;
+  std::unique_ptr<TokenizerCounter> counter;
+  std::unique_ptr<retrieval::Store> store;
+};
+
+Result<fs::path> store_folder(const std::string& given) {
+  if (!given.empty()) return fs::path(given);
+  return default_store();
+}
+
+/// Chunks are measured by the generator's own tokenizer; its weights are not needed for that. Null,
+/// with a warning, when nobody named a model and there is none.
+Result<std::shared_ptr<const engine::Tokenizer>> chunk_tokenizer(const std::string& model,
+                                                                 Console& console) {
+  const auto path = find_model(model, ModelKind::generator);
+  if (path) return engine::load_tokenizer(*path);
+  if (!model.empty()) return path.error();
+  console.warn("chunks are measured in bytes, not in tokens (" + path.error().message + ")");
+  return std::shared_ptr<const engine::Tokenizer>();
+}
+
+Result<OpenStore> open_store(const fs::path& folder,
+                             const std::string& embedder,
+                             const std::optional<std::string>& model,
+                             int threads,
+                             std::int64_t chunk_tokens_max,
+                             Console& console) {
+  OpenStore open;
+  FACET_TRY(const auto embedder_path, choose_embedder(embedder, console));
+  if (embedder_path) {
+    console.progress(0, 0, "loading " + embedder_path->string());
+    auto loaded = load_embedder(*embedder_path, threads);
+    console.end_progress();
+    if (!loaded) return loaded.error();
+    open.embedder = *std::move(loaded);
+  }
+  if (model) {
+    FACET_TRY(open.tokenizer, chunk_tokenizer(*model, console));
+    if (open.tokenizer) open.counter = std::make_unique<TokenizerCounter>(*open.tokenizer);
+  }
+  FACET_TRY(open.store,
+            retrieval::Store::open({.folder = folder,
+                                    .embedder = open.embedder.get(),
+                                    .counter = open.counter.get(),
+                                    .chunk_tokens_max = chunk_tokens_max}));
+  return open;
+}
+
+ordered_json report_json(const retrieval::IndexReport& report) {
+  ordered_json failed = ordered_json::array();
+  for (const retrieval::FailedDocument& document : report.failed) {
+    failed.push_back({{"document", document.document},
+                      {"reason", document.error.message},
+                      {"code", code_name(document.error.code)}});
+  }
+  return {{"added", report.added},
+          {"updated", report.updated},
+          {"deleted", report.deleted},
+          {"unchanged", report.unchanged},
+          {"failed", std::move(failed)},
+          {"chunks", report.chunks}};
+}
+
+void show_report(const retrieval::IndexReport& report, Console& console) {
+  console.out_line(std::to_string(report.added) + " added, " + std::to_string(report.updated) +
+                   " updated, " + std::to_string(report.deleted) + " deleted, " +
+                   std::to_string(report.unchanged) + " unchanged, " +
+                   std::to_string(report.failed.size()) + " failed; " +
+                   std::to_string(report.chunks) + " chunks in the store");
+  for (const retrieval::FailedDocument& document : report.failed) {
+    console.out_line("failed  " + printable(document.document) + ": " +
+                     printable(document.error.message));
+  }
+}
+
+}  // namespace
+
+int run_index(const IndexOptions& options, Environment environment) {
+  Console& console = environment.console;
+  const auto folder = store_folder(options.store);
+  if (!folder) return console.fail(folder.error(), options.json);
+  auto open = open_store(
+      *folder, options.embedder, options.model, options.threads, options.chunk_tokens_max, console);
+  if (!open) return console.fail(open.error(), options.json);
+  const std::vector<fs::path> roots(options.roots.begin(), options.roots.end());
+  const auto report = open->store->index(
+      roots,
+      [&](const retrieval::IndexProgress& progress) {
+        console.progress(progress.done, progress.total, progress.document);
+      },
+      environment.stop);
+  console.end_progress();
+  if (!report) return console.fail(report.error(), options.json);
+  if (options.json) {
+    console.out_json(report_json(*report));
+  } else {
+    show_report(*report, console);
+  }
+  return exit_ok;
+}
+
+int run_search(const SearchOptions& options, Environment environment) {
+  Console& console = environment.console;
+  const auto folder = store_folder(options.store);
+  if (!folder) return console.fail(folder.error(), options.json);
+  std::error_code error;
+  if (!fs::exists(*folder, error)) {
+    return console.fail(
+        {Code::not_found, "store '" + folder->string() + "' does not exist: run facet index first"},
+        options.json);
+  }
+  const auto open = open_store(*folder,
+                               options.embedder,
+                               std::nullopt,
+                               options.threads,
+                               retrieval::StoreOptions{}.chunk_tokens_max,
+                               console);
+  if (!open) return console.fail(open.error(), options.json);
+  const auto passages = open->store->search(options.query, {.top_k = options.top_k});
+  if (!passages) return console.fail(passages.error(), options.json);
+  ordered_json list = ordered_json::array();
+  std::int64_t number = 0;
+  for (const retrieval::Passage& passage : *passages) {
+    ++number;
+    if (options.json) {
+      list.push_back(passage_json(passage));
+      continue;
+    }
+    std::string place = std::to_string(number) + ". " + passage.document;
+    if (passage.page > 0) place += ", page " + std::to_string(passage.page);
+    if (!passage.heading.empty()) place += ", " + passage.heading;
+    place +=
+        ", bytes " + std::to_string(passage.byte_begin) + "-" + std::to_string(passage.byte_end);
+    console.out_line(console.styled(Style::bold, printable(place)));
+    console.out_line(printable(passage.text) + "\n");
+  }
+  if (options.json) console.out_json({{"query", options.query}, {"passages", std::move(list)}});
+  return exit_ok;
+}
+
+}  // namespace facet::agent::cli

@@ -1,0 +1,217 @@
+// facet models list, facet models inspect, facet doctor: what this machine has.
+#include "agent/cli/commands.h"
+#include "agent/cli/paths.h"
+#include "agent/cli/workbench.h"
+#include "engine/engine.h"
+#include "retrieval/store.h"
+
+#include <nlohmann/json.hpp>
+#include <sys/utsname.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <system_error>
+#include <thread>
+#include <unistd.h>
+
+namespace facet::agent::cli {
+
+namespace fs = std::filesystem;
+using nlohmann::ordered_json;
+
+namespace {
+
+std::string_view kind_name(ModelKind kind) {
+  return kind == ModelKind::generator ? "generator" : "embedder";
+}
+
+std::string megabytes(std::uintmax_t bytes) {
+  const std::uintmax_t tenths = (bytes * 10 + 524'288) / 1'048'576;
+  return std::to_string(tenths / 10) + "." + std::to_string(tenths % 10) + " MiB";
+}
+
+ordered_json info_json(const engine::ModelInfo& info, const engine::Tokenizer& tokenizer) {
+  return {{"name", info.name},
+          {"architecture", info.architecture},
+          {"identity", info.identity},
+          {"kind", info.is_embedder ? "embedder" : "generator"},
+          {"dialect", info.is_embedder ? std::string_view() : default_dialect(tokenizer)},
+          {"parameters", info.parameters},
+          {"weight_bytes", info.weight_bytes},
+          {"weight_types", info.weight_types},
+          {"layers", info.layers},
+          {"hidden", info.hidden},
+          {"vocabulary", info.vocabulary},
+          {"context_tokens_max", info.context_tokens_max},
+          {"kv_bytes_per_token", info.kv_bytes_per_token},
+          {"kv_bytes_fixed", info.kv_bytes_fixed},
+          {"embedding_dim", info.embedding_dim},
+          {"cpu_path", info.cpu_path}};
+}
+
+/// Members of an object, one per line.
+void show_members(const ordered_json& object, Console& console) {
+  for (const auto& [key, value] : object.items()) {
+    std::string padded = key;
+    padded.resize(std::max<std::size_t>(padded.size() + 1, 20), ' ');
+    const std::string text = value.is_string() ? value.get<std::string>() : value.dump();
+    console.out_line(padded + printable(text));
+  }
+}
+
+/// The model of a name as doctor shows it: its facts, or why it cannot be used.
+ordered_json model_check(const std::string& name, ModelKind kind, bool& is_usable) {
+  is_usable = false;
+  const auto path = find_model(name, kind);
+  if (!path) return {{"ok", false}, {"reason", path.error().message}};
+  const auto engine = engine::Engine::load({.model = *path});
+  if (!engine) {
+    return {{"ok", false}, {"path", path->string()}, {"reason", engine.error().message}};
+  }
+  is_usable = true;
+  const engine::ModelInfo& info = (*engine)->info();
+  return {{"ok", true},
+          {"path", path->string()},
+          {"parameters", info.parameters},
+          {"weight_types", info.weight_types},
+          {"cpu_path", info.cpu_path}};
+}
+
+ordered_json store_check(const std::string& given) {
+  fs::path folder = given;
+  if (given.empty()) {
+    const auto path = default_store();
+    if (!path) return {{"ok", false}, {"reason", path.error().message}};
+    folder = *path;
+  }
+  std::error_code error;
+  if (!fs::exists(folder / "store.sqlite", error)) {
+    return {{"ok", false}, {"path", folder.string()}, {"reason", "no store there yet"}};
+  }
+  const auto store = retrieval::Store::open({.folder = folder});
+  if (!store) return {{"ok", false}, {"path", folder.string()}, {"reason", store.error().message}};
+  const auto counts = (*store)->statistics();
+  if (!counts)
+    return {{"ok", false}, {"path", folder.string()}, {"reason", counts.error().message}};
+  return {{"ok", true},
+          {"path", folder.string()},
+          {"documents", counts->documents},
+          {"chunks", counts->chunks},
+          {"vectors", counts->vectors}};
+}
+
+/// Where `program` lies in PATH; empty when it does not.
+std::string find_program(const std::string& program) {
+  const char* value = std::getenv("PATH");
+  std::string_view folders = value == nullptr ? "" : value;
+  while (!folders.empty()) {
+    const std::size_t colon = folders.find(':');
+    const fs::path candidate = fs::path(folders.substr(0, colon)) / program;
+    if (::access(candidate.c_str(), X_OK) == 0) return candidate.string();
+    if (colon == std::string_view::npos) break;
+    folders.remove_prefix(colon + 1);
+  }
+  return {};
+}
+
+ordered_json machine_json() {
+  utsname name{};
+  const bool is_known = ::uname(&name) == 0;
+  const auto pages = static_cast<std::int64_t>(::sysconf(_SC_PHYS_PAGES));
+  const auto page_bytes = static_cast<std::int64_t>(::sysconf(_SC_PAGESIZE));
+  ordered_json sets = ordered_json::array();
+#if defined(__x86_64__)
+  if (__builtin_cpu_supports("avx2") != 0) sets.push_back("avx2");
+  if (__builtin_cpu_supports("fma") != 0) sets.push_back("fma");
+  if (__builtin_cpu_supports("avx512f") != 0) sets.push_back("avx512f");
+  if (__builtin_cpu_supports("avx512bw") != 0) sets.push_back("avx512bw");
+  if (__builtin_cpu_supports("avx512vnni") != 0) sets.push_back("avx512vnni");
+#endif
+  return {{"system", is_known ? std::string(name.sysname) + " " + name.release : ""},
+          {"processor", is_known ? name.machine : ""},
+          {"cores", std::thread::hardware_concurrency()},
+          {"memory_bytes", pages > 0 && page_bytes > 0 ? pages * page_bytes : 0},
+          {"instruction_sets", std::move(sets)}};
+}
+
+ordered_json plugins_check() {
+  ordered_json files = ordered_json::array();
+  for (const fs::path& plugin : list_plugins()) files.push_back(plugin.string());
+  return {{"ok", true}, {"files", std::move(files)}};
+}
+
+ordered_json pdftotext_check() {
+  const std::string path = find_program("pdftotext");
+  if (path.empty()) {
+    return {{"ok", false},
+            {"reason",
+             "pdftotext is not in PATH: PDF documents cannot be indexed (Debian package "
+             "poppler-utils)"}};
+  }
+  return {{"ok", true}, {"path", path}};
+}
+
+}  // namespace
+
+int run_models_list(const ModelsOptions& options, Environment environment) {
+  Console& console = environment.console;
+  ordered_json list = ordered_json::array();
+  for (const FoundModel& model : list_models()) {
+    if (options.json) {
+      list.push_back({{"name", model.name},
+                      {"kind", kind_name(model.kind)},
+                      {"path", model.path.string()},
+                      {"bytes", model.bytes}});
+    } else {
+      console.out_line(console.styled(Style::bold, printable(model.name)) + "  " +
+                       std::string(kind_name(model.kind)) + "  " + megabytes(model.bytes) + "  " +
+                       printable(model.path.string()));
+    }
+  }
+  if (options.json) console.out_json({{"models", std::move(list)}});
+  return exit_ok;
+}
+
+int run_models_inspect(const ModelsOptions& options, Environment environment) {
+  Console& console = environment.console;
+  const auto path = find_model(options.model, ModelKind::generator);
+  if (!path) return console.fail(path.error(), options.json, exit_unavailable);
+  const auto engine = engine::Engine::load({.model = *path});
+  if (!engine) return console.fail(engine.error(), options.json, exit_unavailable);
+  const ordered_json info = info_json((*engine)->info(), (*engine)->tokenizer());
+  if (options.json) {
+    console.out_json(info);
+  } else {
+    show_members(info, console);
+  }
+  return exit_ok;
+}
+
+int run_doctor(const DoctorOptions& options, Environment environment) {
+  Console& console = environment.console;
+  bool has_generator = false;
+  bool has_embedder = false;
+  ordered_json report = {{"version", FACET_VERSION}, {"machine", machine_json()}};
+  const auto device = check_device(options.agent.model.device);
+  report["device"] = device ? ordered_json{{"ok", true}, {"name", "cpu"}}
+                            : ordered_json{{"ok", false}, {"reason", device.error().message}};
+  report["model"] = model_check(options.agent.model.model, ModelKind::generator, has_generator);
+  report["embedder"] = model_check(options.agent.model.embedder, ModelKind::embedder, has_embedder);
+  report["store"] = store_check(options.agent.store);
+  const auto journal = default_journal();
+  report["journal"] = journal ? ordered_json{{"ok", true}, {"path", journal->string()}}
+                              : ordered_json{{"ok", false}, {"reason", journal.error().message}};
+  report["pdftotext"] = pdftotext_check();
+  report["plugins"] = plugins_check();
+  // Searching by words needs no embedder, and a store can be made: neither is a failure.
+  const bool is_ok = has_generator && device.has_value();
+  report["ok"] = is_ok;
+  if (options.json) {
+    console.out_json(report);
+  } else {
+    show_members(report, console);
+  }
+  return is_ok ? exit_ok : exit_unavailable;
+}
+
+}  // namespace facet::agent::cli

@@ -1,0 +1,219 @@
+#include "agent/cli/workbench.h"
+
+#include "agent/cli/paths.h"
+#include "base/json.h"
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdlib>
+#include <iostream>
+#include <system_error>
+#include <unistd.h>
+#include <utility>
+
+namespace facet::agent::cli {
+
+namespace fs = std::filesystem;
+using nlohmann::ordered_json;
+
+Status check_device(const std::string& device) {
+  std::string name = device;
+  if (name.empty()) {
+    const char* value = std::getenv("FACET_DEVICE");
+    name = value == nullptr ? "cpu" : value;
+  }
+  if (name.empty() || name == "cpu" || name == "auto") return ok();
+  if (name == "cuda" || name.starts_with("cuda:")) {
+    return Error{Code::unavailable,
+                 "device '" + name + "' is not available: this build computes on the CPU only"};
+  }
+  return Error{Code::invalid_argument,
+               "unknown device '" + name + "': known are cpu, auto and cuda[:n]"};
+}
+
+Result<std::shared_ptr<const engine::Engine>> load_generator(const ModelOptions& options,
+                                                             Console& console) {
+  FACET_TRY_STATUS(check_device(options.device));
+  FACET_TRY(const fs::path path, find_model(options.model, ModelKind::generator));
+  console.progress(0, 0, "loading " + path.string());
+  auto engine = engine::Engine::load({.model = path, .threads = options.threads});
+  console.end_progress();
+  if (!engine) return engine.error();
+  return std::shared_ptr<const engine::Engine>(*std::move(engine));
+}
+
+Result<std::optional<fs::path>> choose_embedder(const std::string& name, Console& console) {
+  if (name == "none") return std::optional<fs::path>();
+  auto path = find_model(name, ModelKind::embedder);
+  if (path) return std::optional<fs::path>(*std::move(path));
+  if (!name.empty()) return path.error();
+  console.warn("no embedder: search is by words only (" + path.error().message + ")");
+  return std::optional<fs::path>();
+}
+
+Result<ToolboxOptions> toolbox_options(const AgentOptions& options, Console& console) {
+  ToolboxOptions toolbox{.only = options.tools,
+                         .passages_max = options.passages_max,
+                         .threads = options.model.threads};
+  if (!options.store.empty()) {
+    toolbox.store = options.store;
+  } else if (const auto store = default_store()) {
+    std::error_code error;
+    if (fs::exists(*store / "store.sqlite", error)) toolbox.store = *store;
+  }
+  if (toolbox.store) {
+    std::error_code error;
+    if (!fs::exists(*toolbox.store, error)) {
+      return Error{Code::not_found,
+                   "store '" + toolbox.store->string() + "' does not exist: run facet index first"};
+    }
+    FACET_TRY(toolbox.embedder, choose_embedder(options.model.embedder, console));
+  }
+  if (!options.workspace.empty()) toolbox.workspace = options.workspace;
+  for (const std::string& plugin : options.plugins) toolbox.plugins.emplace_back(plugin);
+  return toolbox;
+}
+
+namespace {
+
+std::string absolute(const std::string& path) {
+  std::error_code error;
+  if (path.empty() || !fs::exists(path, error)) return path;
+  const fs::path full = fs::absolute(path, error);
+  return error ? path : full.string();
+}
+
+/// Questions go to stderr and come back on stdin, so both must be terminals.
+bool is_person_there() {
+  return ::isatty(STDIN_FILENO) == 1 && ::isatty(STDERR_FILENO) == 1;
+}
+
+bool ask_person(const ApprovalQuestion& question) {
+  std::string prompt = "facet: run " + question.call.name + " " + question.call.arguments + " (" +
+                       std::string(effect_name(question.effect)) + ")";
+  if (question.may_have_run) prompt += "; it may have run before the run was killed";
+  std::cerr << printable(prompt) << "? [y/N] " << std::flush;
+  std::string line;
+  if (!std::getline(std::cin, line)) return false;
+  return line == "y" || line == "Y" || line == "yes";
+}
+
+}  // namespace
+
+ordered_json agent_options_json(const AgentOptions& options) {
+  std::vector<std::string> plugins;
+  for (const std::string& plugin : options.plugins) plugins.push_back(absolute(plugin));
+  const engine::SamplingOptions& sampling = options.sampling;
+  const Budgets& budgets = options.budgets;
+  return {{"model", absolute(options.model.model)},
+          {"embedder", absolute(options.model.embedder)},
+          {"dialect", options.model.dialect},
+          {"store", absolute(options.store)},
+          {"workspace", absolute(options.workspace)},
+          {"plugins", plugins},
+          {"tools", options.tools},
+          {"passages_max", options.passages_max},
+          {"instructions", options.instructions},
+          {"no_plan", options.no_plan},
+          {"steps_max", budgets.steps_max},
+          {"tokens_max", budgets.tokens_max},
+          {"step_tokens_max", budgets.step_tokens_max},
+          {"tool_calls_max", budgets.tool_calls_max},
+          {"seconds_max", budgets.seconds_max.count()},
+          {"temperature", sampling.temperature},
+          {"top_k", sampling.top_k},
+          {"top_p", sampling.top_p},
+          {"min_p", sampling.min_p},
+          {"seed", sampling.seed}};
+}
+
+Result<AgentOptions> agent_options_from_json(const ordered_json& json) {
+  try {
+    AgentOptions options;
+    options.model.model = json.at("model").get<std::string>();
+    options.model.embedder = json.at("embedder").get<std::string>();
+    options.model.dialect = json.at("dialect").get<std::string>();
+    options.store = json.at("store").get<std::string>();
+    options.workspace = json.at("workspace").get<std::string>();
+    options.plugins = json.at("plugins").get<std::vector<std::string>>();
+    options.tools = json.at("tools").get<std::vector<std::string>>();
+    options.passages_max = json.at("passages_max").get<int>();
+    options.instructions = json.at("instructions").get<std::string>();
+    options.no_plan = json.at("no_plan").get<bool>();
+    options.budgets.steps_max = json.at("steps_max").get<int>();
+    options.budgets.tokens_max = json.at("tokens_max").get<std::int64_t>();
+    options.budgets.step_tokens_max = json.at("step_tokens_max").get<std::int64_t>();
+    options.budgets.tool_calls_max = json.at("tool_calls_max").get<int>();
+    options.budgets.seconds_max = std::chrono::seconds(json.at("seconds_max").get<std::int64_t>());
+    options.sampling.temperature = json.at("temperature").get<float>();
+    options.sampling.top_k = json.at("top_k").get<std::int32_t>();
+    options.sampling.top_p = json.at("top_p").get<float>();
+    options.sampling.min_p = json.at("min_p").get<float>();
+    options.sampling.seed = json.at("seed").get<std::uint64_t>();
+    return options;
+  } catch (const ordered_json::exception& error) {
+    return Error{Code::invalid_data, std::string("options of the recorded run: ") + error.what()};
+  }
+}
+
+Workbench::~Workbench() = default;
+
+Status Workbench::open_journal(const AgentOptions& options, Console& console) {
+  if (options.no_journal) return ok();
+  if (!options.journal.empty()) {
+    FACET_TRY(journal_, Journal::open(options.journal));
+    return ok();
+  }
+  const auto path = default_journal();
+  auto journal = path ? Journal::open(*path) : Result<std::unique_ptr<Journal>>(path.error());
+  if (journal) {
+    journal_ = *std::move(journal);
+  } else {
+    console.warn("this run is not recorded and cannot be resumed: " + journal.error().message);
+  }
+  return ok();
+}
+
+std::unique_ptr<Workbench> Workbench::open(const AgentOptions& options,
+                                           Console& console,
+                                           Failure& failure) {
+  std::unique_ptr<Workbench> bench(new Workbench());
+  bench->options_ = options;
+  const auto fail = [&](const Error& error, std::optional<int> exit_code = std::nullopt) {
+    failure = {.error = error, .exit_code = exit_code.value_or(exit_code_of(error.code))};
+    return nullptr;
+  };
+  auto engine = load_generator(options.model, console);
+  if (!engine) {
+    const bool is_usage = engine.error().code == Code::invalid_argument;
+    return fail(engine.error(), is_usage ? exit_usage : exit_unavailable);
+  }
+  auto model = LocalChatModel::create(*engine, options.model.dialect);
+  if (!model) return fail(model.error());
+  bench->model_ = *std::move(model);
+  const auto toolbox = toolbox_options(options, console);
+  if (!toolbox) return fail(toolbox.error());
+  auto opened = Toolbox::open(*toolbox, &bench->model_->engine().tokenizer());
+  if (!opened) return fail(opened.error());
+  bench->toolbox_ = *std::move(opened);
+  if (auto status = bench->open_journal(options, console); !status) return fail(status.error());
+  constexpr std::chrono::seconds kToolSecondsMax{30};
+  bench->executor_ = std::make_unique<tools::Executor>(tools::ExecutorOptions{
+      .tool_timeout = std::min(kToolSecondsMax, options.budgets.seconds_max)});
+  return bench;
+}
+
+SessionOptions Workbench::session_options() const {
+  SessionOptions session{.instructions = options_.instructions,
+                         .plan_first = !options_.no_plan,
+                         .budgets = options_.budgets,
+                         .sampling = options_.sampling,
+                         .policy = {.allow_all = options_.yes, .allow_rerun = options_.rerun},
+                         .journal_options = dump_json(agent_options_json(options_))};
+  if (is_person_there()) session.policy.ask = ask_person;
+  return session;
+}
+
+}  // namespace facet::agent::cli

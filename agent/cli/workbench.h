@@ -1,0 +1,83 @@
+// Workbench: model, tools and journal of one command, opened from its options. What `ask`, `chat`,
+// `run`, `serve` and `tools` have in common.
+#pragma once
+
+#include "agent/cli/commands.h"
+#include "agent/journal.h"
+#include "agent/local_chat_model.h"
+#include "agent/loop.h"
+#include "agent/toolbox.h"
+#include "base/clock.h"
+#include "base/result.h"
+#include "tools/executor.h"
+#include "tools/tool.h"
+
+#include <nlohmann/json_fwd.hpp>
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace facet::agent::cli {
+
+/// An error with the exit code of its place: every failure to have a model is "unavailable",
+/// whatever broke it.
+struct Failure {
+  Error error;
+  int exit_code = exit_failed;
+};
+
+/// unavailable for "cuda", which this build has no backend for; invalid_argument for anything but
+/// cpu, auto and cuda[:n]. An empty `device` is $FACET_DEVICE.
+Status check_device(const std::string& device);
+
+/// Finds and loads a generator; what is loading is shown on a terminal.
+Result<std::shared_ptr<const engine::Engine>> load_generator(const ModelOptions& options,
+                                                             Console& console);
+
+/// The embedder that `name` says: empty is pocket's (a warning and nullopt where it is missing),
+/// "none" is nullopt. not_found for any other that is missing.
+Result<std::optional<std::filesystem::path>> choose_embedder(const std::string& name,
+                                                             Console& console);
+
+/// The options of a toolbox. A default store that does not exist is no store.
+Result<ToolboxOptions> toolbox_options(const AgentOptions& options, Console& console);
+
+/// The options of a run as the journal keeps them, paths made absolute, and back.
+nlohmann::ordered_json agent_options_json(const AgentOptions& options);
+Result<AgentOptions> agent_options_from_json(const nlohmann::ordered_json& json);
+
+class Workbench {
+ public:
+  /// Null and `failure` filled when something cannot be opened.
+  static std::unique_ptr<Workbench> open(const AgentOptions& options,
+                                         Console& console,
+                                         Failure& failure);
+
+  Workbench(const Workbench&) = delete;
+  Workbench& operator=(const Workbench&) = delete;
+  ~Workbench();
+
+  [[nodiscard]] const LocalChatModel& model() const { return *model_; }
+  [[nodiscard]] const Toolbox& toolbox() const { return *toolbox_; }
+  [[nodiscard]] const tools::Executor& executor() const { return *executor_; }
+  [[nodiscard]] const Clock& clock() const { return clock_; }
+  /// Null with `no_journal`, and (after a warning) where the default journal cannot be written.
+  [[nodiscard]] Journal* journal() const { return journal_.get(); }
+  /// What a session of these options is opened with; approvals are asked for on a terminal.
+  [[nodiscard]] SessionOptions session_options() const;
+
+ private:
+  Workbench() = default;
+  Status open_journal(const AgentOptions& options, Console& console);
+
+  AgentOptions options_;
+  std::unique_ptr<LocalChatModel> model_;
+  std::unique_ptr<Toolbox> toolbox_;
+  std::unique_ptr<tools::Executor> executor_;
+  std::unique_ptr<Journal> journal_;
+  SystemClock clock_;
+};
+
+}  // namespace facet::agent::cli

@@ -1,0 +1,52 @@
+// What retrieval asks of a model, answered by our own engine.
+#pragma once
+
+#include "base/result.h"
+#include "engine/engine.h"
+#include "engine/tokenizer/tokenizer.h"
+#include "retrieval/embedder.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace facet::agent {
+
+/// EmbeddingGemma's prompts in front of texts. A text longer than the model's context is embedded
+/// by as much of its beginning as fits: chunks are shorter, so that only long queries are affected.
+/// Thread-safe.
+class EngineEmbedder final : public retrieval::Embedder {
+ public:
+  /// invalid_argument when `engine` holds no embedder.
+  static Result<std::unique_ptr<EngineEmbedder>> create(
+      std::shared_ptr<const engine::Engine> engine);
+
+  [[nodiscard]] std::size_t dimension() const override;
+  [[nodiscard]] std::string identity() const override;
+  [[nodiscard]] Result<std::vector<float>> embed_query(std::string_view text) const override;
+  [[nodiscard]] Result<std::vector<float>> embed_document(std::string_view title,
+                                                          std::string_view text) const override;
+
+ private:
+  explicit EngineEmbedder(std::shared_ptr<const engine::Engine> engine);
+  [[nodiscard]] Result<std::vector<float>> embed(std::string_view prompt) const;
+
+  std::shared_ptr<const engine::Engine> engine_;
+};
+
+/// Counts tokens of data text. Thread-safe; borrows the tokenizer.
+class TokenizerCounter final : public retrieval::TokenCounter {
+ public:
+  explicit TokenizerCounter(const engine::Tokenizer& tokenizer) : tokenizer_(tokenizer) {}
+  [[nodiscard]] std::int64_t count(std::string_view text) const override {
+    return static_cast<std::int64_t>(tokenizer_.encode(text).size());
+  }
+
+ private:
+  const engine::Tokenizer& tokenizer_;
+};
+
+}  // namespace facet::agent

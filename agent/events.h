@@ -1,0 +1,136 @@
+// Events: everything that happens in a run, as plain values in the order it happens. Whoever shows,
+// stores or sends a run does it from these.
+#pragma once
+
+#include "agent/chat_model.h"
+#include "agent/citations.h"
+#include "base/chat.h"
+#include "base/result.h"
+
+#include <nlohmann/json_fwd.hpp>
+
+#include <chrono>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+namespace facet::agent {
+
+struct RunStarted {
+  std::string run_id;
+  std::string question;
+  std::string model;
+  bool is_resumed = false;
+};
+
+/// The line "Plan: search_documents, calculator." a model may begin with.
+struct PlanMade {
+  std::string text;                ///< Without "Plan: ".
+  std::vector<std::string> steps;  ///< The names between the commas, without the final stop.
+};
+
+/// A piece of text of the model that is not the plan and not a call.
+struct TextDelta {
+  std::string text;
+  int step = 0;
+};
+
+/// The name of a call has become certain; its arguments are still streaming.
+struct ToolCallStarted {
+  std::string name;
+};
+
+struct ToolCalled {
+  ToolCall call;
+};
+
+struct ToolReturned {
+  ToolCall call;
+  ToolOutput output;
+  std::string outcome;  ///< "ok", "tool_error", "repeated", "denied", "too_large", ...
+  std::chrono::milliseconds elapsed{0};
+  bool is_replayed = false;  ///< Taken from the journal; the tool did not run again.
+};
+
+struct CitationFound {
+  Citation citation;
+};
+
+struct StepFinished {
+  int step = 0;  ///< From 1.
+  StepResult result;
+  bool is_replayed = false;
+};
+
+/// How a run ended.
+enum class RunFinish {
+  answered,
+  client_tools,     ///< A call of a tool that the client runs; the run goes on with its outputs.
+  limit,            ///< A budget or the loop breaker.
+  approval_needed,  ///< A call needs a yes and nobody can be asked.
+  cancelled,
+  failed,
+};
+/// "answered", "client_tools", "limit", "approval_needed", "cancelled", "failed".
+std::string_view run_finish_name(RunFinish finish);
+
+/// One call of the run with what came back.
+struct CallRecord {
+  ToolCall call;
+  ToolOutput output;
+  std::string outcome;
+  std::chrono::milliseconds elapsed{0};
+};
+
+struct RunResult {
+  std::string run_id;
+  RunFinish finish = RunFinish::failed;
+  std::string plan;
+  std::string answer;
+  std::vector<Citation> citations;  ///< Those no passage was found for included.
+  std::vector<CallRecord> calls;
+  std::vector<ToolCall> client_calls;  ///< Waiting for the client; finish is client_tools.
+  TokenUsage usage;
+  int steps = 0;
+  double prefill_ms = 0.0;
+  double decode_ms = 0.0;
+  /// Why the run ended, unless it was answered.
+  Error error{Code::internal, ""};
+};
+
+struct RunFinished {
+  RunResult result;
+};
+
+using Event = std::variant<RunStarted,
+                           PlanMade,
+                           TextDelta,
+                           ToolCallStarted,
+                           ToolCalled,
+                           ToolReturned,
+                           CitationFound,
+                           StepFinished,
+                           RunFinished>;
+
+/// Called on the thread that runs the loop, in order; RunFinished comes exactly once and last.
+using EventSink = std::function<void(const Event&)>;
+
+/// {"type": "run_started" | "plan" | "text_delta" | "tool_call_started" | "tool_call" |
+/// "tool_result" | "citation" | "step" | "run_finished" | "error", ...}. A run that failed ends
+/// with "error".
+nlohmann::ordered_json event_json(const Event& event);
+
+/// {"run_id", "finish_reason", "answer", "plan", "citations", "tool_calls", "usage", "steps",
+/// "timings"} and, unless answered, "error": {"code", "message"}.
+nlohmann::ordered_json run_result_json(const RunResult& result);
+
+/// {"code", "message"}.
+nlohmann::ordered_json error_json(const Error& error);
+
+/// `text` as JSON when it is, else as a string: what a call's arguments and output become inside
+/// another JSON value.
+nlohmann::ordered_json json_or_string(std::string_view text);
+
+}  // namespace facet::agent

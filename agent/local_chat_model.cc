@@ -1,0 +1,330 @@
+#include "agent/local_chat_model.h"
+
+#include "agent/plan_constraint.h"
+#include "base/check.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+namespace facet::agent {
+
+using engine::TokenId;
+
+std::string_view default_dialect(const engine::Tokenizer& tokenizer) {
+  const auto call = tokenizer.find_token("<start_function_call>");
+  return call && tokenizer.is_control(*call) ? "functiongemma" : "gemma3-json";
+}
+
+std::string system_text(std::string_view dialect,
+                        std::string_view instructions,
+                        bool has_tools,
+                        bool plan_first) {
+  std::string text;
+  if (dialect == "functiongemma") {
+    // This exact sentence is what FunctionGemma was trained to be switched on by.
+    text = "You are a model that can do function calling with the following functions";
+    if (plan_first && has_tools) text += ". Plan first.";
+  }
+  if (!instructions.empty()) {
+    if (!text.empty()) text += '\n';
+    text += instructions;
+  }
+  return text;
+}
+
+std::vector<TokenId> stop_ids(const prompts::Dialect& dialect, const engine::Tokenizer& tokenizer) {
+  std::vector<TokenId> ids = {tokenizer.eos()};
+  for (const std::string& token : dialect.stop_tokens()) {
+    const auto id = tokenizer.find_token(token);
+    if (id && std::find(ids.begin(), ids.end(), *id) == ids.end()) ids.push_back(*id);
+  }
+  return ids;
+}
+
+OutputReader::OutputReader(const prompts::Dialect& dialect, const engine::Tokenizer& tokenizer)
+    : tokenizer_(tokenizer), decoder_(tokenizer), parser_(dialect.make_parser()) {}
+
+std::vector<prompts::ParseEvent> OutputReader::push(TokenId id) {
+  using Kind = Segment::Kind;
+  if (!tokenizer_.is_control(id)) {
+    const std::string text = decoder_.push(id);
+    raw_ += text;
+    return text.empty() ? std::vector<prompts::ParseEvent>{} : parser_->feed(text, Kind::data);
+  }
+  // A control token ends any character that was still incomplete.
+  const std::string rest = decoder_.finish();
+  std::vector<prompts::ParseEvent> events;
+  if (!rest.empty()) events = parser_->feed(rest, Kind::data);
+  const std::string_view spelled = tokenizer_.token_text(id);
+  raw_ += rest;
+  raw_ += spelled;
+  for (auto& event : parser_->feed(spelled, Kind::control)) events.push_back(std::move(event));
+  return events;
+}
+
+Result<prompts::ParsedOutput> OutputReader::finish() {
+  const std::string rest = decoder_.finish();
+  raw_ += rest;
+  if (!rest.empty()) parser_->feed(rest, Segment::Kind::data);
+  return parser_->finish();
+}
+
+namespace {
+
+double ms_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start)
+      .count();
+}
+
+/// The constraint every step of a conversation starts from; null where the dialect has none.
+Result<std::unique_ptr<engine::Constraint>> call_constraint(const prompts::Dialect& dialect,
+                                                            const engine::Tokenizer& tokenizer,
+                                                            const std::vector<ToolSpec>& tools) {
+  const std::string trigger(dialect.call_trigger());
+  if (trigger.empty()) return std::unique_ptr<engine::Constraint>();
+  engine::ConstraintOptions options{.trigger = trigger};
+  for (const TokenId id : stop_ids(dialect, tokenizer)) {
+    options.free_control.emplace_back(tokenizer.token_text(id));
+  }
+  if (tools.empty()) {
+    // Nothing can be called, so the trigger stays outside of the free control tokens.
+    Grammar nothing;
+    nothing.set_root(nothing.literal(""));
+    return engine::make_constraint(nothing, tokenizer, options);
+  }
+  options.free_control.push_back(trigger);
+  FACET_TRY(const Grammar grammar, dialect.call_grammar(tools, {}));
+  return engine::make_constraint(grammar, tokenizer, options);
+}
+
+class LocalConversation final : public Conversation {
+ public:
+  LocalConversation(std::shared_ptr<const engine::Engine> engine,
+                    const prompts::Dialect& dialect,
+                    prompts::RenderInput opening,
+                    std::unique_ptr<engine::Constraint> constraint,
+                    std::unique_ptr<engine::Constraint> plan_constraint)
+      : engine_(std::move(engine)),
+        dialect_(dialect),
+        opening_(std::move(opening)),
+        constraint_(std::move(constraint)),
+        plan_constraint_(std::move(plan_constraint)),
+        stop_ids_(stop_ids(dialect, engine_->tokenizer())),
+        sequence_(engine_->new_sequence()) {}
+
+  Status add_user(std::string_view text) override {
+    std::vector<Segment> segments;
+    if (!opened_) {
+      opening_.messages.push_back({.role = Role::user, .content = std::string(text)});
+      FACET_TRY(segments, dialect_.render(opening_));
+      opened_ = true;
+      opening_ = {};
+    } else {
+      FACET_TRY(segments, dialect_.render_user_turn(text, stopped_on_));
+    }
+    plans_next_ = plan_constraint_ != nullptr;
+    return extend(segments);
+  }
+
+  Result<StepResult> generate(const StepOptions& options, const StepSink& sink) override {
+    FACET_CHECK(opened_);
+    StepResult step;
+    step.usage.cached_tokens = static_cast<std::int64_t>(sequence_.tokens().size());
+    step.usage.prompt_tokens = static_cast<std::int64_t>(pending_.size());
+    step.usage.prefilled_tokens = step.usage.prompt_tokens;
+    const auto start = std::chrono::steady_clock::now();
+    if (auto status = sequence_.append(pending_, options.stop); !status) {
+      if (status.error().code != Code::cancelled) return status.error();
+      return cancelled_in_prefill(std::move(step));
+    }
+    pending_.clear();
+    step.prefill_ms = ms_since(start);
+    FACET_TRY_STATUS(sample(options, sink, step));
+    usage_ += step.usage;
+    return step;
+  }
+
+  Status replay(const StepResult& step) override {
+    FACET_CHECK(opened_);
+    const std::int64_t room = context_tokens_max() - context_tokens();
+    if (static_cast<std::int64_t>(step.ids.size()) > room) {
+      return Error{Code::limit_exceeded,
+                   "a recorded output of " + std::to_string(step.ids.size()) +
+                       " tokens does not fit the " + std::to_string(room) +
+                       " that are left of the context"};
+    }
+    const auto vocabulary = static_cast<TokenId>(engine_->tokenizer().size());
+    for (const TokenId id : step.ids) {
+      if (id < 0 || id >= vocabulary) {
+        return Error{Code::invalid_data,
+                     "a recorded output holds token id " + std::to_string(id) +
+                         " outside of the vocabulary"};
+      }
+    }
+    pending_.insert(pending_.end(), step.ids.begin(), step.ids.end());
+    stopped_on_ = step.stopped_on;
+    plans_next_ = false;
+    return ok();
+  }
+
+  Status add_tool_outputs(const std::vector<ToolCall>& calls,
+                          const std::vector<ToolOutput>& outputs) override {
+    FACET_TRY(const auto segments, dialect_.render_tool_outputs(calls, outputs, stopped_on_));
+    return extend(segments);
+  }
+
+  [[nodiscard]] Result<std::int64_t> count_tool_outputs(
+      const std::vector<ToolCall>& calls, const std::vector<ToolOutput>& outputs) const override {
+    FACET_TRY(const auto segments, dialect_.render_tool_outputs(calls, outputs, stopped_on_));
+    return static_cast<std::int64_t>(engine_->tokenizer().encode(segments).size());
+  }
+
+  [[nodiscard]] std::int64_t context_tokens() const override {
+    return static_cast<std::int64_t>(sequence_.tokens().size() + pending_.size());
+  }
+  [[nodiscard]] std::int64_t context_tokens_max() const override {
+    return engine_->info().context_tokens_max;
+  }
+  [[nodiscard]] TokenUsage usage() const override { return usage_; }
+
+ private:
+  Status extend(const std::vector<Segment>& segments) {
+    const std::vector<TokenId> ids = engine_->tokenizer().encode(segments);
+    const std::int64_t room = context_tokens_max() - context_tokens();
+    if (static_cast<std::int64_t>(ids.size()) >= room) {
+      return Error{Code::limit_exceeded,
+                   std::to_string(ids.size()) + " tokens do not fit the " + std::to_string(room) +
+                       " that are left of the " + std::to_string(context_tokens_max()) +
+                       " of the context"};
+    }
+    pending_.insert(pending_.end(), ids.begin(), ids.end());
+    return ok();
+  }
+
+  /// The chunks that were finished stay; the rest stays pending.
+  StepResult cancelled_in_prefill(StepResult step) {
+    const auto done =
+        static_cast<std::int64_t>(sequence_.tokens().size()) - step.usage.cached_tokens;
+    pending_.erase(pending_.begin(), pending_.begin() + done);
+    step.usage.prompt_tokens = done;
+    step.usage.prefilled_tokens = done;
+    step.finish_reason = engine::FinishReason::cancelled;
+    usage_ += step.usage;
+    return step;
+  }
+
+  Status sample(const StepOptions& options, const StepSink& sink, StepResult& step) {
+    const engine::Tokenizer& tokenizer = engine_->tokenizer();
+    OutputReader reader(dialect_, tokenizer);
+    const auto& rules = std::exchange(plans_next_, false) ? plan_constraint_ : constraint_;
+    const auto constraint = rules ? rules->clone() : nullptr;
+    std::size_t read = 0;
+    const auto is_stop = [&](TokenId id) {
+      return std::find(stop_ids_.begin(), stop_ids_.end(), id) != stop_ids_.end();
+    };
+    const auto take = [&](TokenId id) {
+      ++read;
+      if (is_stop(id)) return;
+      for (const auto& event : reader.push(id)) {
+        if (sink) sink(event);
+      }
+    };
+    engine::GenerateRequest request{.tokens_max = options.tokens_max,
+                                    .sampling = options.sampling,
+                                    .stop_ids = stop_ids_,
+                                    .constraint = constraint.get(),
+                                    .stop = options.stop,
+                                    .time_max = options.time_max};
+    const std::size_t before = sequence_.tokens().size();
+    FACET_TRY(const engine::GenerateResult result,
+              engine_->generate(sequence_, request, [&](std::string_view, TokenId) {
+                // The sequence knows every token, the sink only those that finished some text.
+                const auto tokens = sequence_.tokens();
+                while (before + read < tokens.size()) take(tokens[before + read]);
+                return true;
+              }));
+    while (read < result.ids.size()) take(result.ids[read]);
+    step.ids = result.ids;
+    step.finish_reason = result.finish_reason;
+    step.decode_ms = result.decode_ms;
+    step.usage.completion_tokens = static_cast<std::int64_t>(result.ids.size());
+    if (!result.ids.empty() && is_stop(result.ids.back())) {
+      step.stopped_on = tokenizer.token_text(result.ids.back());
+    }
+    stopped_on_ = step.stopped_on;
+    if (auto parsed = reader.finish()) {
+      step.text = parsed->text;
+      step.tool_calls = parsed->tool_calls;
+    } else {
+      step.parse_error = parsed.error().message;
+    }
+    step.raw = reader.raw();
+    return ok();
+  }
+
+  std::shared_ptr<const engine::Engine> engine_;
+  const prompts::Dialect& dialect_;
+  prompts::RenderInput opening_;
+  std::unique_ptr<engine::Constraint> constraint_;
+  std::unique_ptr<engine::Constraint> plan_constraint_;  ///< Null: no plan is asked for.
+  bool plans_next_ = false;  ///< The next output is the first of a user's turn.
+  std::vector<TokenId> stop_ids_;
+  engine::Sequence sequence_;
+  std::vector<TokenId> pending_;
+  std::string stopped_on_;
+  bool opened_ = false;
+  TokenUsage usage_;
+};
+
+}  // namespace
+
+LocalChatModel::LocalChatModel(std::shared_ptr<const engine::Engine> engine,
+                               const prompts::Dialect* dialect)
+    : engine_(std::move(engine)), dialect_(dialect) {}
+
+Result<std::unique_ptr<LocalChatModel>> LocalChatModel::create(
+    std::shared_ptr<const engine::Engine> engine, std::string_view dialect) {
+  if (engine->info().is_embedder) {
+    return Error{Code::invalid_argument,
+                 "model '" + engine->info().name + "' is an embedder, not a generator"};
+  }
+  if (dialect.empty()) dialect = default_dialect(engine->tokenizer());
+  FACET_TRY(const prompts::Dialect* found, prompts::find_dialect(dialect));
+  const std::string_view trigger = found->call_trigger();
+  if (!trigger.empty() && !engine->tokenizer().find_token(trigger)) {
+    return Error{Code::invalid_argument,
+                 "dialect '" + std::string(dialect) + "' needs the token " + std::string(trigger) +
+                     ", which model '" + engine->info().name + "' lacks"};
+  }
+  return std::unique_ptr<LocalChatModel>(new LocalChatModel(std::move(engine), found));
+}
+
+std::string LocalChatModel::name() const {
+  return engine_->info().name;
+}
+
+std::string LocalChatModel::identity() const {
+  return engine_->info().identity + "/" + std::string(dialect_->name());
+}
+
+Result<std::unique_ptr<Conversation>> LocalChatModel::start(const ConversationSpec& spec) const {
+  FACET_TRY(auto constraint, call_constraint(*dialect_, engine_->tokenizer(), spec.tools));
+  // Only a model that says so knows the planning form; others get the prompt they were trained on.
+  const bool plans = spec.plan_first && engine_->info().plans_first && !spec.tools.empty() &&
+                     constraint != nullptr;
+  std::unique_ptr<engine::Constraint> plan_constraint;
+  if (plans) {
+    FACET_TRY(plan_constraint,
+              make_plan_constraint(spec.tools, engine_->tokenizer(), constraint->clone()));
+  }
+  prompts::RenderInput opening{.tools = spec.tools};
+  const std::string system =
+      system_text(dialect_->name(), spec.instructions, !spec.tools.empty(), plans);
+  if (!system.empty()) opening.messages.push_back({.role = Role::system, .content = system});
+  opening.messages.insert(opening.messages.end(), spec.history.begin(), spec.history.end());
+  return std::unique_ptr<Conversation>(std::make_unique<LocalConversation>(
+      engine_, *dialect_, std::move(opening), std::move(constraint), std::move(plan_constraint)));
+}
+
+}  // namespace facet::agent

@@ -1,0 +1,72 @@
+// LocalChatModel: a ChatModel on our own engine. A dialect writes the conversation, the engine
+// extends one sequence, a grammar holds calls to the declared tools.
+#pragma once
+
+#include "agent/chat_model.h"
+#include "engine/engine.h"
+#include "prompts/dialect.h"
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+namespace facet::agent {
+
+/// The dialect of a model by its vocabulary: "functiongemma" when <start_function_call> is a
+/// control token of it, else "gemma3-json".
+std::string_view default_dialect(const engine::Tokenizer& tokenizer);
+
+/// The system text that switches `dialect` to calling tools, `instructions` behind it. The planning
+/// form asks for a first line "Plan: tool, tool.".
+std::string system_text(std::string_view dialect,
+                        std::string_view instructions,
+                        bool has_tools,
+                        bool plan_first);
+
+/// Ids of the tokens that end an output of `dialect`: its stop tokens and the end of sequence.
+std::vector<engine::TokenId> stop_ids(const prompts::Dialect& dialect,
+                                      const engine::Tokenizer& tokenizer);
+
+/// Reads sampled tokens one by one; control tokens reach the parser as control, everything else as
+/// letters. Used wherever output of the engine is parsed. Not thread-safe.
+class OutputReader {
+ public:
+  OutputReader(const prompts::Dialect& dialect, const engine::Tokenizer& tokenizer);
+
+  /// What has become certain with `id`, which is no stop token.
+  std::vector<prompts::ParseEvent> push(engine::TokenId id);
+  /// The rest and the whole.
+  Result<prompts::ParsedOutput> finish();
+  /// Everything read so far, control tokens spelled.
+  [[nodiscard]] const std::string& raw() const { return raw_; }
+
+ private:
+  const engine::Tokenizer& tokenizer_;
+  engine::StreamDecoder decoder_;
+  std::unique_ptr<prompts::StreamParser> parser_;
+  std::string raw_;
+};
+
+class LocalChatModel final : public ChatModel {
+ public:
+  /// `dialect` may be empty: default_dialect. invalid_argument when the engine holds an embedder,
+  /// the dialect is unknown or needs control tokens that the vocabulary lacks.
+  static Result<std::unique_ptr<LocalChatModel>> create(
+      std::shared_ptr<const engine::Engine> engine, std::string_view dialect = {});
+
+  [[nodiscard]] std::string name() const override;
+  [[nodiscard]] std::string identity() const override;
+  [[nodiscard]] Result<std::unique_ptr<Conversation>> start(
+      const ConversationSpec& spec) const override;
+
+  [[nodiscard]] const prompts::Dialect& dialect() const { return *dialect_; }
+  [[nodiscard]] const engine::Engine& engine() const { return *engine_; }
+
+ private:
+  LocalChatModel(std::shared_ptr<const engine::Engine> engine, const prompts::Dialect* dialect);
+
+  std::shared_ptr<const engine::Engine> engine_;
+  const prompts::Dialect* dialect_;
+};
+
+}  // namespace facet::agent

@@ -1,0 +1,110 @@
+// The planner loop: model, parse, tools, model, until there is an answer or a budget ends it. One
+// session is one conversation; each question of it is one run with a journal of its own.
+//
+//   auto session = Session::open({.model = &model, .registry = &registry, .executor = &executor,
+//                                 .clock = &clock}, {});
+//   RunResult result = (*session)->run("Who approves travel?", sink, stop);
+#pragma once
+
+#include "agent/chat_model.h"
+#include "agent/citations.h"
+#include "agent/events.h"
+#include "agent/journal.h"
+#include "agent/policy.h"
+#include "base/clock.h"
+#include "base/result.h"
+#include "tools/executor.h"
+#include "tools/tool.h"
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace facet::agent {
+
+/// What one run may use. Reaching a budget ends the run with RunFinish::limit; what was done so far
+/// is in its result.
+struct Budgets {
+  int steps_max = 8;                          ///< Outputs of the model.
+  std::int64_t tokens_max = 4096;             ///< Sampled tokens, all steps together.
+  std::int64_t step_tokens_max = 768;         ///< Sampled tokens of one step.
+  int tool_calls_max = 16;                    ///< All steps together.
+  std::chrono::seconds seconds_max{120};      ///< From the start of the run; a resumed run anew.
+  std::int64_t answer_tokens_reserved = 192;  ///< Of the context, never given to tool results.
+};
+
+/// invalid_argument naming the budget that is not positive.
+Status validate(const Budgets& budgets);
+
+struct SessionOptions {
+  std::string instructions;
+  bool plan_first = true;
+  std::vector<Message> history;        ///< Earlier user and assistant messages.
+  std::vector<ToolSpec> client_tools;  ///< Declared beside the registry's; the client runs them.
+  Budgets budgets;
+  engine::SamplingOptions sampling{.temperature = 0.0F};
+  Policy policy;
+  std::string journal_options = "{}";  ///< Stored with each run: RunRecord::options.
+};
+
+/// Borrowed; all must outlive the session. `journal` may be null: then nothing is recorded.
+/// `passages` may be null: then no citation resolves.
+struct SessionParts {
+  const ChatModel* model = nullptr;
+  const tools::Registry* registry = nullptr;
+  const tools::Executor* executor = nullptr;
+  const Clock* clock = nullptr;
+  PassageBook* passages = nullptr;
+  Journal* journal = nullptr;
+};
+
+/// One owner, not thread-safe; sessions may run on different threads. Every failure of a run is in
+/// its result. Calls of one step run in parallel, except searches: their passages are numbered, and
+/// the numbers must not depend on which thread was faster.
+class Session {
+ public:
+  /// invalid_argument for budgets, for tools the model cannot declare, or for a client tool with
+  /// the name of one in the registry.
+  static Result<std::unique_ptr<Session>> open(const SessionParts& parts, SessionOptions options);
+
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+  ~Session();
+
+  /// Answers `question` as the next user turn. RunFinished is the last event.
+  RunResult run(std::string_view question,
+                const EventSink& sink = {},
+                const std::stop_token& stop = {});
+
+  /// After a run that finished with client_tools: `outputs[i]` answers its client_calls[i].
+  /// REQUIRES: the last run did, and the counts are equal.
+  RunResult go_on(const std::vector<ToolOutput>& outputs,
+                  const EventSink& sink = {},
+                  const std::stop_token& stop = {});
+
+  /// Goes on with a journalled run in a fresh session: recorded outputs and results are put back,
+  /// no recorded call runs again. A call that has an intent but no result runs again only if its
+  /// tool is read_only or the policy says so. not_found for an unknown run, unavailable while
+  /// another process holds it, invalid_argument when the model is another one.
+  /// REQUIRES: a journal, and no run in this session yet.
+  Result<RunResult> resume(std::string_view run_id,
+                           const EventSink& sink = {},
+                           const std::stop_token& stop = {});
+
+ private:
+  class Run;
+  Session(const SessionParts& parts,
+          SessionOptions options,
+          std::unique_ptr<Conversation> conversation);
+
+  SessionParts parts_;
+  SessionOptions options_;
+  std::unique_ptr<Conversation> conversation_;
+  std::unique_ptr<Run> waiting_;  ///< The run that waits for client tools.
+};
+
+}  // namespace facet::agent

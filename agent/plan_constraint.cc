@@ -1,0 +1,61 @@
+#include "agent/plan_constraint.h"
+
+#include "base/check.h"
+#include "base/grammar.h"
+
+#include <utility>
+
+namespace facet::agent {
+namespace {
+
+class PlanConstraint final : public engine::Constraint {
+ public:
+  PlanConstraint(std::unique_ptr<Constraint> plan, std::unique_ptr<Constraint> calls)
+      : plan_(std::move(plan)), calls_(std::move(calls)) {}
+
+  [[nodiscard]] bool allows(engine::TokenId token) const override { return now().allows(token); }
+
+  Status accept(engine::TokenId token) override {
+    // `calls_` sees only what comes behind the plan, so a plan cannot open a call.
+    return (plan_->is_open() ? *plan_ : *calls_).accept(token);
+  }
+
+  [[nodiscard]] bool is_open() const override { return now().is_open(); }
+
+  [[nodiscard]] std::unique_ptr<Constraint> clone() const override {
+    return std::make_unique<PlanConstraint>(plan_->clone(), calls_->clone());
+  }
+
+ private:
+  [[nodiscard]] const Constraint& now() const { return plan_->is_open() ? *plan_ : *calls_; }
+
+  std::unique_ptr<Constraint> plan_;
+  std::unique_ptr<Constraint> calls_;
+};
+
+Grammar plan_grammar(const std::vector<ToolSpec>& tools) {
+  Grammar grammar;
+  std::vector<Grammar::Node> names;
+  for (const ToolSpec& tool : tools) names.push_back(grammar.literal(tool.name));
+  const Grammar::Node name = grammar.choice(std::move(names));
+  const Grammar::Node more =
+      grammar.repeat(grammar.sequence({grammar.literal(", "), name}), 0, kPlanStepsMax - 1);
+  const Grammar::Node steps =
+      grammar.choice({grammar.sequence({name, more}), grammar.literal("answer")});
+  grammar.set_root(grammar.sequence({grammar.literal("Plan: "), steps, grammar.literal(".\n")}));
+  return grammar;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<engine::Constraint>> make_plan_constraint(
+    const std::vector<ToolSpec>& tools,
+    const engine::Tokenizer& tokenizer,
+    std::unique_ptr<engine::Constraint> calls) {
+  FACET_CHECK(!tools.empty() && calls);
+  FACET_TRY(auto plan, engine::make_constraint(plan_grammar(tools), tokenizer, {}));
+  return std::unique_ptr<engine::Constraint>(
+      std::make_unique<PlanConstraint>(std::move(plan), std::move(calls)));
+}
+
+}  // namespace facet::agent

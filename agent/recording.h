@@ -1,0 +1,59 @@
+// Recording: one run's view of the journal. It writes what happens, and on resume gives back what
+// has happened already.
+#pragma once
+
+#include "agent/citations.h"
+#include "agent/events.h"
+#include "agent/journal.h"
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace facet::agent {
+
+/// Without a journal every write succeeds and nothing is ever recorded. Not thread-safe.
+class Recording {
+ public:
+  Recording() = default;
+  Recording(Journal* journal, std::string run_id) : journal_(journal), run_id_(std::move(run_id)) {}
+
+  /// Reads what the journal holds; puts passages back into `book` (may be null). invalid_data when
+  /// an entry cannot be read.
+  Status load(PassageBook* book);
+
+  /// The next recorded output, if the run got that far.
+  std::optional<StepResult> next_output();
+  [[nodiscard]] std::optional<CallRecord> result_of(const ToolCall& call) const;
+  /// True when the call had begun: its effect may have happened.
+  [[nodiscard]] bool has_intent(std::string_view call_id) const;
+
+  Status write_output(const StepResult& step);
+  Status write_intents(const std::vector<ToolCall>& calls);
+  /// Results and the passages they brought: all or none.
+  Status write_results(const std::vector<CallRecord>& records,
+                       const std::vector<NumberedPassage>& passages);
+  /// Keeps `event` for the next write: events need no transaction of their own. What was recorded
+  /// already is not noted again while a run is put back.
+  void note(const Event& event);
+  Status finish(const RunResult& result);
+
+ private:
+  Status write(std::vector<JournalEntry> entries);
+
+  Journal* journal_ = nullptr;
+  std::string run_id_;
+  std::vector<JournalEntry> noted_;
+  bool is_replaying_ = false;
+  std::deque<StepResult> outputs_;
+  std::map<std::string, CallRecord, std::less<>> results_;
+  std::set<std::string, std::less<>> intents_;
+};
+
+}  // namespace facet::agent

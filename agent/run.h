@@ -1,0 +1,93 @@
+// Session::Run: the state of one question on its way to an answer. Internal to the loop.
+#pragma once
+
+#include "agent/loop.h"
+#include "agent/loop_breaker.h"
+#include "agent/plan.h"
+#include "agent/recording.h"
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace facet::agent {
+
+class Session::Run {
+ public:
+  Run(const SessionParts& parts, const SessionOptions& options, Conversation& conversation);
+
+  /// From the question to the end, or to the first call of a client tool.
+  RunResult start(Recording recording,
+                  const RunStarted& started,
+                  const EventSink& sink,
+                  const std::stop_token& stop);
+  /// After client_tools.
+  RunResult go_on(const std::vector<ToolOutput>& outputs,
+                  const EventSink& sink,
+                  const std::stop_token& stop);
+  /// Ends a run that never began: `error` is its result.
+  RunResult fail(const Error& error, const EventSink& sink);
+
+  /// Kept while the run lives, so that no other process resumes it.
+  void hold(RunLease lease) { lease_ = std::move(lease); }
+  [[nodiscard]] std::size_t client_calls() const { return result_.client_calls.size(); }
+
+ private:
+  /// How the run ends; the error says why, unless it was answered.
+  struct End {
+    RunFinish finish = RunFinish::failed;
+    Error error{Code::internal, ""};
+  };
+  /// nullopt: the run goes on.
+  using Verdict = std::optional<End>;
+
+  /// One call of a step on its way to a result.
+  struct Pending {
+    ToolCall call;
+    enum class Way { recorded, run, answer, client } way = Way::run;
+    CallRecord record;
+  };
+
+  RunResult steps();
+  Verdict step();
+  Verdict check_budgets();
+  Result<StepResult> next_output(bool& is_replayed);
+  void stream(const prompts::ParseEvent& event);
+  void show_text(const PlanSplit& split);
+  Verdict judge(const StepResult& output);
+  Verdict retry(const std::string& problem);
+  Verdict answer(const StepResult& output);
+
+  Verdict take_calls(const std::vector<ToolCall>& calls);
+  Verdict route(Pending& pending);
+  Verdict route_new(Pending& pending);
+  Verdict run_calls(std::vector<Pending>& all);
+  void execute(const std::vector<Pending*>& runnable);
+  Status refuse_what_does_not_fit(std::vector<Pending>& all) const;
+  Verdict deliver(std::vector<Pending>& all);
+  [[nodiscard]] bool is_client_tool(std::string_view name) const;
+
+  RunResult finish(const End& end);
+  void emit(const Event& event);
+  static End failed(const Error& error);
+  static End limit(std::string message);
+
+  const SessionParts& parts_;
+  const SessionOptions& options_;
+  Conversation& conversation_;
+  Recording recording_;
+  std::optional<RunLease> lease_;
+  EventSink sink_;
+  std::stop_token stop_;
+  std::chrono::steady_clock::time_point deadline_;
+  LoopBreaker breaker_;
+  PlanReader plan_reader_;
+  RunResult result_;
+  std::vector<Pending> waiting_;  ///< The step that waits for client tools.
+  std::int64_t sampled_tokens_ = 0;
+  int calls_made_ = 0;
+  int unreadable_outputs_ = 0;
+};
+
+}  // namespace facet::agent

@@ -1,0 +1,56 @@
+// ScriptedChatModel: canned outputs in the place of a model, so that the loop, the journal and the
+// server can be tested without weights. It checks nothing but counts everything.
+#pragma once
+
+#include "agent/chat_model.h"
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace facet::agent {
+
+/// What one conversation was given, for tests to look at.
+struct ScriptedTranscript {
+  std::vector<std::string> user_turns;
+  std::vector<std::vector<ToolOutput>> tool_outputs;
+  int generated_steps = 0;  ///< Outputs that were "sampled", not replayed.
+  int replayed_steps = 0;
+};
+
+struct ScriptedOptions {
+  std::string dialect = "functiongemma";  ///< How the canned outputs are to be parsed.
+  std::int64_t context_tokens_max = 8192;
+  /// Called before each sampled step with its number; lets a test cancel or kill at a point.
+  std::function<void(int step)> on_generate;
+};
+
+/// Every conversation plays `outputs` from the start: text in the spelling of the dialect, control
+/// tokens included; an output that ends with a stop token of the dialect has stopped on it. One
+/// token is one byte. After the last output generate() is an `unavailable` error.
+class ScriptedChatModel final : public ChatModel {
+ public:
+  static Result<std::unique_ptr<ScriptedChatModel>> create(std::vector<std::string> outputs,
+                                                           ScriptedOptions options = {});
+
+  [[nodiscard]] std::string name() const override { return "scripted"; }
+  [[nodiscard]] std::string identity() const override { return "scripted"; }
+  [[nodiscard]] Result<std::unique_ptr<Conversation>> start(
+      const ConversationSpec& spec) const override;
+
+  /// Of the conversation started last. Not to be read while one is running.
+  [[nodiscard]] const ScriptedTranscript& transcript() const { return *transcript_; }
+
+ private:
+  ScriptedChatModel(const prompts::Dialect* dialect,
+                    std::vector<std::string> outputs,
+                    ScriptedOptions options);
+
+  const prompts::Dialect* dialect_;
+  std::vector<std::string> outputs_;
+  ScriptedOptions options_;
+  std::shared_ptr<ScriptedTranscript> transcript_;
+};
+
+}  // namespace facet::agent

@@ -1,0 +1,362 @@
+#include "agent/server/protocol.h"
+
+#include "base/json.h"
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <random>
+
+namespace facet::agent {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr std::size_t kItemsMax = 1000;
+constexpr std::size_t kToolsMax = 128;
+
+Error wrong(const std::string& field, const std::string& what) {
+  return Error{Code::invalid_argument, "\"" + field + "\" " + what};
+}
+
+Status only_fields(const Json& object,
+                   const std::vector<std::string_view>& known,
+                   const std::string& where) {
+  for (const auto& [key, value] : object.items()) {
+    if (std::find(known.begin(), known.end(), key) == known.end()) {
+      return Error{Code::invalid_argument, "unknown field \"" + key + "\" in " + where};
+    }
+  }
+  return ok();
+}
+
+Result<std::string> text_field(const Json& object, const std::string& key, bool is_required) {
+  if (!object.contains(key) || object.at(key).is_null()) {
+    if (is_required) return wrong(key, "is missing");
+    return std::string();
+  }
+  if (!object.at(key).is_string()) return wrong(key, "is not a string");
+  return object.at(key).get<std::string>();
+}
+
+/// A string, or a list of {"type": "input_text" | "output_text" | "text", "text"}.
+Result<std::string> content_text(const Json& content) {
+  if (content.is_string()) return content.get<std::string>();
+  if (!content.is_array()) return wrong("content", "is neither a string nor a list of parts");
+  std::string out;
+  for (const Json& part : content) {
+    if (!part.is_object()) return wrong("content", "holds a part that is not an object");
+    FACET_TRY(const std::string type, text_field(part, "type", true));
+    if (type != "input_text" && type != "output_text" && type != "text") {
+      return wrong("content", "holds a part of type \"" + type + "\", which is not handled");
+    }
+    FACET_TRY(const std::string text, text_field(part, "text", true));
+    out += text;
+  }
+  return out;
+}
+
+Status read_message(const Json& item, CreateRequest& request) {
+  FACET_TRY_STATUS(only_fields(item, {"type", "role", "content", "id", "status"}, "a message"));
+  FACET_TRY(const std::string role_text, text_field(item, "role", true));
+  FACET_TRY(const Role role, role_from_name(role_text));
+  if (role != Role::user && role != Role::assistant) {
+    return wrong("role",
+                 "of an input message is user or assistant, not " + role_text +
+                     "; use \"instructions\" for the system's part");
+  }
+  if (!item.contains("content")) return wrong("content", "is missing");
+  FACET_TRY(std::string text, content_text(item.at("content")));
+  request.messages.push_back({.role = role, .content = std::move(text)});
+  return ok();
+}
+
+Status read_item(const Json& item, CreateRequest& request) {
+  if (!item.is_object()) return wrong("input", "holds an item that is not an object");
+  FACET_TRY(const std::string type, text_field(item, "type", false));
+  if (type.empty() || type == "message") return read_message(item, request);
+  if (type != "function_call_output") {
+    return wrong("input", "holds an item of type \"" + type + "\", which is not handled");
+  }
+  FACET_TRY_STATUS(only_fields(item, {"type", "call_id", "output", "id", "status"}, "an output"));
+  FunctionCallOutput output;
+  FACET_TRY(output.call_id, text_field(item, "call_id", true));
+  FACET_TRY(output.output, text_field(item, "output", true));
+  request.outputs.push_back(std::move(output));
+  return ok();
+}
+
+Status read_input(const Json& message, CreateRequest& request) {
+  if (!message.contains("input")) return wrong("input", "is missing");
+  const Json& input = message.at("input");
+  if (input.is_string()) {
+    request.messages.push_back({.role = Role::user, .content = input.get<std::string>()});
+    return ok();
+  }
+  if (!input.is_array() || input.empty() || input.size() > kItemsMax) {
+    return wrong("input",
+                 "is neither a string nor a list of 1 to " + std::to_string(kItemsMax) + " items");
+  }
+  for (const Json& item : input) FACET_TRY_STATUS(read_item(item, request));
+  return ok();
+}
+
+Status read_tools(const Json& message, CreateRequest& request) {
+  if (!message.contains("tools")) return ok();
+  const Json& tools = message.at("tools");
+  if (!tools.is_array() || tools.size() > kToolsMax) {
+    return wrong("tools", "is not a list of at most " + std::to_string(kToolsMax));
+  }
+  for (const Json& tool : tools) {
+    if (!tool.is_object() || tool.value("type", "") != "function") {
+      return wrong("tools", "holds an entry that is not of type function");
+    }
+    FACET_TRY_STATUS(
+        only_fields(tool, {"type", "name", "description", "parameters", "strict"}, "a tool"));
+    ToolSpec spec;
+    FACET_TRY(spec.name, text_field(tool, "name", true));
+    FACET_TRY(spec.description, text_field(tool, "description", false));
+    if (tool.contains("parameters") && !tool.at("parameters").is_null()) {
+      if (!tool.at("parameters").is_object()) return wrong("parameters", "is not an object");
+      spec.parameters = dump_json(tool.at("parameters"));
+    }
+    request.tools.push_back(std::move(spec));
+  }
+  return ok();
+}
+
+Result<std::optional<double>> number_field(const Json& message, const std::string& key) {
+  if (!message.contains(key) || message.at(key).is_null()) return std::optional<double>();
+  if (!message.at(key).is_number()) return wrong(key, "is not a number");
+  const auto value = message.at(key).get<double>();
+  if (!std::isfinite(value)) return wrong(key, "is not a finite number");
+  return std::optional<double>(value);
+}
+
+template <typename T>
+Result<std::optional<T>> integer_field(const Json& message, const std::string& key, T min) {
+  if (!message.contains(key) || message.at(key).is_null()) return std::optional<T>();
+  const Json& value = message.at(key);
+  const bool fits = value.is_number_integer() &&
+                    (value.is_number_unsigned() ? std::in_range<T>(value.get<std::uint64_t>())
+                                                : std::in_range<T>(value.get<std::int64_t>()));
+  if (!fits) return wrong(key, "is not an integer in range");
+  const T number = value.get<T>();
+  if (number < min) return wrong(key, "is less than " + std::to_string(min));
+  return std::optional<T>(number);
+}
+
+Result<ClientMessage> read_create(const Json& message) {
+  FACET_TRY_STATUS(only_fields(message,
+                               {"type",
+                                "model",
+                                "input",
+                                "instructions",
+                                "tools",
+                                "previous_response_id",
+                                "max_output_tokens",
+                                "temperature",
+                                "top_p",
+                                "seed",
+                                "stream"},
+                               "response.create"));
+  CreateRequest request;
+  FACET_TRY_STATUS(read_input(message, request));
+  FACET_TRY_STATUS(read_tools(message, request));
+  FACET_TRY(request.instructions, text_field(message, "instructions", false));
+  FACET_TRY(request.previous_response_id, text_field(message, "previous_response_id", false));
+  FACET_TRY(request.max_output_tokens,
+            integer_field<std::int64_t>(message, "max_output_tokens", 1));
+  FACET_TRY(request.seed, integer_field<std::uint64_t>(message, "seed", 0));
+  FACET_TRY(request.temperature, number_field(message, "temperature"));
+  FACET_TRY(request.top_p, number_field(message, "top_p"));
+  const bool ends_with_user =
+      !request.messages.empty() && request.messages.back().role == Role::user;
+  if (!request.outputs.empty() && !request.messages.empty()) {
+    return wrong("input", "holds messages beside function_call_output items");
+  }
+  if (request.outputs.empty() && !ends_with_user) {
+    return wrong("input", "does not end with a user's message");
+  }
+  return ClientMessage(std::move(request));
+}
+
+Json message_item(const std::string& id, std::string_view status, const std::string& text) {
+  Json content = Json::array();
+  if (!text.empty()) {
+    content.push_back({{"type", "output_text"}, {"text", text}, {"annotations", Json::array()}});
+  }
+  return {{"type", "message"},
+          {"id", id},
+          {"role", "assistant"},
+          {"status", status},
+          {"content", std::move(content)}};
+}
+
+std::string random_id(std::string_view prefix) {
+  std::random_device device;
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  std::string id(prefix);
+  for (int i = 0; i < 16; ++i) id += kDigits[device() % kDigits.size()];
+  return id;
+}
+
+}  // namespace
+
+Result<ClientMessage> parse_client_message(std::string_view text) {
+  FACET_TRY(const Json message, parse_json(text, "message", {.nesting_depth_max = 64}));
+  if (!message.is_object()) return Error{Code::invalid_argument, "the message is not an object"};
+  FACET_TRY(const std::string type, text_field(message, "type", true));
+  if (type == "response.create") return read_create(message);
+  if (type == "response.cancel") {
+    FACET_TRY_STATUS(only_fields(message, {"type", "response_id"}, "response.cancel"));
+    return ClientMessage(CancelRequest{});
+  }
+  return wrong("type", "is \"" + type + "\"; known are response.create and response.cancel");
+}
+
+std::string error_event(const Error& error, std::int64_t sequence_number) {
+  return dump_json({{"type", "error"},
+                    {"code", code_name(error.code)},
+                    {"message", error.message},
+                    {"sequence_number", sequence_number}});
+}
+
+ResponseStream::ResponseStream(std::string response_id,
+                               std::string model,
+                               std::int64_t created_at,
+                               std::vector<std::string> client_tools,
+                               Send send)
+    : id_(std::move(response_id)),
+      model_(std::move(model)),
+      created_at_(created_at),
+      client_tools_(std::move(client_tools)),
+      send_(std::move(send)) {}
+
+void ResponseStream::send(Json event) {
+  event["sequence_number"] = sequence_++;
+  send_(dump_json(event));
+}
+
+Json ResponseStream::response_json(std::string_view status) const {
+  Json output = Json::array();
+  for (const std::string& item : output_) output.push_back(json_or_string(item));
+  return {{"id", id_},
+          {"object", "response"},
+          {"created_at", created_at_},
+          {"status", status},
+          {"model", model_},
+          {"output", std::move(output)}};
+}
+
+void ResponseStream::begin() {
+  send({{"type", "response.created"}, {"response", response_json("in_progress")}});
+}
+
+void ResponseStream::add_text(std::string_view delta) {
+  const std::string item_id = "msg_" + std::to_string(output_.size());
+  if (!is_text_open_) {
+    is_text_open_ = true;
+    send({{"type", "response.output_item.added"},
+          {"output_index", output_.size()},
+          {"item", message_item(item_id, "in_progress", "")}});
+  }
+  text_ += delta;
+  send({{"type", "response.output_text.delta"},
+        {"item_id", item_id},
+        {"output_index", output_.size()},
+        {"content_index", 0},
+        {"delta", delta}});
+}
+
+void ResponseStream::close_text() {
+  if (!is_text_open_) return;
+  const std::string item_id = "msg_" + std::to_string(output_.size());
+  send({{"type", "response.output_text.done"},
+        {"item_id", item_id},
+        {"output_index", output_.size()},
+        {"content_index", 0},
+        {"text", text_}});
+  const Json item = message_item(item_id, "completed", text_);
+  send({{"type", "response.output_item.done"}, {"output_index", output_.size()}, {"item", item}});
+  output_.push_back(dump_json(item));
+  text_.clear();
+  is_text_open_ = false;
+}
+
+void ResponseStream::add_call(const ToolCall& call) {
+  close_text();
+  const bool is_client =
+      std::find(client_tools_.begin(), client_tools_.end(), call.name) != client_tools_.end();
+  const Json item{{"type", "function_call"},
+                  {"id", "fc_" + std::to_string(output_.size())},
+                  {"call_id", call.id},
+                  {"name", call.name},
+                  {"arguments", call.arguments},
+                  {"status", "completed"},
+                  {"runs_on", is_client ? "client" : "server"}};
+  send({{"type", "response.output_item.added"}, {"output_index", output_.size()}, {"item", item}});
+  send({{"type", "response.function_call_arguments.done"},
+        {"item_id", item.at("id")},
+        {"output_index", output_.size()},
+        {"call_id", call.id},
+        {"name", call.name},
+        {"arguments", call.arguments},
+        {"runs_on", item.at("runs_on")}});
+  send({{"type", "response.output_item.done"}, {"output_index", output_.size()}, {"item", item}});
+  output_.push_back(dump_json(item));
+}
+
+void ResponseStream::finish(const RunResult& result) {
+  close_text();
+  if (result.finish == RunFinish::failed || result.finish == RunFinish::approval_needed) {
+    return fail(result.error);
+  }
+  const bool is_complete =
+      result.finish == RunFinish::answered || result.finish == RunFinish::client_tools;
+  Json response = response_json(is_complete ? "completed" : "incomplete");
+  if (!is_complete) {
+    response["incomplete_details"] = {
+        {"reason", result.finish == RunFinish::cancelled ? "cancelled" : "limit"},
+        {"message", result.error.message}};
+  }
+  const Json run = run_result_json(result);
+  response["citations"] = run.at("citations");
+  response["usage"] = {
+      {"input_tokens", result.usage.prompt_tokens},
+      {"input_tokens_details", {{"cached_tokens", result.usage.cached_tokens}}},
+      {"output_tokens", result.usage.completion_tokens},
+      {"total_tokens", result.usage.prompt_tokens + result.usage.completion_tokens}};
+  send({{"type", is_complete ? "response.completed" : "response.incomplete"},
+        {"response", std::move(response)}});
+}
+
+void ResponseStream::fail(const Error& error) {
+  send_(error_event(error, sequence_++));
+}
+
+void ResponseStream::handle(const Event& event) {
+  if (const auto* text = std::get_if<TextDelta>(&event)) {
+    add_text(text->text);
+  } else if (const auto* plan = std::get_if<PlanMade>(&event)) {
+    send({{"type", "facet.plan"}, {"steps", plan->steps}});
+  } else if (const auto* called = std::get_if<ToolCalled>(&event)) {
+    add_call(called->call);
+  } else if (const auto* returned = std::get_if<ToolReturned>(&event)) {
+    send({{"type", "facet.tool_result"},
+          {"call_id", returned->call.id},
+          {"name", returned->call.name},
+          {"outcome", returned->outcome},
+          {"output", json_or_string(returned->output.content)}});
+  } else if (const auto* finished = std::get_if<RunFinished>(&event)) {
+    finish(finished->result);
+  }
+}
+
+std::string new_response_id() {
+  return random_id("resp_");
+}
+
+}  // namespace facet::agent

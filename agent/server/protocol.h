@@ -1,0 +1,97 @@
+// Protocol: what clients say on the websocket, and what they are told, in the shape of the
+// Responses API. Pure functions and one small state machine; no sockets.
+//
+// Client: {"type":"response.create","input":"..."} or with a list of items (messages,
+//   function_call_output), "instructions", "tools" (run by the client), "max_output_tokens",
+//   "temperature", "top_p", "seed", "previous_response_id"; {"type":"response.cancel"}.
+// Server: response.created, response.output_item.added, response.output_text.delta,
+//   response.output_text.done, response.function_call_arguments.done, response.output_item.done,
+//   response.completed or response.incomplete, error; and, for what only Facet has, facet.plan and
+//   facet.tool_result. Every event carries "sequence_number", counted from 0 in each response.
+#pragma once
+
+#include "agent/events.h"
+#include "base/chat.h"
+#include "base/result.h"
+
+#include <nlohmann/json_fwd.hpp>
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+namespace facet::agent {
+
+struct FunctionCallOutput {
+  std::string call_id;
+  std::string output;
+};
+
+struct CreateRequest {
+  std::vector<Message> messages;            ///< User and assistant messages, in order.
+  std::vector<FunctionCallOutput> outputs;  ///< Results of client tools.
+  std::string instructions;
+  std::vector<ToolSpec> tools;
+  std::string previous_response_id;
+  std::optional<std::int64_t> max_output_tokens;
+  std::optional<double> temperature;
+  std::optional<double> top_p;
+  std::optional<std::uint64_t> seed;
+};
+
+struct CancelRequest {};
+
+using ClientMessage = std::variant<CreateRequest, CancelRequest>;
+
+/// invalid_argument or invalid_data naming the field for text that is not JSON, an unknown type or
+/// field, a wrong type or an out-of-range value.
+Result<ClientMessage> parse_client_message(std::string_view text);
+
+/// {"type":"error","code","message","sequence_number"}: also for what happens outside a response.
+std::string error_event(const Error& error, std::int64_t sequence_number);
+
+/// The events of one response, from the events of one run. Not thread-safe.
+class ResponseStream {
+ public:
+  using Send = std::function<void(std::string text)>;
+
+  /// `created_at` is in seconds since 1970; `client_tools` names the tools the client runs.
+  ResponseStream(std::string response_id,
+                 std::string model,
+                 std::int64_t created_at,
+                 std::vector<std::string> client_tools,
+                 Send send);
+
+  /// Sends response.created.
+  void begin();
+  void handle(const Event& event);
+  /// Ends a response that never became a run.
+  void fail(const Error& error);
+
+ private:
+  void send(nlohmann::ordered_json event);
+  void add_text(std::string_view delta);
+  void close_text();
+  void add_call(const ToolCall& call);
+  void finish(const RunResult& result);
+  [[nodiscard]] nlohmann::ordered_json response_json(std::string_view status) const;
+
+  std::string id_;
+  std::string model_;
+  std::int64_t created_at_;
+  std::vector<std::string> client_tools_;
+  Send send_;
+  std::vector<std::string> output_;  ///< Finished items, JSON text.
+  std::string text_;                 ///< Of the message item that is open.
+  bool is_text_open_ = false;
+  std::int64_t sequence_ = 0;
+};
+
+/// "resp_" and 16 random hexadecimal digits.
+std::string new_response_id();
+
+}  // namespace facet::agent

@@ -1,0 +1,25 @@
+// The Ops of each instruction set, and the choice among them, made once when an engine is loaded.
+#pragma once
+
+#include "base/result.h"
+#include "engine/ops.h"
+
+#include <string_view>
+#include <vector>
+
+namespace facet::engine {
+
+// Immutable tables. Calling their functions on a processor without the instructions is undefined:
+// go through choose_ops. avx512 and avx2 are null in builds for other architectures.
+const Ops* avx512_ops();
+const Ops* avx2_ops();
+const Ops* portable_ops();
+
+/// The tables that this processor and its operating system can run, best first; never empty.
+std::vector<const Ops*> usable_ops();
+
+/// The best usable table, or the one named by `forced` ("avx512", "avx2", "portable") when it is
+/// not empty: invalid_argument for any other name, unsupported where this machine cannot run it.
+Result<const Ops*> choose_ops(std::string_view forced);
+
+}  // namespace facet::engine

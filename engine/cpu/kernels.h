@@ -1,0 +1,462 @@
+// The fast Ops, written once over a vector type V that each instruction set supplies.
+//
+// Included only by avx512.cc, avx2.cc and portable.cc, each compiled with its own flags. V lives in
+// an unnamed namespace there, so every instantiation is private to its file: code for one
+// instruction set can never be linked into another. V offers
+//   Reg, kWidth, kRows, kTokens, kDecodeRows, kValueRegs, kFused, zero, set1, load, store, add,
+//   sub, mul, div, fma, max, min, sum (of the lanes), sum4 (of four vectors, each in the same order
+//   as sum), top (of the lanes), exp2_bits, from_half, from_bf16, from_int8, from_nibbles, half.
+// Files that include this are compiled with -ffp-contract=off: a product and a sum are fused where
+// fma() says so and nowhere else, which is what makes all block shapes give the same bits.
+#pragma once
+
+#include "engine/ops.h"
+
+#include <cstdint>
+#include <cstring>
+
+namespace facet::engine {
+
+template <class V>
+struct Kernels {
+  using Reg = typename V::Reg;
+  static constexpr std::int64_t kWidth = V::kWidth;
+  static constexpr std::size_t kLanes = V::kWidth;
+  template <int N>
+  using Regs = Reg[static_cast<std::size_t>(N)];
+
+  /// The last `n` < kWidth floats of a row, padded with zeros (which add nothing to a sum).
+  static Reg load_part(const float* from, std::int64_t n) {
+    float part[kLanes] = {};
+    std::memcpy(part, from, static_cast<std::size_t>(n) * sizeof(float));
+    return V::load(part);
+  }
+  static void store_part(float* to, std::int64_t n, Reg value) {
+    float part[kLanes];
+    V::store(part, value);
+    std::memcpy(to, part, static_cast<std::size_t>(n) * sizeof(float));
+  }
+
+  /// kWidth weights from column k of a row, for each DType. k is a multiple of kWidth. `scale` is
+  /// the scale of the block that k lies in (see block_scale).
+  template <DType D>
+  static Reg load_weights(const std::byte* row, std::int64_t k, Reg scale) {
+    if constexpr (D == DType::f32) {
+      return V::load(row + 4 * k);
+    } else if constexpr (D == DType::f16) {
+      return V::from_half(row + 2 * k);
+    } else if constexpr (D == DType::bf16) {
+      return V::from_bf16(row + 2 * k);
+    } else if constexpr (D == DType::q8_0) {
+      const std::byte* block = row + k / kQuantBlock * 34;
+      return V::mul(scale, V::from_int8(block + 2 + k % kQuantBlock));
+    } else {
+      const std::byte* block = row + k / kQuantBlock * 18;
+      return V::mul(scale, V::from_nibbles(block + 2, k % kQuantBlock));
+    }
+  }
+
+  template <DType D>
+  static constexpr bool kHasBlocks = D == DType::q8_0 || D == DType::q4_0;
+  /// Columns that one turn of a loop takes: a block, so that its scale is read once, or a vector.
+  template <DType D>
+  static constexpr std::int64_t kStep = kHasBlocks<D> ? kQuantBlock : kWidth;
+
+  /// The scale of the block at column k in every lane; without blocks nothing is read.
+  template <DType D>
+  static Reg block_scale(const std::byte* row, std::int64_t k) {
+    if constexpr (D == DType::q8_0) {
+      return V::set1(V::half(row + k / kQuantBlock * 34));
+    } else if constexpr (D == DType::q4_0) {
+      return V::set1(V::half(row + k / kQuantBlock * 18));
+    } else {
+      return V::zero();
+    }
+  }
+
+  /// The last n < kWidth weights of a row of a type without blocks, padded with zeros.
+  template <DType D>
+  static Reg load_weights_part(const std::byte* row, std::int64_t k, std::int64_t n) {
+    static_assert(!kHasBlocks<D>);
+    constexpr std::int64_t kSize = D == DType::f32 ? 4 : 2;
+    std::byte part[4 * kLanes] = {};
+    std::memcpy(part, row + kSize * k, static_cast<std::size_t>(n * kSize));
+    return load_weights<D>(part, 0, V::zero());
+  }
+
+  /// y[t][r] for a block of R weight rows and T tokens. Every output has one vector accumulator
+  /// that runs over k in ascending order, so the bits do not depend on R and T.
+  template <DType D, int R, int T>
+  static void dot_block(const std::byte* w,
+                        std::int64_t row_bytes,
+                        std::int64_t cols,
+                        const float* x,
+                        float* y,
+                        std::int64_t y_stride) {
+    Regs<T> sums[static_cast<std::size_t>(R)];
+    for (int r = 0; r < R; ++r) {
+      for (int t = 0; t < T; ++t) sums[r][t] = V::zero();
+    }
+    std::int64_t k = 0;
+    for (; k + kStep<D> <= cols; k += kStep<D>) {
+      for (int r = 0; r < R; ++r) {
+        const Reg scale = block_scale<D>(w + r * row_bytes, k);
+        for (std::int64_t i = k; i < k + kStep<D>; i += kWidth) {
+          const Reg weights = load_weights<D>(w + r * row_bytes, i, scale);
+          for (int t = 0; t < T; ++t) {
+            sums[r][t] = V::fma(weights, V::load(x + t * cols + i), sums[r][t]);
+          }
+        }
+      }
+    }
+    if constexpr (!kHasBlocks<D>) {
+      if (k < cols) {
+        for (int r = 0; r < R; ++r) {
+          const Reg weights = load_weights_part<D>(w + r * row_bytes, k, cols - k);
+          for (int t = 0; t < T; ++t) {
+            sums[r][t] = V::fma(weights, load_part(x + t * cols + k, cols - k), sums[r][t]);
+          }
+        }
+      }
+    }
+    for (int t = 0; t < T; ++t) {
+      float* to = y + t * y_stride;
+      int r = 0;
+      for (; r + 4 <= R; r += 4)
+        V::sum4(sums[r][t], sums[r + 1][t], sums[r + 2][t], sums[r + 3][t], to + r);
+      for (; r < R; ++r) to[r] = V::sum(sums[r][t]);
+    }
+  }
+
+  /// Rows [0, rows) for all tokens in blocks of R x T, with single rows and tokens as remainders.
+  template <DType D, int R, int T>
+  static void dot_rows(const std::byte* w,
+                       std::int64_t row_bytes,
+                       std::int64_t rows,
+                       std::int64_t cols,
+                       const float* x,
+                       std::int64_t tokens,
+                       float* y,
+                       std::int64_t y_stride) {
+    std::int64_t t = 0;
+    const auto over_rows = [&]<int N>() {
+      std::int64_t r = 0;
+      for (; r + R <= rows; r += R) {
+        dot_block<D, R, N>(
+            w + r * row_bytes, row_bytes, cols, x + t * cols, y + t * y_stride + r, y_stride);
+      }
+      for (; r < rows; ++r) {
+        dot_block<D, 1, N>(
+            w + r * row_bytes, row_bytes, cols, x + t * cols, y + t * y_stride + r, y_stride);
+      }
+    };
+    for (; t + T <= tokens; t += T) over_rows.template operator()<T>();
+    for (; t < tokens; ++t) over_rows.template operator()<1>();
+  }
+
+  template <DType D>
+  static void dequantize_row(const std::byte* row, std::int64_t cols, float* to) {
+    std::int64_t k = 0;
+    for (; k + kStep<D> <= cols; k += kStep<D>) {
+      const Reg scale = block_scale<D>(row, k);
+      for (std::int64_t i = k; i < k + kStep<D>; i += kWidth) {
+        V::store(to + i, load_weights<D>(row, i, scale));
+      }
+    }
+    if constexpr (!kHasBlocks<D>) {
+      if (k < cols) store_part(to + k, cols - k, load_weights_part<D>(row, k, cols - k));
+    }
+  }
+
+  /// Few tokens: weights are expanded in registers, on the way. Many: once per tile of kMatmulRows
+  /// rows into scratch, then used for all tokens. The expanded weights are the same floats.
+  template <DType D>
+  static void matmul_typed(const MatmulArgs& a) {
+    const std::int64_t cols = a.w.cols;
+    const std::int64_t bytes = a.w.row_bytes();
+    if (D == DType::f32 || (V::kFused && a.tokens < V::kTokens)) {
+      for (std::int64_t r = a.row_begin; r < a.row_end; r += kMatmulRows) {
+        const std::int64_t rows = a.row_end - r < kMatmulRows ? a.row_end - r : kMatmulRows;
+        const std::byte* w = a.w.data + r * bytes;
+        if (a.tokens < V::kTokens) {
+          dot_rows<D, V::kDecodeRows, 1>(w, bytes, rows, cols, a.x, a.tokens, a.y + r, a.w.rows);
+        } else {
+          dot_rows<D, V::kRows, V::kTokens>(w, bytes, rows, cols, a.x, a.tokens, a.y + r, a.w.rows);
+        }
+      }
+      return;
+    }
+    if constexpr (D != DType::f32) {
+      const auto* tile = reinterpret_cast<const std::byte*>(a.scratch);
+      for (std::int64_t r = a.row_begin; r < a.row_end; r += kMatmulRows) {
+        const std::int64_t rows = a.row_end - r < kMatmulRows ? a.row_end - r : kMatmulRows;
+        for (std::int64_t i = 0; i < rows; ++i) {
+          dequantize_row<D>(a.w.data + (r + i) * bytes, cols, a.scratch + i * cols);
+        }
+        dot_rows<DType::f32, V::kRows, V::kTokens>(
+            tile, cols * 4, rows, cols, a.x, a.tokens, a.y + r, a.w.rows);
+      }
+    }
+  }
+
+  static void matmul(const MatmulArgs& args) {
+    switch (args.w.type) {
+      case DType::f32:
+        return matmul_typed<DType::f32>(args);
+      case DType::f16:
+        return matmul_typed<DType::f16>(args);
+      case DType::bf16:
+        return matmul_typed<DType::bf16>(args);
+      case DType::q8_0:
+        return matmul_typed<DType::q8_0>(args);
+      case DType::q4_0:
+        return matmul_typed<DType::q4_0>(args);
+    }
+  }
+
+  static float dot(const float* a, const float* b, std::int64_t n) {
+    Reg sum = V::zero();
+    std::int64_t i = 0;
+    for (; i + kWidth <= n; i += kWidth) sum = V::fma(V::load(a + i), V::load(b + i), sum);
+    if (i < n) sum = V::fma(load_part(a + i, n - i), load_part(b + i, n - i), sum);
+    return V::sum(sum);
+  }
+
+  static void rms_norm(
+      const float* x, const float* w, float eps, std::int64_t rows, std::int64_t dim, float* y) {
+    for (std::int64_t r = 0; r < rows; ++r, x += dim, y += dim) {
+      const float mean = dot(x, x, dim) / static_cast<float>(dim);
+      const float inverse = 1.0F / __builtin_sqrtf(mean + eps);
+      for_vectors(
+          dim, y, [&](auto load) { return V::mul(V::mul(load(x), V::set1(inverse)), load(w)); });
+    }
+  }
+
+  /// Writes y[i] = f(...) for all i < n, where f gets a loader of the lanes at i of any array.
+  template <class F>
+  static void for_vectors(std::int64_t n, float* y, F f) {
+    std::int64_t i = 0;
+    for (; i + kWidth <= n; i += kWidth) {
+      V::store(y + i, f([i](const float* from) { return V::load(from + i); }));
+    }
+    if (i < n) {
+      const std::int64_t left = n - i;
+      store_part(
+          y + i, left, f([i, left](const float* from) { return load_part(from + i, left); }));
+    }
+  }
+
+  static void rope(float* x,
+                   const float* cos,
+                   const float* sin,
+                   std::int64_t tokens,
+                   std::int64_t heads,
+                   std::int64_t head_dim) {
+    const std::int64_t half = head_dim / 2;
+    for (std::int64_t t = 0; t < tokens; ++t, cos += half, sin += half) {
+      for (std::int64_t h = 0; h < heads; ++h, x += head_dim) {
+        float* b = x + half;
+        std::int64_t i = 0;
+        for (; i + kWidth <= half; i += kWidth) {
+          const Reg c = V::load(cos + i);
+          const Reg s = V::load(sin + i);
+          const Reg low = V::load(x + i);
+          const Reg high = V::load(b + i);
+          V::store(x + i, V::sub(V::mul(low, c), V::mul(high, s)));
+          V::store(b + i, V::add(V::mul(high, c), V::mul(low, s)));
+        }
+        for (; i < half; ++i) {
+          const float low = x[i];
+          const float high = b[i];
+          x[i] = low * cos[i] - high * sin[i];
+          b[i] = high * cos[i] + low * sin[i];
+        }
+      }
+    }
+  }
+
+  /// e^x for x in [-87, 88], which is where it is clamped to; NaN stays NaN. x = n ln 2 + r with
+  /// |r| <= ln 2 / 2, then the Taylor series of e^r to r^7, whose rest is below 6e-9 relative.
+  static Reg exp(Reg x) {
+    // Adding 1.5 * 2^23 leaves the rounded integer n in the low bits of the sum.
+    const Reg magic = V::set1(12582912.0F);
+    x = V::max(V::set1(-87.0F), V::min(V::set1(88.0F), x));
+    const Reg shifted = V::add(V::mul(x, V::set1(1.44269504F)), magic);
+    const Reg n = V::sub(shifted, magic);
+    // ln 2 in two parts: n times the first one is exact.
+    Reg r = V::fma(n, V::set1(-0.693359375F), x);
+    r = V::fma(n, V::set1(2.12194440e-4F), r);
+    Reg sum = V::set1(1.0F / 5040.0F);
+    for (const float c :
+         {1.0F / 720.0F, 1.0F / 120.0F, 1.0F / 24.0F, 1.0F / 6.0F, 0.5F, 1.0F, 1.0F}) {
+      sum = V::fma(sum, r, V::set1(c));
+    }
+    return V::mul(sum, V::exp2_bits(shifted));
+  }
+
+  /// x = exp(scale * (x) - top) over n values in place, and their sum. `top` is the largest
+  /// scaled value.
+  static float exponentials(float* x, std::int64_t n, float top) {
+    Reg sum = V::zero();
+    std::int64_t i = 0;
+    const Reg tops = V::set1(top);
+    for (; i + kWidth <= n; i += kWidth) {
+      const Reg e = exp(V::sub(V::load(x + i), tops));
+      V::store(x + i, e);
+      sum = V::add(sum, e);
+    }
+    float total = V::sum(sum);
+    if (i < n) {
+      const std::int64_t left = n - i;
+      store_part(x + i, left, exp(V::sub(load_part(x + i, left), tops)));
+      for (; i < n; ++i) total += x[i];
+    }
+    return total;
+  }
+
+  static float largest(const float* x, std::int64_t n) {
+    Reg best = V::set1(x[0]);
+    std::int64_t i = 0;
+    for (; i + kWidth <= n; i += kWidth) best = V::max(V::load(x + i), best);
+    float top = V::top(best);
+    for (; i < n; ++i) top = x[i] > top ? x[i] : top;
+    return top;
+  }
+
+  static void softmax(float* x, std::int64_t n) {
+    const float total = exponentials(x, n, largest(x, n));
+    const Reg inverse = V::set1(1.0F / total);
+    for_vectors(n, x, [&](auto load) { return V::mul(load(x), inverse); });
+  }
+
+  /// Calls body(j, row) for each admitted position in ascending order, with the kv head's part of
+  /// its key (plane 0) or value (plane 1) row. One division per page, not per position.
+  template <class Body>
+  static void for_positions(const AttentionArgs& a, std::int64_t plane, Body body) {
+    const std::int64_t row = std::int64_t{a.kv.kv_heads} * a.kv.head_dim;
+    for (std::int64_t j = a.first; j < a.end;) {
+      const std::int64_t page = j / kPageTokens;
+      const std::int64_t page_end = (page + 1) * kPageTokens;
+      const float* from = a.kv.pages[page - a.kv.first_page] + a.kv_head * a.kv.head_dim +
+                          (plane * kPageTokens + j % kPageTokens) * row;
+      for (; j < a.end && j < page_end; ++j, from += row) body(j, from);
+    }
+  }
+
+  /// Scores of N heads at once: each key is read once for all of them.
+  template <int N>
+  static void scores(const AttentionArgs& a, int head) {
+    const std::int64_t dim = a.kv.head_dim;
+    const std::int64_t n = a.end - a.first;
+    const float* q = a.q + head * dim;
+    float* to = a.scratch + head * n;
+    for_positions(a, 0, [&](std::int64_t j, const float* key) {
+      Regs<N> sums;
+      for (int h = 0; h < N; ++h) sums[h] = V::zero();
+      std::int64_t i = 0;
+      for (; i + kWidth <= dim; i += kWidth) {
+        const Reg k = V::load(key + i);
+        for (int h = 0; h < N; ++h) sums[h] = V::fma(V::load(q + h * dim + i), k, sums[h]);
+      }
+      if (i < dim) {
+        const Reg k = load_part(key + i, dim - i);
+        for (int h = 0; h < N; ++h) {
+          sums[h] = V::fma(load_part(q + h * dim + i, dim - i), k, sums[h]);
+        }
+      }
+      float dots[4];
+      if constexpr (N == 4) {
+        V::sum4(sums[0], sums[1], sums[2], sums[3], dots);
+      } else {
+        for (int h = 0; h < N; ++h) dots[h] = V::sum(sums[h]);
+      }
+      for (int h = 0; h < N; ++h) to[h * n + j - a.first] = dots[h] * a.scale;
+    });
+  }
+
+  /// C vectors of the outputs of N heads stay in registers while the positions pass by.
+  template <int N, int C>
+  static void weighted_values(const AttentionArgs& a, int head, std::int64_t at) {
+    const std::int64_t dim = a.kv.head_dim;
+    const std::int64_t n = a.end - a.first;
+    const float* p = a.scratch + head * n - a.first;
+    Regs<C> sums[static_cast<std::size_t>(N)];
+    for (int h = 0; h < N; ++h) {
+      for (int c = 0; c < C; ++c) sums[h][c] = V::zero();
+    }
+    for_positions(a, 1, [&](std::int64_t j, const float* value) {
+      for (int c = 0; c < C; ++c) {
+        const Reg v = V::load(value + at + c * kWidth);
+        for (int h = 0; h < N; ++h) sums[h][c] = V::fma(V::set1(p[h * n + j]), v, sums[h][c]);
+      }
+    });
+    for (int h = 0; h < N; ++h) {
+      float* out = a.out + (head + h) * dim + at;
+      for (int c = 0; c < C; ++c) V::store(out + c * kWidth, sums[h][c]);
+    }
+  }
+
+  template <int N>
+  static void attend_heads(const AttentionArgs& a, int head) {
+    const std::int64_t dim = a.kv.head_dim;
+    const std::int64_t n = a.end - a.first;
+    scores<N>(a, head);
+    for (int h = head; h < head + N; ++h) softmax(a.scratch + h * n, n);
+    std::int64_t i = 0;
+    for (; i + V::kValueRegs * kWidth <= dim; i += V::kValueRegs * kWidth) {
+      weighted_values<N, V::kValueRegs>(a, head, i);
+    }
+    for (; i + kWidth <= dim; i += kWidth) weighted_values<N, 1>(a, head, i);
+    for (; i < dim; ++i) {
+      for (int h = head; h < head + N; ++h) {
+        float sum = 0.0F;
+        for_positions(a, 1, [&](std::int64_t j, const float* value) {
+          sum += a.scratch[h * n + j - a.first] * value[i];
+        });
+        a.out[h * dim + i] = sum;
+      }
+    }
+  }
+
+  static void attention(const AttentionArgs& a) {
+    int head = 0;
+    for (; head + 4 <= a.heads; head += 4) attend_heads<4>(a, head);
+    for (; head + 2 <= a.heads; head += 2) attend_heads<2>(a, head);
+    for (; head < a.heads; ++head) attend_heads<1>(a, head);
+  }
+
+  static void gelu_mul(const float* gate, const float* up, std::int64_t n, float* y) {
+    for_vectors(n, y, [&](auto load) {
+      // x / (1 + exp(-2 u)) with u = sqrt(2 / pi) (x + 0.044715 x^3).
+      const Reg x = load(gate);
+      const Reg cubic = V::fma(V::mul(x, x), V::set1(0.044715F), V::set1(1.0F));
+      const Reg minus_2u = V::mul(V::mul(x, cubic), V::set1(-1.59576912F));
+      const Reg gelu = V::div(x, V::add(V::set1(1.0F), exp(minus_2u)));
+      return V::mul(gelu, load(up));
+    });
+  }
+
+  static void add(float* x, const float* y, std::int64_t n) {
+    for_vectors(n, x, [&](auto load) { return V::add(load(x), load(y)); });
+  }
+
+  static void embed_row(
+      DType type, const std::byte* row, std::int64_t cols, float scale, float* to) {
+    dequantize(type, row, cols, to);
+    for_vectors(cols, to, [&](auto load) { return V::mul(load(to), V::set1(scale)); });
+  }
+
+  static constexpr Ops table(const char* name) {
+    return {.name = name,
+            .matmul = matmul,
+            .rms_norm = rms_norm,
+            .rope = rope,
+            .attention = attention,
+            .softmax = softmax,
+            .gelu_mul = gelu_mul,
+            .add = add,
+            .embed_row = embed_row};
+  }
+};
+
+}  // namespace facet::engine

@@ -1,0 +1,55 @@
+// ThreadPool: runs the parts of one loop on a few persistent threads.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+namespace facet::engine {
+
+/// The calling thread always works too, so a pool of one thread starts none. Workers spin for a
+/// moment after a loop (the next one usually follows within microseconds) and then sleep.
+/// Thread-safe: while one caller has the workers, another one runs its loop alone.
+class ThreadPool {
+ public:
+  /// The body of a loop: handles part `index` on worker `worker` (0 is the caller; the number picks
+  /// scratch memory and must not influence results).
+  using Body = std::function<void(std::int64_t index, int worker)>;
+
+  /// `threads` >= 1, the caller counted in.
+  explicit ThreadPool(int threads);
+  ThreadPool(const ThreadPool&) = delete;
+  ThreadPool& operator=(const ThreadPool&) = delete;
+  ~ThreadPool();
+
+  /// Threads that a loop may run on: worker numbers are below it.
+  [[nodiscard]] int threads() const { return static_cast<int>(workers_.size()) + 1; }
+
+  /// Calls body(i, worker) once for every i in [0, parts) and returns when all are done. Parts are
+  /// handed out one by one, so a worker that is late (or not scheduled at all) holds up nobody.
+  void run(std::int64_t parts, const Body& body);
+
+ private:
+  void work(int worker);
+  bool take_part(std::uint32_t generation, int worker);
+
+  // ticket_ is (generation << 32 | next part). A thread that advances it within a generation owns
+  // that part, and the caller of that generation waits for it: so body_ is alive while it is used.
+  std::atomic<std::uint64_t> ticket_{0};
+  std::atomic<std::uint32_t> parts_{0};
+  std::atomic<std::uint32_t> done_{0};
+  std::atomic<const Body*> body_{nullptr};
+  std::atomic<bool> stop_{false};
+  std::atomic<int> sleeping_{0};
+
+  std::mutex caller_;  ///< Held by the one caller who has the workers.
+  std::mutex sleep_;
+  std::condition_variable wake_;
+  std::vector<std::thread> workers_;
+};
+
+}  // namespace facet::engine

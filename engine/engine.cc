@@ -1,0 +1,156 @@
+#include "engine/engine.h"
+
+#include "engine/cpu/instruction_sets.h"
+#include "engine/generate.h"
+#include "engine/kv/cache.h"
+#include "engine/model/model.h"
+#include "engine/runtime.h"
+#include "engine/sequence_state.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <thread>
+#include <utility>
+
+namespace facet::engine {
+namespace {
+
+constexpr int kThreadsMax = 256;
+constexpr std::int64_t kPrefillChunkTokensMax = 4096;
+
+Error out_of_range(const char* field, std::int64_t value, const std::string& expected) {
+  return {Code::invalid_argument,
+          std::string(field) + " is " + std::to_string(value) + ", expected " + expected};
+}
+
+/// The options as the runtime takes them: defaults filled in from the machine and the model.
+Result<RuntimeOptions> resolve(const EngineOptions& options, const ModelConfig& config) {
+  if (options.threads < 0 || options.threads > kThreadsMax) {
+    return out_of_range("threads", options.threads, "0 to " + std::to_string(kThreadsMax));
+  }
+  if (options.prefill_chunk_tokens < 1 || options.prefill_chunk_tokens > kPrefillChunkTokensMax) {
+    return out_of_range("prefill_chunk_tokens",
+                        options.prefill_chunk_tokens,
+                        "1 to " + std::to_string(kPrefillChunkTokensMax));
+  }
+  if (options.context_tokens_max < 0 || options.context_tokens_max > config.context_tokens_max) {
+    return out_of_range("context_tokens_max",
+                        options.context_tokens_max,
+                        "0 to the model's " + std::to_string(config.context_tokens_max));
+  }
+  RuntimeOptions out{.threads = options.threads,
+                     .context_tokens_max = options.context_tokens_max,
+                     .prefill_chunk_tokens = options.prefill_chunk_tokens};
+  if (out.threads == 0) {
+    const auto cores = static_cast<int>(std::thread::hardware_concurrency());
+    out.threads = std::clamp(cores, 1, kThreadsMax);
+  }
+  if (out.context_tokens_max == 0) out.context_tokens_max = config.context_tokens_max;
+  return out;
+}
+
+ModelWeights weights_of(const Model& model) {
+  ModelWeights out{
+      .embedding = model.embedding(), .dense2 = model.dense2(), .dense3 = model.dense3()};
+  out.output_norm.assign(model.output_norm().begin(), model.output_norm().end());
+  for (std::size_t l = 0; l < model.config().layers.size(); ++l) {
+    out.layers.push_back(model.layer(l));
+  }
+  return out;
+}
+
+ModelInfo describe(const Model& model, const Ops& ops, const RuntimeOptions& options) {
+  ModelInfo info = model.info();
+  info.cpu_path = ops.name;
+  info.context_tokens_max = options.context_tokens_max;
+  for (const LayerSpec& layer : model.config().layers) {
+    if (!layer.causal) continue;
+    if (layer.window == 0) {
+      info.kv_bytes_per_token += kv_token_bytes(layer);
+    } else {
+      info.kv_bytes_fixed += kv_ring_bytes_max(layer, options.prefill_chunk_tokens);
+    }
+  }
+  return info;
+}
+
+}  // namespace
+
+struct Engine::Parts {
+  std::shared_ptr<const Model> model;
+  std::shared_ptr<const Runtime> runtime;
+  ModelInfo info;
+};
+
+Engine::Engine(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+Engine::~Engine() = default;
+
+Result<std::shared_ptr<Engine>> Engine::load(const EngineOptions& options) {
+  const char* forced = std::getenv("FACET_CPU");
+  FACET_TRY(const Ops* ops, choose_ops(forced == nullptr ? "" : forced));
+  FACET_TRY(auto model, Model::load(options.model));
+  FACET_TRY(const RuntimeOptions resolved, resolve(options, model->config()));
+  auto parts = std::make_unique<Parts>();
+  parts->info = describe(*model, *ops, resolved);
+  parts->runtime = std::make_shared<const Runtime>(RuntimeModel{.config = model->config(),
+                                                                .weights = weights_of(*model),
+                                                                .identity = model->info().identity,
+                                                                .owner = model},
+                                                   *ops,
+                                                   resolved);
+  parts->model = std::move(model);
+  return std::shared_ptr<Engine>(new Engine(std::move(parts)));
+}
+
+const ModelInfo& Engine::info() const {
+  return parts_->info;
+}
+
+const Tokenizer& Engine::tokenizer() const {
+  return parts_->model->tokenizer();
+}
+
+Sequence Engine::new_sequence() const {
+  FACET_CHECK(!parts_->info.is_embedder);
+  return Sequence(std::make_unique<SequenceState>(parts_->runtime));
+}
+
+Result<Sequence> Engine::restore(const std::filesystem::path& path) const {
+  if (parts_->info.is_embedder) {
+    return Error{Code::unsupported, path.string() + ": an embedding model has no sequences"};
+  }
+  FACET_TRY(auto state, SequenceState::restore(parts_->runtime, path));
+  return Sequence(std::move(state));
+}
+
+Result<std::vector<float>> Engine::embed(std::span<const TokenId> ids) const {
+  FACET_CHECK(parts_->info.is_embedder);
+  if (ids.empty()) return Error{Code::invalid_argument, "there are no tokens to embed"};
+  if (static_cast<std::int64_t>(ids.size()) > parts_->info.context_tokens_max) {
+    return Error{Code::limit_exceeded,
+                 std::to_string(ids.size()) + " tokens do not fit the context of " +
+                     std::to_string(parts_->info.context_tokens_max)};
+  }
+  const int vocabulary = parts_->runtime->config().vocabulary;
+  for (const TokenId id : ids) {
+    if (id >= 0 && id < vocabulary) continue;
+    return Error{Code::invalid_argument,
+                 "token id " + std::to_string(id) + " is outside the vocabulary of " +
+                     std::to_string(vocabulary)};
+  }
+  std::vector<float> out = parts_->runtime->forward().embed(ids);
+  if (!std::all_of(out.begin(), out.end(), [](float value) { return std::isfinite(value); })) {
+    return Error{Code::invalid_data, "the model's vector is not finite"};
+  }
+  return out;
+}
+
+Result<GenerateResult> Engine::generate(Sequence& sequence,
+                                        const GenerateRequest& request,
+                                        const TextSink& sink) const {
+  FACET_CHECK(&sequence.state().runtime() == parts_->runtime.get());
+  return engine::generate(sequence.state(), tokenizer(), request, sink);
+}
+
+}  // namespace facet::engine

@@ -1,0 +1,152 @@
+// Engine: tokens in, tokens and vectors out. Knows nothing of messages, tools or documents.
+//
+//   auto engine = Engine::load({.model = "gemma.gguf"});
+//   Sequence sequence = (*engine)->new_sequence();
+//   sequence.append(ids);
+//   auto result = (*engine)->generate(sequence, request, sink);
+#pragma once
+
+#include "base/result.h"
+#include "engine/model/info.h"
+#include "engine/sampling/constraint.h"
+#include "engine/sampling/sampler.h"
+#include "engine/tokenizer/tokenizer.h"
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <span>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace facet::engine {
+
+struct EngineOptions {
+  /// A GGUF file, or a folder with config.json, *.safetensors and tokenizer.model.
+  std::filesystem::path model;
+  int threads = 0;                          ///< 0: one per core.
+  std::int64_t context_tokens_max = 0;      ///< 0: what the model states, which is also the most.
+  std::int64_t prefill_chunk_tokens = 128;  ///< 1 to 4096; a stop is looked for between chunks.
+};
+
+class Model;          // engine/model/model.h: immutable weights, shared.
+class SequenceState;  // KV cache, tokens and logits of one sequence.
+
+/// One context: the tokens so far with their KV. A value with one owner; move-only; copies are made
+/// by name with fork(). Not thread-safe; different sequences may be used from different threads.
+class Sequence {
+ public:
+  explicit Sequence(std::unique_ptr<SequenceState> state);
+  Sequence(Sequence&&) noexcept;
+  Sequence& operator=(Sequence&&) noexcept;
+  Sequence(const Sequence&) = delete;
+  Sequence& operator=(const Sequence&) = delete;
+  ~Sequence();
+
+  /// Runs `ids` through the model behind what is there. limit_exceeded (naming both counts, nothing
+  /// appended) when they do not fit the context; cancelled between chunks when a stop is asked for:
+  /// the tokens of finished chunks stay appended.
+  Status append(std::span<const TokenId> ids, std::stop_token stop = {});
+
+  /// Logits over the vocabulary after the last token. (vocabulary); valid until the next change.
+  /// After a rewind or a cancelled append the last token is run once more to get them.
+  /// REQUIRES: !tokens().empty().
+  [[nodiscard]] std::span<const float> logits() const;
+
+  /// An independent sequence with the same tokens and KV.
+  [[nodiscard]] Sequence fork() const;
+
+  /// Drops everything behind the first `tokens` tokens; the result is exactly, bit for bit, as if
+  /// the rest had never been there. Going back fewer than kRewindFreeTokens (kv/cache.h) behind the
+  /// furthest point is free, as is any distance in a model without sliding layers. Further back,
+  /// the windows are gone, and since their contents depend through the layers on ever earlier
+  /// tokens, all `tokens` are run again (and counted): keep a fork() where you mean to come back.
+  /// invalid_argument when `tokens` is more than tokens().size().
+  Status rewind(std::size_t tokens);
+
+  /// Writes tokens and KV to `path` (temporary file, sync, rename), checksummed and keyed by the
+  /// model's identity.
+  Status save(const std::filesystem::path& path) const;
+
+  [[nodiscard]] std::span<const TokenId> tokens() const;
+  /// Tokens that have gone through the forward pass in this sequence's life, forks counted from 0:
+  /// the proof that nothing is computed twice.
+  [[nodiscard]] std::int64_t computed_tokens() const;
+
+  [[nodiscard]] SequenceState& state() { return *state_; }
+
+ private:
+  std::unique_ptr<SequenceState> state_;
+};
+
+/// Called with each piece of text as it becomes certain. Return false to cancel.
+using TextSink = std::function<bool(std::string_view text, TokenId id)>;
+
+enum class FinishReason { stop, length, cancelled, timeout };
+std::string_view finish_reason_name(FinishReason reason);
+
+struct GenerateRequest {
+  std::int64_t tokens_max = 256;
+  SamplingOptions sampling;
+  std::vector<TokenId> stop_ids;     ///< The stop token is appended to the sequence and to ids.
+  Constraint* constraint = nullptr;  ///< Borrowed; may be null.
+  bool text_with_control = true;     ///< Spell control tokens in text (parsers need them).
+  std::stop_token stop;
+  std::chrono::milliseconds time_max{0};  ///< 0: none.
+};
+
+struct GenerateResult {
+  std::vector<TokenId> ids;  ///< All sampled tokens, the stop token last when there is one.
+  std::string text;          ///< Without the stop token.
+  FinishReason finish_reason = FinishReason::stop;
+  double decode_ms = 0.0;
+};
+
+/// A loaded model with its thread pool. Thread-safe for different sequences.
+class Engine {
+ public:
+  /// Loads and checks every tensor. not_found, invalid_data, unsupported as the file deserves; the
+  /// message names file, tensor and value. invalid_argument for options out of range. The
+  /// environment variable FACET_CPU (avx512, avx2, portable) forces an instruction set:
+  /// invalid_argument for another name, unsupported where this machine cannot run it.
+  static Result<std::shared_ptr<Engine>> load(const EngineOptions& options);
+
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+  ~Engine();
+
+  [[nodiscard]] const ModelInfo& info() const;
+  [[nodiscard]] const Tokenizer& tokenizer() const;
+
+  /// An empty sequence. REQUIRES: !info().is_embedder.
+  [[nodiscard]] Sequence new_sequence() const;
+
+  /// Reads what Sequence::save wrote. invalid_data for a broken file, unsupported for another
+  /// version or another model.
+  [[nodiscard]] Result<Sequence> restore(const std::filesystem::path& path) const;
+
+  /// Samples until a stop id, tokens_max, the context's end, the deadline or a stop. Every sampled
+  /// token is appended to `sequence` (its KV is there when this returns). Cancel, length and
+  /// timeout are finish reasons, not errors. invalid_argument for options out of range or an empty
+  /// sequence; invalid_data when the model gives NaN or the constraint leaves no token: what was
+  /// sampled before stays in the sequence.
+  Result<GenerateResult> generate(Sequence& sequence,
+                                  const GenerateRequest& request,
+                                  const TextSink& sink = {}) const;
+
+  /// The L2-normalised vector of `ids` (bos and eos included by the caller). (embedding_dim)
+  /// REQUIRES: info().is_embedder. limit_exceeded when longer than the context.
+  [[nodiscard]] Result<std::vector<float>> embed(std::span<const TokenId> ids) const;
+
+ private:
+  struct Parts;
+  explicit Engine(std::unique_ptr<Parts> parts);
+  std::unique_ptr<Parts> parts_;
+};
+
+}  // namespace facet::engine

@@ -1,0 +1,115 @@
+#include "engine/generate.h"
+
+#include <algorithm>
+#include <optional>
+#include <string>
+
+namespace facet::engine {
+namespace {
+
+using Time = std::chrono::steady_clock;
+
+bool is_stop(const GenerateRequest& request, TokenId id) {
+  return std::find(request.stop_ids.begin(), request.stop_ids.end(), id) != request.stop_ids.end();
+}
+
+Status check(const SequenceState& sequence, const GenerateRequest& request) {
+  FACET_TRY_STATUS(validate(request.sampling));
+  if (request.tokens_max < 0) {
+    return Error{Code::invalid_argument,
+                 "tokens_max is " + std::to_string(request.tokens_max) + ", expected 0 or more"};
+  }
+  if (sequence.tokens().empty()) {
+    return Error{Code::invalid_argument, "the sequence is empty: there is nothing to go on from"};
+  }
+  return ok();
+}
+
+/// Why no further token may be sampled, if so.
+std::optional<FinishReason> ended(const SequenceState& sequence,
+                                  const GenerateRequest& request,
+                                  std::size_t sampled,
+                                  Time::time_point start) {
+  const auto context = static_cast<std::size_t>(sequence.runtime().options().context_tokens_max);
+  if (request.stop.stop_requested()) return FinishReason::cancelled;
+  if (request.time_max.count() > 0 && Time::now() - start >= request.time_max) {
+    return FinishReason::timeout;
+  }
+  if (sampled >= static_cast<std::size_t>(request.tokens_max)) return FinishReason::length;
+  if (sequence.tokens().size() >= context) return FinishReason::length;
+  return std::nullopt;
+}
+
+/// Asked best token first, so that the grammar is walked for a few tokens only.
+TokenFilter filter_of(const GenerateRequest& request) {
+  if (request.constraint == nullptr) return {};
+  return [&request](TokenId id) {
+    if (request.constraint->is_open() && is_stop(request, id)) return false;
+    return request.constraint->allows(id);
+  };
+}
+
+}  // namespace
+
+std::string_view finish_reason_name(FinishReason reason) {
+  switch (reason) {
+    case FinishReason::stop:
+      return "stop";
+    case FinishReason::length:
+      return "length";
+    case FinishReason::cancelled:
+      return "cancelled";
+    case FinishReason::timeout:
+      return "timeout";
+  }
+  FACET_CHECK(false && "a FinishReason outside the enumeration");
+  return {};
+}
+
+Result<GenerateResult> generate(SequenceState& sequence,
+                                const Tokenizer& tokenizer,
+                                const GenerateRequest& request,
+                                const TextSink& sink) {
+  FACET_TRY_STATUS(check(sequence, request));
+  const auto start = Time::now();
+  Sampler sampler(request.sampling);
+  StreamDecoder decoder(tokenizer, request.text_with_control);
+  const TokenFilter filter = filter_of(request);
+  GenerateResult result;
+  bool listening = static_cast<bool>(sink);
+  const auto emit = [&](const std::string& piece, TokenId id) {
+    result.text += piece;
+    if (listening && !piece.empty()) listening = sink(piece, id);
+    return listening || !sink;
+  };
+  while (true) {
+    if (const auto reason = ended(sequence, request, result.ids.size(), start)) {
+      result.finish_reason = *reason;
+      break;
+    }
+    // Rows of the embedding that the tokenizer has no piece for are never sampled.
+    const std::span<const float> logits = sequence.logits();
+    const auto usable = logits.first(std::min(logits.size(), tokenizer.size()));
+    auto sampled = sampler.sample(usable, sequence.tokens(), filter);
+    if (!sampled) {
+      return sampled.error().with_context("token " + std::to_string(sequence.tokens().size()));
+    }
+    const TokenId id = *sampled;
+    if (request.constraint != nullptr) FACET_TRY_STATUS(request.constraint->accept(id));
+    FACET_TRY_STATUS(sequence.append(std::span(&id, 1), {}));
+    result.ids.push_back(id);
+    if (is_stop(request, id)) {
+      result.finish_reason = FinishReason::stop;
+      break;
+    }
+    if (!emit(decoder.push(id), id)) {
+      result.finish_reason = FinishReason::cancelled;
+      break;
+    }
+  }
+  if (!result.ids.empty()) emit(decoder.finish(), result.ids.back());
+  result.decode_ms = std::chrono::duration<double, std::milli>(Time::now() - start).count();
+  return result;
+}
+
+}  // namespace facet::engine

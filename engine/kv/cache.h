@@ -1,0 +1,106 @@
+// KvCache: the keys and values of one sequence, in pages of kPageTokens positions per layer.
+//
+// Global layers hold every position. Sliding layers hold a ring: pages that the window has left are
+// given back, so their memory does not grow with the context. Storage is f32: what is read back is
+// exactly what the forward pass computed, so that rewind, fork and restore change no bit.
+//
+// Full pages are immutable and shared between forks; the page being filled belongs to one cache
+// only. So a fork costs one page per layer, and forks may be used from different threads.
+#pragma once
+
+#include "engine/model/config.h"
+#include "engine/ops.h"
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+namespace facet::engine {
+
+/// Sliding layers keep this many positions more than the window needs, so that rewinding by up to
+/// as many tokens finds them still there.
+inline constexpr std::int64_t kRewindFreeTokens = 64;
+
+/// Most bytes that one sliding layer holds while chunks of `chunk_tokens` pass through.
+std::int64_t kv_ring_bytes_max(const LayerSpec& layer, std::int64_t chunk_tokens);
+
+/// Bytes per token of a layer: keys and values, f32.
+std::int64_t kv_token_bytes(const LayerSpec& layer);
+
+/// A value with one owner; move-only, copied by name with fork(). Not thread-safe.
+class KvCache {
+ public:
+  /// An empty cache for `layers`. The window of a bidirectional layer does not drop anything.
+  explicit KvCache(std::span<const LayerSpec> layers);
+  KvCache(KvCache&&) noexcept = default;
+  KvCache& operator=(KvCache&&) noexcept = default;
+  KvCache(const KvCache&) = delete;
+  KvCache& operator=(const KvCache&) = delete;
+  ~KvCache() = default;
+
+  /// Positions that are there in every layer (in sliding layers: as far as the window needs them).
+  [[nodiscard]] std::int64_t size() const { return size_; }
+  [[nodiscard]] std::size_t layers() const { return layers_.size(); }
+
+  /// Makes room for positions [size(), size() + tokens), to be written before commit.
+  void reserve(std::int64_t tokens);
+  /// Declares the reserved positions written, and gives back what windows have left.
+  void commit(std::int64_t tokens);
+
+  /// The row (kv_heads * head_dim) of a held or reserved position. Writable for reserved positions
+  /// only.
+  [[nodiscard]] float* key(std::size_t layer, std::int64_t position);
+  [[nodiscard]] float* value(std::size_t layer, std::int64_t position);
+  [[nodiscard]] const float* key(std::size_t layer, std::int64_t position) const;
+  [[nodiscard]] const float* value(std::size_t layer, std::int64_t position) const;
+  /// For attention; valid until the next change.
+  [[nodiscard]] KvPages pages(std::size_t layer) const;
+  /// The first position that `layer` still holds (a multiple of kPageTokens).
+  [[nodiscard]] std::int64_t first_held(std::size_t layer) const;
+  /// Floats of one position of `layer`, for keys and for values each.
+  [[nodiscard]] std::int64_t row_floats(std::size_t layer) const;
+
+  [[nodiscard]] KvCache fork() const;
+
+  /// True when every sliding layer still holds the window of position `tokens`.
+  /// REQUIRES: tokens <= size().
+  [[nodiscard]] bool can_truncate(std::int64_t tokens) const;
+  /// Drops all positions from `tokens` on. REQUIRES: can_truncate(tokens).
+  void truncate(std::int64_t tokens);
+  /// Drops everything.
+  void clear();
+
+  /// An empty cache in the state "positions [0, size) have passed, and layer l holds those from
+  /// first_held[l] on": pages are reserved and wait to be written. For restoring a saved cache.
+  /// REQUIRES: each first_held is a multiple of kPageTokens, and at most size and what the window
+  /// needs (see window_begin).
+  void reset_for_restore(std::int64_t size, std::span<const std::int64_t> first_held);
+  /// The first position that the token at `position` may attend to in `layer`.
+  [[nodiscard]] std::int64_t window_begin(std::size_t layer, std::int64_t position) const;
+
+  /// Bytes of all pages held, shared ones counted in full.
+  [[nodiscard]] std::int64_t bytes() const;
+
+ private:
+  using Page = std::shared_ptr<float[]>;
+  struct Layer {
+    int kv_heads = 0;
+    int head_dim = 0;
+    std::int64_t window = 0;  ///< 0: holds everything.
+    std::int64_t first_page = 0;
+    std::vector<Page> pages;
+    std::vector<float*> data;  ///< pages[i].get(), as the kernels want them.
+  };
+
+  [[nodiscard]] static std::int64_t page_floats(const Layer& layer);
+  [[nodiscard]] float* row(std::size_t layer, std::int64_t position, std::int64_t plane) const;
+  static void push_page(Layer& layer);
+  /// Replaces the last page by a copy that nobody shares.
+  static void own_last_page(Layer& layer);
+
+  std::vector<Layer> layers_;
+  std::int64_t size_ = 0;
+};
+
+}  // namespace facet::engine

@@ -1,0 +1,30 @@
+// ModelInfo: facts about a loaded model that people and stores ask for.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace facet::engine {
+
+/// Facts about a loaded model, for `models inspect`, doctor and store keys. Model fills what the
+/// files say; Engine adds cpu_path and the kv_ fields, which depend on how it runs.
+struct ModelInfo {
+  std::string name;
+  std::string architecture;  ///< "gemma3" or "gemma-embedding".
+  std::string identity;      ///< Hash over config and tensor table: equal files, equal string.
+  std::string cpu_path;      ///< "avx512", "avx2" or "portable": what was chosen at start.
+  std::string weight_types;  ///< e.g. "Q8_0 x57, F32 x49".
+  std::int64_t parameters = 0;
+  std::int64_t weight_bytes = 0;
+  std::int64_t context_tokens_max = 0;
+  std::int64_t kv_bytes_per_token = 0;  ///< Global layers only.
+  std::int64_t kv_bytes_fixed = 0;      ///< The rings of the sliding layers.
+  int layers = 0;
+  int hidden = 0;
+  int vocabulary = 0;
+  int embedding_dim = 0;  ///< 0 for a generator.
+  bool is_embedder = false;
+  bool plans_first = false;  ///< Trained to begin with a plan when asked; key "facet.plan_first".
+};
+
+}  // namespace facet::engine

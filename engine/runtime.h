@@ -1,0 +1,54 @@
+// Runtime: all that the sequences of one loaded model share, and nothing that changes.
+#pragma once
+
+#include "engine/cpu/forward.h"
+#include "engine/cpu/thread_pool.h"
+#include "engine/model/config.h"
+#include "engine/model/model.h"
+#include "engine/ops.h"
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+namespace facet::engine {
+
+/// What a model is made of. `owner` keeps alive what the weights' views point into.
+struct RuntimeModel {
+  ModelConfig config;
+  ModelWeights weights;
+  std::string identity;
+  std::shared_ptr<const void> owner;
+};
+
+struct RuntimeOptions {
+  int threads = 1;
+  std::int64_t context_tokens_max = 0;
+  std::int64_t prefill_chunk_tokens = 128;
+};
+
+/// Immutable but for the pool's and the forward pass's own, internally locked state. Thread-safe.
+/// Shared by the Engine and its Sequences: a Sequence may outlive the Engine.
+class Runtime {
+ public:
+  Runtime(RuntimeModel model, const Ops& ops, const RuntimeOptions& options)
+      : model_(std::move(model)),
+        options_(options),
+        pool_(options.threads),
+        forward_(model_.config, model_.weights, ops, pool_) {}
+  Runtime(const Runtime&) = delete;
+  Runtime& operator=(const Runtime&) = delete;
+
+  [[nodiscard]] const ModelConfig& config() const { return model_.config; }
+  [[nodiscard]] const std::string& identity() const { return model_.identity; }
+  [[nodiscard]] const RuntimeOptions& options() const { return options_; }
+  [[nodiscard]] const Forward& forward() const { return forward_; }
+
+ private:
+  RuntimeModel model_;
+  RuntimeOptions options_;
+  ThreadPool pool_;
+  Forward forward_;
+};
+
+}  // namespace facet::engine

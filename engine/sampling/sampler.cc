@@ -1,0 +1,154 @@
+#include "engine/sampling/sampler.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <string>
+#include <unordered_set>
+
+namespace facet::engine {
+namespace {
+
+using Candidate = std::pair<float, TokenId>;
+
+/// True when `a` comes after `b` in the order best logit first, lowest id among equals: the heap
+/// functions then keep the best candidate in front.
+bool is_worse(const Candidate& a, const Candidate& b) {
+  return a.first != b.first ? a.first < b.first : a.second > b.second;
+}
+
+Error out_of_range(const char* field, double value, const char* range) {
+  return {
+      Code::invalid_argument,
+      std::string("sampling: ") + field + " is " + std::to_string(value) + ", expected " + range};
+}
+
+/// SplitMix64 (Steele, Lea and Flood 2014): 64 random bits per step from any seed.
+std::uint64_t next_random(std::uint64_t& state) {
+  state += 0x9E3779B97F4A7C15U;
+  std::uint64_t z = state;
+  z = (z ^ (z >> 30U)) * 0xBF58476D1CE4E5B9U;
+  z = (z ^ (z >> 27U)) * 0x94D049BB133111EBU;
+  return z ^ (z >> 31U);
+}
+
+/// Uniform in [0, 1), 53 bits.
+double uniform(std::uint64_t& state) {
+  return static_cast<double>(next_random(state) >> 11U) * 0x1p-53;
+}
+
+void penalize(std::vector<Candidate>& candidates,
+              std::span<const TokenId> recent,
+              const SamplingOptions& options) {
+  const auto window = static_cast<std::size_t>(options.repetition_window);
+  const auto tail = recent.subspan(recent.size() - std::min(recent.size(), window));
+  const std::unordered_set<TokenId> seen(tail.begin(), tail.end());
+  for (auto& [logit, id] : candidates) {
+    if (!seen.contains(id)) continue;
+    logit = logit > 0.0F ? logit / options.repetition_penalty : logit * options.repetition_penalty;
+    // An extreme penalty must not overflow: infinities would turn the probabilities into NaN.
+    constexpr float kLargest = std::numeric_limits<float>::max();
+    logit = std::clamp(logit, -kLargest, kLargest);
+  }
+}
+
+/// The best `count` candidates that `allowed` lets through, best first, tested lazily.
+std::vector<Candidate> best_allowed(std::vector<Candidate>& candidates,
+                                    std::size_t count,
+                                    const TokenFilter& allowed) {
+  std::vector<Candidate> out;
+  // Without a filter, or when its answer is yes, this one pass is all that greedy needs.
+  const auto best = std::max_element(candidates.begin(), candidates.end(), is_worse);
+  if (count == 1 && best != candidates.end() && (!allowed || allowed(best->second))) return {*best};
+  std::make_heap(candidates.begin(), candidates.end(), is_worse);
+  auto end = candidates.end();
+  while (out.size() < count && end != candidates.begin()) {
+    std::pop_heap(candidates.begin(), end, is_worse);
+    --end;
+    if (!allowed || allowed(end->second)) out.push_back(*end);
+  }
+  return out;
+}
+
+/// Replaces logits (best first) by probabilities, and drops what top-p and min-p drop.
+void to_probabilities(std::vector<Candidate>& kept, const SamplingOptions& options) {
+  const float top = kept.front().first;
+  float total = 0.0F;
+  for (auto& [value, id] : kept) {
+    value = std::exp((value - top) / options.temperature);
+    total += value;
+  }
+  for (auto& [value, id] : kept) value /= total;
+  // A token stays while the probability before it is below top_p: the best one always does.
+  float before = 0.0F;
+  std::size_t count = 0;
+  while (count < kept.size() && (options.top_p >= 1.0F || before < options.top_p)) {
+    before += kept[count++].first;
+  }
+  kept.resize(count);
+  const float floor = options.min_p * kept.front().first;
+  while (kept.back().first < floor) kept.pop_back();
+}
+
+}  // namespace
+
+Status validate(const SamplingOptions& options) {
+  // Written so that NaN fails every check.
+  if (!(options.temperature >= 0.0F && options.temperature <= 100.0F)) {
+    return out_of_range("temperature", static_cast<double>(options.temperature), "0 to 100");
+  }
+  if (options.top_k < 0) return out_of_range("top_k", options.top_k, "0 or more");
+  if (!(options.top_p > 0.0F && options.top_p <= 1.0F)) {
+    return out_of_range("top_p", static_cast<double>(options.top_p), "above 0, at most 1");
+  }
+  if (!(options.min_p >= 0.0F && options.min_p < 1.0F)) {
+    return out_of_range("min_p", static_cast<double>(options.min_p), "0 or more, below 1");
+  }
+  if (!(options.repetition_penalty > 0.0F && std::isfinite(options.repetition_penalty))) {
+    return out_of_range("repetition_penalty",
+                        static_cast<double>(options.repetition_penalty),
+                        "above 0 and finite");
+  }
+  if (options.repetition_window < 0) {
+    return out_of_range("repetition_window", options.repetition_window, "0 or more");
+  }
+  return ok();
+}
+
+Sampler::Sampler(const SamplingOptions& options) : options_(options), state_(options.seed) {}
+
+Result<TokenId> Sampler::sample(std::span<const float> logits,
+                                std::span<const TokenId> recent,
+                                const TokenFilter& allowed) {
+  candidates_.clear();
+  for (std::size_t i = 0; i < logits.size(); ++i) {
+    if (std::isnan(logits[i]) || logits[i] == HUGE_VALF) {
+      return Error{Code::invalid_data,
+                   "logit of token " + std::to_string(i) + " is " + std::to_string(logits[i])};
+    }
+    if (std::isfinite(logits[i])) candidates_.emplace_back(logits[i], static_cast<TokenId>(i));
+  }
+  if (options_.repetition_penalty != 1.0F) penalize(candidates_, recent, options_);
+
+  const bool greedy = options_.temperature == 0.0F;
+  std::size_t count = candidates_.size();
+  if (options_.top_k > 0) count = std::min(count, static_cast<std::size_t>(options_.top_k));
+  std::vector<Candidate> kept = best_allowed(candidates_, greedy ? 1 : count, allowed);
+  if (kept.empty()) {
+    return Error{Code::invalid_data,
+                 "none of " + std::to_string(logits.size()) + " tokens is finite and allowed"};
+  }
+  if (greedy) return kept.front().second;
+
+  to_probabilities(kept, options_);
+  double total = 0.0;
+  for (const Candidate& candidate : kept) total += static_cast<double>(candidate.first);
+  double left = uniform(state_) * total;
+  for (const Candidate& candidate : kept) {
+    left -= static_cast<double>(candidate.first);
+    if (left < 0.0) return candidate.second;
+  }
+  return kept.back().second;  // Rounding may leave a trace of `left` behind the last one.
+}
+
+}  // namespace facet::engine

@@ -1,0 +1,50 @@
+// SequenceState: what is behind a Sequence. See engine.h for what each function promises.
+#pragma once
+
+#include "base/result.h"
+#include "engine/kv/cache.h"
+#include "engine/runtime.h"
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <stop_token>
+#include <vector>
+
+namespace facet::engine {
+
+/// Not thread-safe.
+class SequenceState {
+ public:
+  explicit SequenceState(std::shared_ptr<const Runtime> runtime);
+
+  static Result<std::unique_ptr<SequenceState>> restore(std::shared_ptr<const Runtime> runtime,
+                                                        const std::filesystem::path& path);
+
+  Status append(std::span<const TokenId> ids, const std::stop_token& stop);
+  /// After a rewind or a cancelled append the logits are unknown; the first call then runs the last
+  /// token again (and counts it).
+  std::span<const float> logits();
+  [[nodiscard]] std::unique_ptr<SequenceState> fork() const;
+  Status rewind(std::size_t tokens);
+  Status save(const std::filesystem::path& path);
+
+  [[nodiscard]] std::span<const TokenId> tokens() const { return tokens_; }
+  [[nodiscard]] std::int64_t computed_tokens() const { return computed_tokens_; }
+  [[nodiscard]] const Runtime& runtime() const { return *runtime_; }
+  [[nodiscard]] const KvCache& cache() const { return cache_; }
+
+ private:
+  /// Runs one chunk; `last` says whether the logits are wanted.
+  void run(std::span<const TokenId> ids, bool last);
+
+  std::shared_ptr<const Runtime> runtime_;
+  KvCache cache_;
+  std::vector<TokenId> tokens_;
+  std::vector<float> logits_;  // (vocabulary) when logits_known_.
+  bool logits_known_ = false;
+  std::int64_t computed_tokens_ = 0;
+};
+
+}  // namespace facet::engine

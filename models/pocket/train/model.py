@@ -1,0 +1,234 @@
+"""The Gemma 3 text architecture in PyTorch, as small as the pocket models need it.
+
+Sandwich RMS norms that multiply by (1 + w), QK-norm, NeoX rotary positions with theta 1e4 on sliding and 1e6
+on global layers (every sixth), GELU (tanh form) gated feed-forward, tied head, embeddings times sqrt(hidden).
+"""
+
+import dataclasses
+import math
+
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+
+
+@dataclasses.dataclass
+class Config:
+    vocab_size: int = 8192
+    hidden: int = 256
+    layers: int = 8
+    heads: int = 4
+    kv_heads: int = 2
+    head_dim: int = 64
+    ffn: int = 768
+    sliding_window: int = 1024
+    sliding_pattern: int = 6
+    theta_global: float = 1e6
+    theta_local: float = 1e4
+    eps: float = 1e-6
+    context_length: int = 8192
+
+    def is_global(self, layer):
+        return (layer + 1) % self.sliding_pattern == 0
+
+
+def rms_norm(x, w, eps):
+    x32 = x.float()
+    x32 = x32 * torch.rsqrt(x32.pow(2).mean(-1, keepdim=True) + eps)
+    return x32 * (1.0 + w.float())
+
+
+def gelu_tanh(x):
+    """0.5 x (1 + tanh(u)) written as x sigmoid(2 u): the same function, cheaper to vectorise."""
+    x32 = x.float()
+    return (x32 * torch.sigmoid(1.5957691216057308 * (x32 + 0.044715 * x32 * x32 * x32))).to(x.dtype)
+
+
+def rope_tables(length, head_dim, theta):
+    """cos and sin of shape [length, head_dim]: NeoX pairing, element i with i + head_dim / 2."""
+    freq = theta ** (-torch.arange(0, head_dim, 2, dtype=torch.float32) / head_dim)
+    angle = torch.outer(torch.arange(length, dtype=torch.float32), freq)
+    return torch.cat((angle.cos(), angle.cos()), -1), torch.cat((angle.sin(), angle.sin()), -1)
+
+
+def rotate(x, cos, sin):
+    half = x.shape[-1] // 2
+    return x * cos + torch.cat((-x[..., half:], x[..., :half]), -1) * sin
+
+
+ATTENTION_CHUNK = 128
+
+
+def causal_mask(length):
+    """0 where a query may look, a large negative number above the diagonal."""
+    return torch.full((length, length), -1e9).triu(1)
+
+
+def causal_attention(q, k, v, mask):
+    """Plain attention over [rows, length, head_dim], in chunks of queries; q carries the scale already.
+
+    On a CPU with matrix units this is several times faster in the backward pass than the fused kernel.
+    """
+    t, out = q.shape[1], []
+    for start in range(0, t, ATTENTION_CHUNK):
+        stop = min(start + ATTENTION_CHUNK, t)
+        s = torch.bmm(q[:, start:stop], k[:, :stop].transpose(1, 2)).float() + mask[start:stop, :stop]
+        out.append(torch.bmm(torch.softmax(s, -1).to(v.dtype), v[:, :stop]))
+    return torch.cat(out, 1)
+
+
+class Block(nn.Module):
+    def __init__(self, c):
+        super().__init__()
+        self.c = c
+        self.q = nn.Parameter(torch.empty(c.heads * c.head_dim, c.hidden))
+        self.k = nn.Parameter(torch.empty(c.kv_heads * c.head_dim, c.hidden))
+        self.v = nn.Parameter(torch.empty(c.kv_heads * c.head_dim, c.hidden))
+        self.o = nn.Parameter(torch.empty(c.hidden, c.heads * c.head_dim))
+        self.gate = nn.Parameter(torch.empty(c.ffn, c.hidden))
+        self.up = nn.Parameter(torch.empty(c.ffn, c.hidden))
+        self.down = nn.Parameter(torch.empty(c.hidden, c.ffn))
+        self.attn_norm = nn.Parameter(torch.zeros(c.hidden))
+        self.post_attn_norm = nn.Parameter(torch.zeros(c.hidden))
+        self.ffn_norm = nn.Parameter(torch.zeros(c.hidden))
+        self.post_ffn_norm = nn.Parameter(torch.zeros(c.hidden))
+        self.q_norm = nn.Parameter(torch.zeros(c.head_dim))
+        self.k_norm = nn.Parameter(torch.zeros(c.head_dim))
+
+    def project(self, x, cos, sin):
+        """Queries, keys, values of shape [batch, heads, length, head_dim]."""
+        c, (b, t, _), dt = self.c, x.shape, self.compute_dtype
+        h = rms_norm(x, self.attn_norm, c.eps).to(dt)
+        qkv = F.linear(h, torch.cat((self.q, self.k, self.v)).to(dt))
+        nq, nk = c.heads * c.head_dim, c.kv_heads * c.head_dim
+        q, k, v = qkv.split((nq, nk, nk), -1)
+        q = q.view(b, t, c.heads, c.head_dim).transpose(1, 2)
+        k = k.view(b, t, c.kv_heads, c.head_dim).transpose(1, 2)
+        v = v.view(b, t, c.kv_heads, c.head_dim).transpose(1, 2)
+        q = (rotate(rms_norm(q, self.q_norm, c.eps), cos, sin) * c.head_dim**-0.5).to(dt)
+        k = rotate(rms_norm(k, self.k_norm, c.eps), cos, sin).to(dt)
+        return q, k, v
+
+    def finish(self, x, a):
+        """Attention output a of shape [batch, length, heads * head_dim] to the block's output."""
+        c, dt = self.c, self.compute_dtype
+        x = x + rms_norm(F.linear(a, self.o.to(dt)), self.post_attn_norm, c.eps).to(x.dtype)
+        h = rms_norm(x, self.ffn_norm, c.eps).to(dt)
+        gate_up = F.linear(h, torch.cat((self.gate, self.up)).to(dt))
+        gate, up = gate_up.chunk(2, -1)
+        m = F.linear(gelu_tanh(gate) * up, self.down.to(dt))
+        return x + rms_norm(m, self.post_ffn_norm, c.eps).to(x.dtype)
+
+    def attend(self, x, cos, sin, mask):
+        """Attention output [batch, length, heads * head_dim] of whole rows."""
+        c, (b, t, _) = self.c, x.shape
+        q, k, v = self.project(x, cos, sin)
+        # Training rows are never longer than the window, so causal order is the whole mask.
+        repeat = c.heads // c.kv_heads
+        k = k.unsqueeze(2).expand(-1, -1, repeat, -1, -1).reshape(b * c.heads, t, c.head_dim)
+        v = v.unsqueeze(2).expand(-1, -1, repeat, -1, -1).reshape(b * c.heads, t, c.head_dim)
+        q = q.reshape(b * c.heads, t, c.head_dim)
+        a = causal_attention(q, k, v, mask).view(b, c.heads, t, c.head_dim)
+        return a.transpose(1, 2).reshape(b, t, -1)
+
+    def forward(self, x, cos, sin, mask):
+        return self.finish(x, self.attend(x, cos, sin, mask))
+
+    def step(self, x, cos, sin, mask, cache):
+        """Like forward for new positions only; cache is a dict with the keys and values so far."""
+        c, (b, t, _) = self.c, x.shape
+        q, k, v = self.project(x, cos, sin)
+        if "k" in cache:
+            k, v = torch.cat((cache["k"], k), 2), torch.cat((cache["v"], v), 2)
+        cache["k"], cache["v"] = k, v
+        repeat = c.heads // c.kv_heads
+        a = F.scaled_dot_product_attention(
+            q, k.repeat_interleave(repeat, 1), v.repeat_interleave(repeat, 1), attn_mask=mask, scale=1.0
+        )
+        return self.finish(x, a.transpose(1, 2).reshape(b, t, -1))
+
+
+class Model(nn.Module):
+    def __init__(self, c, compute_dtype=torch.bfloat16, residual_dtype=torch.float32):
+        super().__init__()
+        self.c = c
+        self.residual_dtype = residual_dtype
+        self.embed = nn.Parameter(torch.empty(c.vocab_size, c.hidden))
+        self.blocks = nn.ModuleList(Block(c) for _ in range(c.layers))
+        self.norm = nn.Parameter(torch.zeros(c.hidden))
+        self.set_compute_dtype(compute_dtype)
+        for name, table in zip(("local", "global"), (c.theta_local, c.theta_global)):
+            cos, sin = rope_tables(c.context_length, c.head_dim, table)
+            self.register_buffer(f"cos_{name}", cos, persistent=False)
+            self.register_buffer(f"sin_{name}", sin, persistent=False)
+        self.reset()
+        self.mask = causal_mask(1024)
+        self.block_call, self.attend_call, self.finish_call = Block.forward, Block.attend, Block.finish
+
+    def set_compute_dtype(self, dtype):
+        self.compute_dtype = dtype
+        for block in self.blocks:
+            block.compute_dtype = dtype
+
+    def reset(self):
+        for name, p in self.named_parameters():
+            if p.dim() == 2:
+                # The embedding is scaled by sqrt(hidden) on the way in and is the head on the way out.
+                std = 1.0 / math.sqrt(self.c.hidden) if name == "embed" else 1.0 / math.sqrt(p.shape[1])
+                nn.init.normal_(p, std=std)
+
+    def tables(self, layer, start, stop):
+        name = "global" if self.c.is_global(layer) else "local"
+        return getattr(self, f"cos_{name}")[start:stop], getattr(self, f"sin_{name}")[start:stop]
+
+    def compile(self):
+        """Compiles the blocks; the last one's second half takes any number of positions."""
+        torch._dynamo.config.cache_size_limit = 64
+        self.block_call = torch.compile(Block.forward, dynamic=False)
+        self.attend_call = torch.compile(Block.attend, dynamic=False)
+        self.finish_call = torch.compile(Block.finish, dynamic=True)
+
+    def hidden(self, ids, index=None):
+        """Hidden states of [batch, length, hidden], or [n, hidden] of the flat positions in index alone."""
+        x = F.embedding(ids, self.embed).to(self.residual_dtype) * math.sqrt(self.c.hidden)
+        t = ids.shape[1]
+        if t > self.mask.shape[0]:
+            self.mask = causal_mask(t)
+        mask = self.mask[:t, :t]
+        for i, block in enumerate(self.blocks):
+            cos, sin = self.tables(i, 0, t)
+            if index is not None and i == len(self.blocks) - 1:
+                a = self.attend_call(block, x, cos, sin, mask)
+                return self.finish_call(block, x.flatten(0, 1)[index], a.flatten(0, 1)[index])
+            x = self.block_call(block, x, cos, sin, mask)
+        return x
+
+    def head(self, x):
+        h = rms_norm(x, self.norm, self.c.eps).to(self.compute_dtype)
+        return F.linear(h, self.embed.to(self.compute_dtype))
+
+    def forward(self, ids):
+        return self.head(self.hidden(ids))
+
+    def eager(self, ids):
+        """forward without the compiled blocks, for rows of any length."""
+        saved, self.block_call = self.block_call, Block.forward
+        logits = self.forward(ids)
+        self.block_call = saved
+        return logits
+
+    def decode(self, ids, caches, start):
+        """Logits of the last new position [batch, vocab]; ids are the new positions from start on.
+
+        Rows of the batch must have equal length; caches is a list with one dict per layer.
+        """
+        t = ids.shape[1]
+        x = F.embedding(ids, self.embed).to(self.residual_dtype) * math.sqrt(self.c.hidden)
+        i = torch.arange(start, start + t)[:, None]
+        j = torch.arange(0, start + t)[None, :]
+        causal = j <= i
+        window = causal & (j > i - self.c.sliding_window)
+        for n, block in enumerate(self.blocks):
+            cos, sin = self.tables(n, start, start + t)
+            x = block.step(x, cos, sin, causal if self.c.is_global(n) else window, caches[n])
+        return self.head(x[:, -1])

@@ -1,0 +1,253 @@
+"""Trains the pocket generator on shards written by data.py.
+
+Muon for the matrices, AdamW for the embedding and the norms; warm-up, constant rate, and a linear decay to zero
+that starts when told: by --decay-at (a token count), or by the file DECAY in the run's folder, whose text is the
+number of tokens that the decay takes. Checkpoints resume by themselves. Usage:
+python train.py --shards DIR --run DIR --tokens 30000000
+"""
+
+import argparse
+import csv
+import os
+import pathlib
+import random
+import time
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from model import Config, Model
+
+LENGTHS = (128, 192, 256, 384, 512, 640, 768, 896, 1024)
+
+
+def orthogonalised(g, steps=5):
+    """The quintic Newton-Schulz iteration on a stack of matrices [n, rows, columns], in bf16."""
+    x = g.bfloat16()
+    turned = x.shape[1] > x.shape[2]
+    if turned:
+        x = x.transpose(1, 2)
+    x = x / (x.float().flatten(1).norm(dim=1)[:, None, None].to(x.dtype) + 1e-7)
+    for _ in range(steps):
+        a = x @ x.transpose(1, 2)
+        b = -4.7750 * a + 2.0315 * (a @ a)
+        x = 3.4445 * x + b @ x
+    return x.transpose(1, 2) if turned else x
+
+
+class Muon:
+    """Momentum with orthogonalised updates; matrices of one shape are treated as one stack."""
+
+    def __init__(self, named, momentum=0.95):
+        self.momentum = momentum
+        self.groups = {}
+        for name, p in named:
+            self.groups.setdefault(tuple(p.shape), []).append((name, p))
+        self.buffers = {s: torch.zeros(len(g), *s) for s, g in self.groups.items()}
+
+    @torch.no_grad()
+    def step(self, lr, weight_decay):
+        for shape, group in self.groups.items():
+            grad = torch.stack([p.grad for _, p in group])
+            buffer = self.buffers[shape]
+            buffer.lerp_(grad, 1 - self.momentum)
+            update = orthogonalised(grad.lerp(buffer, self.momentum)).float()
+            scale = lr * max(1.0, shape[0] / shape[1]) ** 0.5
+            for i, (_, p) in enumerate(group):
+                p.mul_(1 - lr * weight_decay).add_(update[i], alpha=-scale)
+
+
+class Shards:
+    """Batches out of shard files in order; each shard is read once, a shard that appears later is picked up."""
+
+    def __init__(self, folder, batch_tokens, stages, seed=0):
+        self.folder, self.batch_tokens, self.stages = pathlib.Path(folder), batch_tokens, stages
+        self.used, self.rng, self.batches, self.current = [], random.Random(seed), [], None
+
+    def next_file(self):
+        while True:
+            for stage in self.stages:
+                for path in sorted(self.folder.glob(f"{stage}_*.npz")):
+                    if path.name not in self.used and not path.name.endswith(".tmp.npz"):
+                        self.used.append(path.name)
+                        return path
+            print("waiting for a shard", flush=True)
+            time.sleep(5)
+
+    def load(self):
+        path = self.next_file()
+        with np.load(path) as z:
+            ids, mask, offsets = z["ids"], z["mask"], z["offsets"]
+        groups = {}
+        for a, b in zip(offsets[:-1], offsets[1:]):
+            length = next(n for n in LENGTHS if n >= b - a)
+            groups.setdefault(length, []).append((ids[a:b], mask[a:b]))
+        for length, rows in groups.items():
+            rows_per_batch = max(1, self.batch_tokens // length)
+            self.rng.shuffle(rows)
+            for i in range(0, len(rows) - rows_per_batch + 1, rows_per_batch):
+                self.batches.append((length, rows[i : i + rows_per_batch]))
+        self.rng.shuffle(self.batches)
+        self.current = path.name
+        print("shard", path.name, len(self.batches), "batches", flush=True)
+
+    def batch(self):
+        if not self.batches:
+            self.load()
+        length, rows = self.batches.pop()
+        ids = np.zeros((len(rows), length), dtype=np.int64)
+        mask = np.zeros((len(rows), length), dtype=np.int64)
+        count = 0
+        for i, (row, m) in enumerate(rows):
+            ids[i, : len(row)] = row
+            mask[i, : len(row)] = m + 1  # 0 padding, 1 prompt, 2 emitted by the model
+            count += len(row)
+        return torch.from_numpy(ids), torch.from_numpy(mask), count
+
+
+def loss_of(model, ids, mask, prompt_share, generator):
+    """Mean loss over emitted tokens, and over a random share of the prompt's tokens at a low weight."""
+    target, kind = ids[:, 1:], mask[:, 1:]
+    chosen = kind == 2
+    if prompt_share > 0:
+        chosen = chosen | ((kind == 1) & (torch.rand(kind.shape, generator=generator) < prompt_share))
+    index = F.pad(chosen, (0, 1)).flatten().nonzero()[:, 0]
+    x = model.hidden(ids, index)
+    losses = F.cross_entropy(model.head(x).float(), target.flatten()[(index - index // ids.shape[1])], reduction="none")
+    emitted = (kind == 2).flatten()[(index - index // ids.shape[1])]
+    weight = torch.where(emitted, 1.0, 0.2)
+    return (losses * weight).sum() / weight.sum(), (losses.detach() * emitted).sum() / emitted.sum()
+
+
+def rate(tokens, args, decay):
+    up = min(1.0, tokens / args.warmup)
+    if decay:
+        start, length = decay
+        return up * max(0.0, 1.0 - (tokens - start) / length)
+    return up
+
+
+def save(path, state):
+    temporary = path.with_suffix(".tmp")
+    torch.save(state, temporary)
+    os.replace(temporary, path)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--shards", required=True)
+    parser.add_argument("--run", required=True)
+    parser.add_argument("--tokens", type=float, default=30e6)
+    parser.add_argument("--decay-at", type=float, default=0)
+    parser.add_argument("--rate-scale", type=float, default=1.0, help="factor on both learning rates")
+    parser.add_argument("--decay-now", type=float, default=0, help="start (again) to decay, over so many tokens")
+    parser.add_argument("--sharpen", type=float, default=4.0, help="learning rate factor of the query and key norms")
+    parser.add_argument("--batch-tokens", type=int, default=8192)
+    parser.add_argument("--muon-lr", type=float, default=0.02)
+    parser.add_argument("--adam-lr", type=float, default=3e-3)
+    parser.add_argument("--weight-decay", type=float, default=0.05)
+    parser.add_argument("--warmup", type=float, default=300e3)
+    parser.add_argument("--prompt-share", type=float, default=0.1)
+    parser.add_argument("--prompt-until", type=float, default=6e6)
+    parser.add_argument("--stages", default="short,main")
+    parser.add_argument("--save-every", type=int, default=100)
+    parser.add_argument("--eval-every", type=int, default=150)
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--config", default="")
+    parser.add_argument("--init", help="a GGUF file of export.py whose weights a new run starts from")
+    args = parser.parse_args()
+    if args.device == "cpu":
+        torch.set_num_threads(1)
+        torch.set_flush_denormal(True)
+    torch.manual_seed(args.seed)
+    run = pathlib.Path(args.run)
+    run.mkdir(parents=True, exist_ok=True)
+    config = Config(**{k: int(v) for k, v in (x.split("=") for x in args.config.split(",") if x)})
+    model = Model(config)
+    # How sharp attention can be is the scale of these norms; they have far to go and few gradients to go by.
+    sharp = [p for n, p in model.named_parameters() if n.endswith((".q_norm", ".k_norm"))]
+    matrices = [(n, p) for n, p in model.named_parameters() if p.dim() == 2 and n != "embed"]
+    others = [p for n, p in model.named_parameters() if p.dim() != 2 or n == "embed"]
+    shards = Shards(args.shards, args.batch_tokens, args.stages.split(","), args.seed)
+    adam = torch.optim.AdamW(others, lr=args.adam_lr, betas=(0.9, 0.98), weight_decay=0.0)
+    muon = Muon(matrices)
+    tokens, step, decay, seconds = 0, 0, None, 0.0
+    checkpoint = run / "checkpoint.pt"
+    if checkpoint.exists():
+        state = torch.load(checkpoint, weights_only=False)
+        model.load_state_dict(state["model"])
+        adam.load_state_dict(state["adam"])
+        muon.buffers = state["muon"]
+        tokens, step, decay, seconds, shards.used = (state[k] for k in ("tokens", "step", "decay", "seconds", "used"))
+        print("resumed at", tokens, flush=True)
+    elif args.init:
+        from export import read_gguf
+
+        model.load_state_dict(read_gguf(args.init).state_dict())
+        print("started from", args.init, flush=True)
+    if args.decay_now:
+        decay = (tokens, args.decay_now)
+    if args.device == "cuda":
+        model.cuda()
+        muon.buffers = {s: b.cuda() for s, b in muon.buffers.items()}
+        for s in adam.state.values():
+            s.update({k: v.cuda() for k, v in s.items() if torch.is_tensor(v)})
+    model.compile()
+    generator = torch.Generator().manual_seed(args.seed + step)
+    log = open(run / "loss.csv", "a", newline="")
+    table = csv.writer(log)
+    mean, clock = None, time.time()
+
+    def write():
+        save(checkpoint, dict(model=model.state_dict(), adam=adam.state_dict(), muon=muon.buffers, tokens=tokens, step=step,
+                              decay=decay, seconds=seconds, used=shards.used[:-1] if shards.batches else shards.used, config=vars(config)))
+
+    while tokens < args.tokens and (not decay or tokens < decay[0] + decay[1]):
+        ids, mask, count = shards.batch()
+        if args.device == "cuda":
+            ids, mask = ids.cuda(), mask.cuda()
+        share = args.prompt_share if tokens < args.prompt_until else 0.0
+        loss, emitted = loss_of(model, ids, mask, share, generator if args.device == "cpu" else None)
+        loss.backward()
+        norm = torch.nn.utils.clip_grad_norm_(others, 1.0)
+        if not decay and args.decay_at and tokens >= args.decay_at:
+            decay = (tokens, args.tokens - tokens)
+        if not decay and (run / "DECAY").exists():
+            decay = (tokens, float((run / "DECAY").read_text()))
+            print("decay", decay, flush=True)
+        r = rate(tokens, args, decay) * args.rate_scale
+        muon.step(args.muon_lr * r, args.weight_decay)
+        for g in adam.param_groups:
+            g["lr"] = args.adam_lr * r
+        before = [p.detach().clone() for p in sharp]
+        adam.step()
+        with torch.no_grad():
+            for p, old in zip(sharp, before):
+                p.copy_(old + args.sharpen * (p - old))
+        model.zero_grad(set_to_none=True)
+        tokens += count
+        step += 1
+        took = time.time() - clock
+        seconds += took
+        clock = time.time()
+        mean = emitted.item() if mean is None else 0.95 * mean + 0.05 * emitted.item()
+        table.writerow([step, tokens, f"{emitted.item():.4f}", f"{mean:.4f}", f"{r:.4f}", f"{seconds:.1f}"])
+        if step % 10 == 0:
+            log.flush()
+            print(f"step {step} tokens {tokens} len {ids.shape[1]} loss {emitted.item():.3f} mean {mean:.3f} norm {norm:.2f} rate {r:.3f} {count / took:.0f} tok/s", flush=True)
+        if step % args.save_every == 0:
+            write()
+        if step % args.eval_every == 0:
+            from evaluate import quick
+
+            print("eval", tokens, quick(model), flush=True)
+            clock = time.time()
+    write()
+    log.close()
+    print("done", tokens, f"{seconds / 60:.1f} minutes", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,61 @@
+#include "prompts/dialect.h"
+
+#include "prompts/functiongemma.h"
+#include "prompts/gemma3.h"
+
+#include <array>
+
+namespace facet::prompts {
+namespace {
+
+std::array<const Dialect*, 5> dialects() {
+  return {&functiongemma(),
+          &gemma3(CallStyle::none),
+          &gemma3(CallStyle::python_list),
+          &gemma3(CallStyle::json),
+          &gemma3(CallStyle::tool_code)};
+}
+
+}  // namespace
+
+Result<ParsedOutput> Dialect::parse(std::string_view output) const {
+  const std::vector<std::string> names = control_tokens();
+  const auto parser = make_parser();
+  std::size_t text_start = 0;
+  for (std::size_t at = output.find('<'); at != std::string_view::npos; at = output.find('<', at)) {
+    std::string_view token;
+    for (const std::string& name : names) {
+      if (output.substr(at).starts_with(name)) token = output.substr(at, name.size());
+    }
+    if (token.empty()) {
+      ++at;
+      continue;
+    }
+    if (at > text_start) {
+      parser->feed(output.substr(text_start, at - text_start), Segment::Kind::data);
+    }
+    parser->feed(token, Segment::Kind::control);
+    at += token.size();
+    text_start = at;
+  }
+  if (text_start < output.size()) parser->feed(output.substr(text_start), Segment::Kind::data);
+  return parser->finish();
+}
+
+Result<const Dialect*> find_dialect(std::string_view name) {
+  std::string known;
+  for (const Dialect* dialect : dialects()) {
+    if (dialect->name() == name) return dialect;
+    known += (known.empty() ? "" : ", ") + std::string(dialect->name());
+  }
+  return Error{Code::invalid_argument,
+               "unknown dialect \"" + std::string(name) + "\"; known are " + known};
+}
+
+std::vector<std::string_view> dialect_names() {
+  std::vector<std::string_view> names;
+  for (const Dialect* dialect : dialects()) names.push_back(dialect->name());
+  return names;
+}
+
+}  // namespace facet::prompts

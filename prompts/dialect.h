@@ -1,0 +1,119 @@
+// Dialect: how one model family writes conversations, tools and calls. Pure functions; a dialect is
+// immutable and shared; all methods may be called from several threads.
+#pragma once
+
+#include "base/chat.h"
+#include "base/grammar.h"
+#include "base/result.h"
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace facet::prompts {
+
+struct RenderInput {
+  std::vector<Message> messages;
+  std::vector<ToolSpec> tools;
+  bool add_generation_prompt = true;
+};
+
+/// What a model's output says. `text` is everything that is not a call, as the dialect trims it.
+struct ParsedOutput {
+  std::string text;
+  std::vector<ToolCall> tool_calls;
+
+  bool operator==(const ParsedOutput&) const = default;
+};
+
+/// One thing that has become certain while output streams in.
+struct ParseEvent {
+  enum class Kind { text, call_started, call_finished };
+  Kind kind = Kind::text;
+  std::string text;  ///< text: the new text; call_started: the tool's name.
+  ToolCall call;     ///< call_finished.
+
+  bool operator==(const ParseEvent&) const = default;
+};
+
+/// Reads output piece by piece; however it is cut, the events are the same up to how text is split,
+/// and finish() gives what parse() gives for the whole. Not thread-safe.
+class StreamParser {
+ public:
+  StreamParser() = default;
+  StreamParser(const StreamParser&) = delete;
+  StreamParser& operator=(const StreamParser&) = delete;
+  virtual ~StreamParser() = default;
+
+  /// Control text is the spelled name of one control token; data text is letters, whatever they
+  /// are.
+  virtual std::vector<ParseEvent> feed(std::string_view text, Segment::Kind kind) = 0;
+  /// Ends the output. invalid_data, with the offending text, for a call that cannot be read; an
+  /// open call that is complete but for its end marker is tolerated: it has no call_finished event
+  /// and is in the result only. limit_exceeded for a call of more than 1 MiB.
+  virtual Result<ParsedOutput> finish() = 0;
+};
+
+/// The grammar covers one call: how many calls one step may make is the caller's to count.
+struct CallGrammarOptions {
+  int array_items_max = 64;
+  int number_digits_max = 17;  ///< Before and after the point, each.
+};
+
+class Dialect {
+ public:
+  Dialect() = default;
+  Dialect(const Dialect&) = delete;
+  Dialect& operator=(const Dialect&) = delete;
+  virtual ~Dialect() = default;
+
+  [[nodiscard]] virtual std::string_view name() const = 0;
+
+  /// The whole prompt. invalid_argument for a conversation that the dialect cannot express, naming
+  /// the message and the rule (role order, content type, a tool schema that is not an object).
+  [[nodiscard]] virtual Result<std::vector<Segment>> render(const RenderInput& input) const = 0;
+
+  /// What is appended to a sequence that already holds the prompt and the model's calls (stop token
+  /// included, when the model emitted one) to give it the tools' results and let it go on:
+  /// appending these segments equals rendering the longer conversation. `outputs[i]` answers
+  /// `calls[i]`. `stopped_on` is the control token that ended the output, or empty.
+  [[nodiscard]] virtual Result<std::vector<Segment>> render_tool_outputs(
+      const std::vector<ToolCall>& calls,
+      const std::vector<ToolOutput>& outputs,
+      std::string_view stopped_on) const = 0;
+
+  /// What is appended after a finished answer to give it the next user message and let it go on.
+  [[nodiscard]] virtual Result<std::vector<Segment>> render_user_turn(
+      std::string_view text, std::string_view stopped_on) const = 0;
+
+  [[nodiscard]] virtual std::unique_ptr<StreamParser> make_parser() const = 0;
+
+  /// `output` with control tokens spelled, parsed as a whole: every occurrence of the name of one
+  /// of control_tokens() is that token. Where letters may spell a control token (text that was not
+  /// written by the model), feed a parser segment by segment instead.
+  [[nodiscard]] Result<ParsedOutput> parse(std::string_view output) const;
+
+  /// The control tokens that mean something in this dialect.
+  [[nodiscard]] virtual std::vector<std::string> control_tokens() const = 0;
+
+  /// Control tokens that end the model's output.
+  [[nodiscard]] virtual std::vector<std::string> stop_tokens() const = 0;
+
+  /// The control token that opens a call; empty where calls are plain text.
+  [[nodiscard]] virtual std::string_view call_trigger() const = 0;
+
+  /// The grammar of what may follow call_trigger() for these tools: one call with a declared name,
+  /// declared argument names in the dialect's order, required ones present, values of the declared
+  /// types, up to and including its end marker. unsupported when the dialect has no grammar;
+  /// invalid_argument naming the tool and JSON pointer for a schema it cannot express.
+  [[nodiscard]] virtual Result<Grammar> call_grammar(const std::vector<ToolSpec>& tools,
+                                                     const CallGrammarOptions& options) const = 0;
+};
+
+/// "functiongemma", "gemma3" (no tools), "gemma3-python", "gemma3-json", "gemma3-tool-code".
+/// invalid_argument naming the known ones otherwise. The pointer is valid for the whole program.
+Result<const Dialect*> find_dialect(std::string_view name);
+std::vector<std::string_view> dialect_names();
+
+}  // namespace facet::prompts

@@ -1,0 +1,135 @@
+// The streaming reader of FunctionGemma's output. It keeps one call at a time as symbols and reads
+// it when its end marker comes; everything else is text, response blocks excepted: those are the
+// host's words, and a model that writes one is making its result up.
+#include "prompts/functiongemma.h"
+#include "prompts/functiongemma_value.h"
+#include "prompts/python_text.h"
+#include "prompts/trimmed_text.h"
+
+#include <optional>
+#include <string>
+#include <utility>
+
+namespace facet::prompts {
+namespace {
+
+constexpr std::size_t kCallBytesMax = 1U << 20U;
+
+class Parser final : public StreamParser {
+ public:
+  std::vector<ParseEvent> feed(std::string_view text, Segment::Kind kind) override {
+    std::vector<ParseEvent> events;
+    if (kind == Segment::Kind::control) {
+      control(text, events);
+    } else if (mode_ == Mode::text) {
+      add_text(text_.push(text), events);
+    } else if (mode_ == Mode::call) {
+      call_data(text, events);
+    }
+    return events;
+  }
+
+  Result<ParsedOutput> finish() override {
+    std::vector<ParseEvent> events;
+    if (mode_ == Mode::call) close_call(events);
+    if (error_) return *error_;
+    text_.finish();
+    output_.text = text_.text();
+    return output_;
+  }
+
+ private:
+  enum class Mode { text, call, response, ended };
+
+  static void add_text(std::string text, std::vector<ParseEvent>& events) {
+    if (text.empty()) return;
+    events.push_back({.kind = ParseEvent::Kind::text, .text = std::move(text)});
+  }
+
+  void control(std::string_view name, std::vector<ParseEvent>& events) {
+    if (mode_ == Mode::ended) return;
+    if (mode_ == Mode::call && name == kEscape) {
+      append(kEscapeSymbol);
+    } else if (name == "<start_function_call>") {
+      if (mode_ == Mode::call) close_call(events);
+      mode_ = Mode::call;
+      symbols_.clear();
+      started_ = false;
+    } else if (name == "<end_function_call>") {
+      if (mode_ == Mode::call) close_call(events);
+    } else if (name == "<start_function_response>") {
+      if (mode_ == Mode::call) close_call(events);
+      mode_ = Mode::response;
+    } else if (name == "<end_function_response>") {
+      if (mode_ == Mode::response) mode_ = Mode::text;
+    } else if (name == "<end_of_turn>" || name == "<eos>") {
+      if (mode_ == Mode::call) close_call(events);
+      mode_ = Mode::ended;
+    } else if (mode_ == Mode::call) {
+      fail({Code::invalid_data,
+            "control token " + std::string(name) + " inside the function call \"" +
+                symbols_text(symbols_) + "\""});
+      mode_ = Mode::text;
+    }
+    // Any other control token in text is no letter of it and is dropped.
+  }
+
+  void call_data(std::string_view text, std::vector<ParseEvent>& events) {
+    for (const char c : text) {
+      append(static_cast<char16_t>(static_cast<unsigned char>(c)));
+      if (mode_ != Mode::call) return;
+      if (c == '{' && !started_) start_call(events);
+    }
+  }
+
+  void append(char16_t symbol) {
+    if (symbols_.size() >= kCallBytesMax) {
+      fail({Code::limit_exceeded,
+            "a function call is longer than " + std::to_string(kCallBytesMax) + " bytes"});
+      mode_ = Mode::ended;
+      return;
+    }
+    symbols_ += symbol;
+  }
+
+  /// The first brace ends the name.
+  void start_call(std::vector<ParseEvent>& events) {
+    started_ = true;
+    const std::string head = symbols_text(symbols_);
+    std::string_view name = strip_start(head);
+    if (!name.starts_with("call:")) return;
+    name.remove_prefix(5);
+    name.remove_suffix(1);
+    events.push_back({.kind = ParseEvent::Kind::call_started, .text = std::string(strip(name))});
+  }
+
+  void close_call(std::vector<ParseEvent>& events) {
+    mode_ = Mode::text;
+    auto call = read_call(symbols_);
+    if (!call) {
+      fail(call.error());
+      return;
+    }
+    output_.tool_calls.push_back(*call);
+    events.push_back({.kind = ParseEvent::Kind::call_finished, .call = *std::move(call)});
+  }
+
+  void fail(Error error) {
+    if (!error_) error_ = std::move(error);
+  }
+
+  Mode mode_ = Mode::text;
+  TrimmedText text_;
+  CallSymbols symbols_;
+  bool started_ = false;
+  ParsedOutput output_;
+  std::optional<Error> error_;
+};
+
+}  // namespace
+
+std::unique_ptr<StreamParser> make_functiongemma_parser() {
+  return std::make_unique<Parser>();
+}
+
+}  // namespace facet::prompts

@@ -1,0 +1,59 @@
+// What store.cc and store_search.cc share; no one else includes it.
+#pragma once
+
+#include "retrieval/sqlite.h"
+#include "retrieval/store.h"
+#include "retrieval/vector_index.h"
+
+#include <cstdint>
+#include <filesystem>
+#include <mutex>
+#include <optional>
+
+namespace facet::retrieval {
+
+struct Store::State {
+  State(StoreOptions store_options, Database open_database)
+      : options(std::move(store_options)), database(std::move(open_database)) {}
+
+  StoreOptions options;
+  std::mutex index_mutex;  ///< Held by index() for its whole run; taken before `mutex`.
+  std::mutex mutex;        ///< Guards all below; held per document while indexing.
+  Database database;
+  std::optional<VectorIndex> vectors;
+  std::int64_t vectors_generation = -1;
+  std::int64_t cache_generation = -1;  ///< Of the cache file that is known to be sound.
+
+  [[nodiscard]] std::filesystem::path cache_path() const {
+    return options.folder / "vectors.faiss";
+  }
+
+  /// Makes `vectors` the index of the store's present generation: kept, read from the cache, or
+  /// rebuilt from SQLite. REQUIRES: an embedder; mutex is held.
+  Status refresh_vectors();
+  /// Writes the cache file and records its checksum, unless it is up to date. REQUIRES: an
+  /// embedder; mutex and the folder's lock are held.
+  Status save_vectors();
+
+ private:
+  Result<VectorIndex> load_vectors(std::int64_t generation);
+  Result<VectorIndex> rebuild_vectors();
+};
+
+/// The lock that one writing process holds on a store's folder.
+class FolderLock {
+ public:
+  /// unavailable when another process holds it.
+  static Result<FolderLock> acquire(const std::filesystem::path& folder);
+  FolderLock(FolderLock&& other) noexcept;
+  FolderLock& operator=(FolderLock&&) = delete;
+  FolderLock(const FolderLock&) = delete;
+  FolderLock& operator=(const FolderLock&) = delete;
+  ~FolderLock();
+
+ private:
+  explicit FolderLock(int fd) : fd_(fd) {}
+  int fd_;
+};
+
+}  // namespace facet::retrieval

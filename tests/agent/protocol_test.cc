@@ -1,0 +1,139 @@
+#include "agent/server/protocol.h"
+
+#include "base/json.h"
+#include "tests/support/catch.h"
+
+#include <nlohmann/json.hpp>
+
+#include <string>
+#include <vector>
+
+namespace {
+
+using facet::agent::CreateRequest;
+using facet::agent::parse_client_message;
+using facet::agent::ResponseStream;
+
+CreateRequest create(const std::string& text) {
+  auto message = parse_client_message(text);
+  if (!message) FAIL(message.error().message);
+  return std::get<CreateRequest>(*message);
+}
+
+std::string refusal(const std::string& text) {
+  const auto message = parse_client_message(text);
+  return message ? "accepted" : message.error().message;
+}
+
+/// Parsed events of one response.
+struct Recorder {
+  std::vector<nlohmann::ordered_json> events;
+  ResponseStream stream{"resp_1", "m", 7, {"ask_user"}, [this](std::string text) {
+                          events.push_back(*facet::parse_json(text, "event"));
+                        }};
+
+  [[nodiscard]] std::vector<std::string> types() const {
+    std::vector<std::string> out;
+    for (const auto& event : events) out.push_back(event.at("type").get<std::string>());
+    return out;
+  }
+};
+
+}  // namespace
+
+TEST_CASE("a request is a string or a list of items", "[agent][unit]") {
+  CHECK(create(R"({"type":"response.create","input":"hi"})").messages.back().content == "hi");
+  const auto request = create(R"({"type":"response.create","instructions":"be brief",
+    "input":[{"role":"user","content":"a"},{"type":"message","role":"assistant","content":
+    [{"type":"output_text","text":"b"}]},{"role":"user","content":[{"type":"input_text","text":"c"}]}],
+    "tools":[{"type":"function","name":"f","description":"d","parameters":{"type":"object"}}],
+    "max_output_tokens":5,"temperature":0.5,"seed":9})");
+  REQUIRE(request.messages.size() == 3);
+  CHECK(request.messages[1].role == facet::Role::assistant);
+  CHECK(request.messages[2].content == "c");
+  CHECK(request.tools.at(0).parameters == R"({"type":"object"})");
+  CHECK(request.max_output_tokens == 5);
+  CHECK(request.temperature == 0.5);
+  CHECK(request.seed == 9U);
+  const auto outputs = create(R"({"type":"response.create","previous_response_id":"r",
+    "input":[{"type":"function_call_output","call_id":"c1","output":"{}"}]})");
+  CHECK(outputs.outputs.at(0).call_id == "c1");
+}
+
+TEST_CASE("what is not understood is refused by name", "[agent][unit]") {
+  CHECK(refusal("{") == "message is not JSON: syntax error at byte 2");
+  CHECK(refusal("[]") == "the message is not an object");
+  CHECK(refusal(R"({"type":"session.update"})").find("\"type\" is \"session.update\"") == 0);
+  CHECK(refusal(R"({"type":"response.create","input":"x","n_discard":1})") ==
+        "unknown field \"n_discard\" in response.create");
+  CHECK(refusal(R"({"type":"response.create"})") == "\"input\" is missing");
+  CHECK(refusal(R"({"type":"response.create","input":[]})").find("\"input\"") == 0);
+  CHECK(refusal(R"({"type":"response.create","input":[{"role":"system","content":"x"}]})")
+            .find("\"role\" of an input message") == 0);
+  CHECK(refusal(R"({"type":"response.create","input":[{"role":"assistant","content":"x"}]})") ==
+        "\"input\" does not end with a user's message");
+  CHECK(refusal(R"({"type":"response.create","input":"x","max_output_tokens":-1})") ==
+        "\"max_output_tokens\" is less than 1");
+  CHECK(refusal(R"({"type":"response.create","input":"x","max_output_tokens":1e30})") ==
+        "\"max_output_tokens\" is not an integer in range");
+  CHECK(refusal(R"({"type":"response.create","input":"x","temperature":"1"})") ==
+        "\"temperature\" is not a number");
+  CHECK(refusal(R"({"type":"response.create","input":"x","seed":-1})") ==
+        "\"seed\" is not an integer in range");
+  CHECK(refusal(R"({"type":"response.create","input":"x","tools":[{"type":"web_search"}]})") ==
+        "\"tools\" holds an entry that is not of type function");
+  CHECK(refusal("{\"a\":" + std::string(100'000, '[')).find("nests JSON") != std::string::npos);
+}
+
+TEST_CASE("a run becomes a response with numbered events", "[agent][unit]") {
+  Recorder recorder;
+  recorder.stream.begin();
+  recorder.stream.handle(facet::agent::PlanMade{"a, b.", {"a", "b"}});
+  recorder.stream.handle(facet::agent::ToolCalled{{"c1", "search", R"({"q":"x"})"}});
+  recorder.stream.handle(
+      facet::agent::ToolReturned{{"c1", "search", "{}"}, {R"({"n":1})", false}, "ok"});
+  recorder.stream.handle(facet::agent::TextDelta{"Hel", 2});
+  recorder.stream.handle(facet::agent::TextDelta{"lo", 2});
+  facet::agent::RunResult result;
+  result.finish = facet::agent::RunFinish::answered;
+  result.usage.prompt_tokens = 10;
+  result.usage.completion_tokens = 3;
+  recorder.stream.handle(facet::agent::RunFinished{result});
+  CHECK(recorder.types() == std::vector<std::string>{"response.created",
+                                                     "facet.plan",
+                                                     "response.output_item.added",
+                                                     "response.function_call_arguments.done",
+                                                     "response.output_item.done",
+                                                     "facet.tool_result",
+                                                     "response.output_item.added",
+                                                     "response.output_text.delta",
+                                                     "response.output_text.delta",
+                                                     "response.output_text.done",
+                                                     "response.output_item.done",
+                                                     "response.completed"});
+  for (std::size_t i = 0; i < recorder.events.size(); ++i) {
+    CHECK(recorder.events[i].at("sequence_number") == i);
+  }
+  CHECK(recorder.events[3].at("runs_on") == "server");
+  const auto& response = recorder.events.back().at("response");
+  CHECK(response.at("output").size() == 2);
+  CHECK(response.at("output")[1].at("content")[0].at("text") == "Hello");
+  CHECK(response.at("usage").at("total_tokens") == 13);
+}
+
+TEST_CASE("client tools, limits and failures end a response each in its way", "[agent][unit]") {
+  Recorder recorder;
+  recorder.stream.handle(facet::agent::ToolCalled{{"c1", "ask_user", "{}"}});
+  CHECK(recorder.events[1].at("runs_on") == "client");
+  facet::agent::RunResult result;
+  result.finish = facet::agent::RunFinish::limit;
+  result.error = {facet::Code::limit_exceeded, "8 steps"};
+  recorder.stream.handle(facet::agent::RunFinished{result});
+  CHECK(recorder.events.back().at("type") == "response.incomplete");
+  CHECK(recorder.events.back().at("response").at("incomplete_details").at("message") == "8 steps");
+  result.finish = facet::agent::RunFinish::failed;
+  result.error = {facet::Code::unavailable, "no model"};
+  recorder.stream.handle(facet::agent::RunFinished{result});
+  CHECK(recorder.events.back().at("type") == "error");
+  CHECK(recorder.events.back().at("code") == "unavailable");
+}

@@ -1,0 +1,107 @@
+#include "agent/workflow/runner.h"
+#include "base/json.h"
+#include "tests/agent/session_fixture.h"
+#include "tests/support/catch.h"
+
+#include <string>
+
+namespace {
+
+using facet::agent::RunFinish;
+using facet::test::Json;
+
+/// Runs `yaml` on the fixture's tools and model.
+facet::agent::WorkflowResult run(facet::test::SessionFixture& fixture,
+                                 const std::string& yaml,
+                                 std::vector<std::pair<std::string, std::string>> variables = {}) {
+  const auto workflow = facet::agent::parse_workflow(yaml, "w.yaml");
+  if (!workflow) FAIL(workflow.error().message);
+  facet::agent::WorkflowRun spec;
+  spec.workflow = &*workflow;
+  spec.variables = std::move(variables);
+  spec.parts = {.model = fixture.model.get(),
+                .registry = &fixture.registry,
+                .executor = &fixture.executor,
+                .clock = &fixture.clock,
+                .passages = &fixture.passages,
+                .journal = nullptr};
+  spec.session = fixture.options;
+  spec.sink = fixture.sink();
+  return facet::agent::run_workflow(spec);
+}
+
+const std::string kTwoSteps =
+    "name: two\n"
+    "variables: {start: 5}\n"
+    "steps:\n"
+    "  - {name: first, tool: double, arguments: {x: \"${start}\"}}\n"
+    "  - {name: second, tool: double, arguments: {x: \"${first.result}\"}}\n"
+    "result: \"${start} twice doubled is ${second.result}\"\n";
+
+}  // namespace
+
+TEST_CASE("steps run in order and use earlier results with their types", "[agent][unit]") {
+  facet::test::SessionFixture fixture({});
+  fixture.add_double("double");
+  const auto result = run(fixture, kTwoSteps);
+  CHECK(result.error.message.empty());
+  CHECK(result.finish == RunFinish::answered);
+  CHECK(result.result == "\"5 twice doubled is 20\"");
+  REQUIRE(result.steps.size() == 2);
+  CHECK(result.steps[1].result == R"({"result":20})");
+  CHECK(run(fixture, kTwoSteps, {{"start", "7"}}).result == "\"7 twice doubled is 28\"");
+  const auto unknown = run(fixture, kTwoSteps, {{"stop", "7"}});
+  CHECK(unknown.finish == RunFinish::failed);
+  CHECK(unknown.error.message == "the workflow \"two\" has no variable \"stop\"");
+}
+
+TEST_CASE("an ask step is an agent run whose answer later steps can use", "[agent][unit]") {
+  facet::test::SessionFixture fixture(
+      {facet::test::call("double", 4) + facet::test::kWait, "It is 8." + facet::test::kEnd});
+  fixture.add_double("double");
+  const auto result = run(fixture,
+                          "name: a\nsteps:\n  - {name: q, ask: \"What is twice 4?\"}\n"
+                          "result: ${q.answer}\n");
+  CHECK(result.error.message.empty());
+  CHECK(result.result == "\"It is 8.\"");
+}
+
+TEST_CASE("a workflow stops at the first step that does not succeed", "[agent][unit]") {
+  facet::test::SessionFixture fixture({});
+  fixture.add("broken", [](const Json&) -> facet::Result<Json> {
+    return facet::Error{facet::Code::unavailable, "the disk is gone"};
+  });
+  bool has_run = false;
+  fixture.add(
+      "write",
+      [&](const Json&) -> facet::Result<Json> {
+        has_run = true;
+        return Json{{"ok", true}};
+      },
+      facet::tools::Effect::changes_state);
+  const auto broken = run(fixture,
+                          "name: a\nsteps:\n  - {name: one, tool: broken, arguments: {x: 1}}\n"
+                          "  - {name: two, tool: write, arguments: {x: 1}}\n");
+  CHECK(broken.finish == RunFinish::failed);
+  CHECK(broken.error.message.find("step one: tool \"broken\" returned") == 0);
+  CHECK(broken.error.message.find("the disk is gone") != std::string::npos);
+  CHECK(broken.steps.size() == 1);
+
+  // Nobody is there to approve: the call is not made.
+  const auto denied =
+      run(fixture, "name: a\nsteps:\n  - {name: two, tool: write, arguments: {x: 1}}\n");
+  CHECK(denied.finish == RunFinish::approval_needed);
+  CHECK_FALSE(has_run);
+  fixture.options.policy.allow_all = true;
+  CHECK(run(fixture, "name: a\nsteps:\n  - {name: two, tool: write, arguments: {x: 1}}\n").finish ==
+        RunFinish::answered);
+  CHECK(has_run);
+
+  const auto missing = run(fixture, "name: a\nsteps:\n  - {name: one, tool: nobody}\n");
+  CHECK(missing.error.message == "step one: there is no tool \"nobody\"");
+  const auto field = run(fixture,
+                         "name: a\nsteps:\n  - {name: two, tool: write, arguments: {x: 1}}\n"
+                         "result: ${two.nothing}\n");
+  CHECK(field.finish == RunFinish::failed);
+  CHECK(field.error.message.find("${two.nothing}") != std::string::npos);
+}

@@ -1,0 +1,143 @@
+// The command line without a model: forms, exit codes, errors.
+#include "tests/e2e/run_facet.h"
+#include "tests/support/temp_dir.h"
+
+using namespace facet::test;
+
+TEST_CASE("help lists the commands and the exit codes", "[e2e]") {
+  const TempDir home;
+  const Finished help = run_facet(home.path(), "--help");
+  CHECK(help.exit_code == 0);
+  for (const char* command : {"ask",
+                              "chat",
+                              "index",
+                              "search",
+                              "run",
+                              "serve",
+                              "tools",
+                              "plugin",
+                              "tokenize",
+                              "prompt",
+                              "generate",
+                              "models",
+                              "doctor"}) {
+    CHECK_THAT(help.out, Catch::Contains(command));
+  }
+  CHECK_THAT(help.out, Catch::Contains("Exit codes"));
+}
+
+TEST_CASE("a wrong command line is one line on stderr and exit code 2", "[e2e]") {
+  const TempDir home;
+  for (const char* arguments : {"",
+                                "nonsense",
+                                "ask",
+                                "search",
+                                "ask q --steps-max x",
+                                "search q --top-k 0",
+                                "tokenize --unknown"}) {
+    const Finished finished = run_facet(home.path(), arguments);
+    INFO(arguments);
+    CHECK(finished.exit_code == 2);
+    CHECK(finished.out.empty());
+    CHECK_THAT(finished.err, Catch::StartsWith("facet: "));
+  }
+}
+
+TEST_CASE("a missing or broken model is exit code 5 and names the file", "[e2e]") {
+  const TempDir home;
+  const Finished missing = run_facet(home.path(), "generate --model /no/such.gguf -p x --json");
+  CHECK(missing.exit_code == 5);
+  CHECK_THAT(missing.err, Catch::Contains("/no/such.gguf"));
+  CHECK(missing.json().at("error").at("code") == "not_found");
+
+  const auto broken = home.path() / "broken.gguf";
+  std::ofstream(broken) << "GGUF and nothing behind it";
+  const Finished refused = run_facet(home.path(), "ask q --model " + quoted(broken.string()));
+  CHECK(refused.exit_code == 5);
+  CHECK_THAT(refused.err, Catch::Contains("broken.gguf"));
+}
+
+TEST_CASE("cuda is refused with a clear message", "[e2e]") {
+  const TempDir home;
+  const Finished finished = run_facet(home.path(), "generate -p x --device cuda");
+  CHECK(finished.exit_code == 5);
+  CHECK_THAT(finished.err, Catch::Contains("cuda"));
+}
+
+TEST_CASE("prompt render and prompt parse speak FunctionGemma", "[e2e]") {
+  const TempDir home;
+  const Finished rendered =
+      run_facet(home.path(),
+                "prompt render --dialect functiongemma",
+                R"({"messages":[{"role":"user","content":"Hi"}],"add_generation_prompt":true})");
+  CHECK(rendered.exit_code == 0);
+  CHECK(rendered.out == "<bos><start_of_turn>user\nHi<end_of_turn>\n<start_of_turn>model\n");
+
+  const Finished parsed =
+      run_facet(home.path(),
+                "prompt parse --dialect functiongemma",
+                "<start_function_call>call:add{x:1,y:<escape>two<escape>}<end_function_call>");
+  CHECK(parsed.exit_code == 0);
+  CHECK(parsed.json().dump() ==
+        R"({"text":"","tool_calls":[{"name":"add","arguments":{"x":1,"y":"two"}}]})");
+
+  const Finished unknown = run_facet(home.path(), "prompt render --dialect klingon", "{}");
+  CHECK(unknown.exit_code == 2);
+  CHECK_THAT(unknown.err, Catch::Contains("klingon"));
+  CHECK(run_facet(home.path(), "prompt render", "not json").exit_code == 1);
+}
+
+TEST_CASE("documents are indexed, found, changed and deleted without any model", "[e2e]") {
+  const TempDir home;
+  const auto docs = home.path() / "docs";
+  std::filesystem::create_directories(docs);
+  std::ofstream(docs / "travel.md") << "# Travel\n\nThe finance director approves long trips.\n";
+  std::ofstream(docs / "bike.txt") << "Bicycles are parked in the cellar.\n";
+  const std::string index = "index " + quoted(docs.string()) + " --store " +
+                            quoted((home.path() / "store").string()) + " --embedder none --json";
+  const auto first = run_facet(home.path(), index).json();
+  CHECK(first.at("added") == 2);
+  CHECK(first.at("failed").empty());
+  CHECK(run_facet(home.path(), index).json().at("unchanged") == 2);
+
+  const Finished found =
+      run_facet(home.path(),
+                "search 'who approves trips' --embedder none --top-k 1 --json --store " +
+                    quoted((home.path() / "store").string()));
+  CHECK(found.exit_code == 0);
+  const auto json = found.json();
+  REQUIRE(json.at("passages").size() == 1);
+  const auto& passage = json.at("passages")[0];
+  CHECK(passage.at("document") == "travel.md");
+  CHECK(passage.at("span").at("end") > passage.at("span").at("begin"));
+  CHECK_THAT(passage.at("text").get<std::string>(), Catch::Contains("finance director"));
+
+  std::filesystem::remove(docs / "bike.txt");
+  CHECK(run_facet(home.path(), index).json().at("deleted") == 1);
+  CHECK(run_facet(home.path(), "search q --store /no/such/store").exit_code == 1);
+}
+
+TEST_CASE("tools are listed and called without a model", "[e2e]") {
+  const TempDir home;
+  const auto list = run_facet(home.path(), "tools list --json").json();
+  REQUIRE(list.at("tools").size() == 2);
+  CHECK(list.at("tools")[0].at("name") == "calculator");
+
+  const Finished sum = run_facet(home.path(), "tools call calculator '{\"expression\":\"140*4\"}'");
+  CHECK(sum.exit_code == 0);
+  CHECK(sum.out == "{\"result\":560}\n");
+  const Finished bad =
+      run_facet(home.path(), "tools call calculator '{\"expression\":\"1/0\"}' --json");
+  CHECK(bad.exit_code == 1);
+  CHECK(bad.json().at("is_error") == true);
+  CHECK(run_facet(home.path(), "tools call nothing '{}'").exit_code == 1);
+}
+
+TEST_CASE("a plugin that is none is refused by name", "[e2e]") {
+  const TempDir home;
+  const auto file = home.path() / "bad.so";
+  std::ofstream(file) << "not a library";
+  const Finished finished = run_facet(home.path(), "plugin inspect " + quoted(file.string()));
+  CHECK(finished.exit_code == 1);
+  CHECK_THAT(finished.err, Catch::Contains("bad.so"));
+}

@@ -1,0 +1,214 @@
+// Loading whole models: every format and type gives the same weights.
+#include "engine/model/model.h"
+
+#include "tests/support/catch.h"
+#include "tests/support/temp_dir.h"
+#include "tests/support/tiny_model.h"
+
+#include <cmath>
+#include <vector>
+
+using facet::Code;
+using facet::engine::DType;
+using facet::engine::Model;
+using facet::engine::TensorView;
+using facet::test::TempDir;
+using facet::test::TinyModel;
+
+namespace {
+
+std::vector<float> values_of(const TensorView& view) {
+  std::vector<float> out(static_cast<std::size_t>(view.rows * view.cols));
+  facet::engine::dequantize(view.type, view.data, view.rows * view.cols, out.data());
+  return out;
+}
+
+/// The largest difference, relative to the largest expected magnitude.
+float difference(const std::vector<float>& got, const std::vector<float>& expected) {
+  REQUIRE(got.size() == expected.size());
+  float worst = 0.0F;
+  float scale = 0.0F;
+  for (std::size_t i = 0; i < got.size(); ++i) {
+    worst = std::max(worst, std::abs(got[i] - expected[i]));
+    scale = std::max(scale, std::abs(expected[i]));
+  }
+  return worst / scale;
+}
+
+void check_weights(const Model& model, const TinyModel& tiny, float tolerance) {
+  const auto expected = facet::test::tiny_weights(tiny);
+  CHECK(difference(values_of(model.embedding()), expected.at("token_embd.weight").values) <=
+        tolerance);
+  for (std::size_t i = 0; i < model.config().layers.size(); ++i) {
+    const auto& layer = model.layer(i);
+    const std::string at = "blk." + std::to_string(i) + ".";
+    CHECK(difference(values_of(layer.q), expected.at(at + "attn_q.weight").values) <= tolerance);
+    CHECK(difference(values_of(layer.k), expected.at(at + "attn_k.weight").values) <= tolerance);
+    CHECK(difference(values_of(layer.v), expected.at(at + "attn_v.weight").values) <= tolerance);
+    CHECK(difference(values_of(layer.o), expected.at(at + "attn_output.weight").values) <=
+          tolerance);
+    CHECK(difference(values_of(layer.gate), expected.at(at + "ffn_gate.weight").values) <=
+          tolerance);
+    CHECK(difference(values_of(layer.up), expected.at(at + "ffn_up.weight").values) <= tolerance);
+    CHECK(difference(values_of(layer.down), expected.at(at + "ffn_down.weight").values) <=
+          tolerance);
+    CHECK(difference(layer.attn_norm, expected.at(at + "attn_norm.weight").values) < 1e-6F);
+    CHECK(difference(layer.q_norm, expected.at(at + "attn_q_norm.weight").values) < 1e-6F);
+    CHECK(difference(layer.k_norm, expected.at(at + "attn_k_norm.weight").values) < 1e-6F);
+    CHECK(difference(layer.post_attn_norm, expected.at(at + "post_attention_norm.weight").values) <
+          1e-6F);
+    CHECK(difference(layer.ffn_norm, expected.at(at + "ffn_norm.weight").values) < 1e-6F);
+    CHECK(difference(layer.post_ffn_norm, expected.at(at + "post_ffw_norm.weight").values) < 1e-6F);
+  }
+}
+
+struct Rounding {
+  DType type;
+  float tolerance;  ///< Half a step of the type, relative to the largest magnitude.
+};
+
+}  // namespace
+
+TEST_CASE("a GGUF of every type gives the weights that were written", "[engine][model]") {
+  const TempDir dir;
+  for (const Rounding& rounding : {Rounding{DType::f32, 0.0F},
+                                   Rounding{DType::f16, 5e-4F},
+                                   Rounding{DType::bf16, 4e-3F},
+                                   Rounding{DType::q8_0, 5e-3F},
+                                   Rounding{DType::q4_0, 0.13F}}) {
+    INFO(facet::engine::dtype_name(rounding.type));
+    const TinyModel tiny{.type = rounding.type};
+    facet::test::write_tiny_gguf(dir.path() / "m.gguf", tiny);
+    const auto model = Model::load(dir.path() / "m.gguf");
+    REQUIRE(model.has_value());
+    CHECK((*model)->layer(0).q.type == rounding.type);
+    check_weights(**model, tiny, rounding.tolerance);
+  }
+}
+
+TEST_CASE("a Hugging Face folder gives the weights of the GGUF", "[engine][model]") {
+  const TempDir dir;
+  for (const Rounding& rounding :
+       {Rounding{DType::f32, 0.0F}, Rounding{DType::f16, 5e-4F}, Rounding{DType::bf16, 4e-3F}}) {
+    INFO(facet::engine::dtype_name(rounding.type));
+    const TinyModel tiny{.rope_factor = 8.0, .type = rounding.type};
+    const auto folder = dir.path() / std::string(facet::engine::dtype_name(rounding.type));
+    facet::test::write_tiny_folder(folder, tiny, rounding.type == DType::bf16 ? 3 : 1);
+    const auto model = Model::load(folder);
+    REQUIRE(model.has_value());
+    check_weights(**model, tiny, rounding.tolerance);
+  }
+}
+
+TEST_CASE("every prefix of tensor names is found", "[engine][model]") {
+  const TempDir dir;
+  for (const std::string prefix :
+       {"model.", "language_model.model.", "model.language_model.", ""}) {
+    const auto folder = dir.path() / ("p" + prefix);
+    facet::test::write_tiny_folder(folder, TinyModel{}, 1, prefix);
+    const auto model = Model::load(folder);
+    INFO(prefix);
+    REQUIRE(model.has_value());
+    check_weights(**model, TinyModel{}, 0.0F);
+  }
+}
+
+TEST_CASE("both formats describe the same layers", "[engine][model]") {
+  const TempDir dir;
+  const TinyModel tiny{.layers = 7, .rope_factor = 8.0};
+  facet::test::write_tiny_gguf(dir.path() / "m.gguf", tiny);
+  facet::test::write_tiny_folder(dir.path() / "hf", tiny);
+  const auto gguf = Model::load(dir.path() / "m.gguf");
+  const auto folder = Model::load(dir.path() / "hf");
+  REQUIRE(gguf.has_value());
+  REQUIRE(folder.has_value());
+  for (const auto* model : {&**gguf, &**folder}) {
+    const auto& config = model->config();
+    REQUIRE(config.layers.size() == 7);
+    CHECK(config.hidden == 64);
+    CHECK(config.embedding_scale == 8.0F);
+    CHECK(config.stop_ids == std::vector<std::int32_t>{1, 106});
+    CHECK(config.layers[1].window == 8);
+    CHECK(config.layers[1].rope_theta == 1e4);
+    CHECK(config.layers[1].rope_divisor == 1.0);
+    CHECK(config.layers[2].window == 0);
+    CHECK(config.layers[2].rope_theta == 1e6);
+    CHECK(config.layers[2].rope_divisor == 8.0);
+    CHECK(config.layers[2].causal);
+    CHECK(config.layers[6].attention_scale == Approx(1.0 / std::sqrt(32.0)));
+    CHECK(model->tokenizer().size() == static_cast<std::size_t>(config.vocabulary));
+    CHECK(model->info().architecture == "gemma3");
+    CHECK(model->info().weight_types == "F32 x93");
+  }
+  CHECK((*gguf)->info().parameters == (*folder)->info().parameters);
+}
+
+TEST_CASE("an embedder has two-sided windows, dense layers and an eos", "[engine][model]") {
+  const TempDir dir;
+  const TinyModel tiny{.is_embedder = true, .dense_hidden = 128};
+  facet::test::write_tiny_gguf(dir.path() / "m.gguf", tiny);
+  facet::test::write_tiny_folder(dir.path() / "hf", tiny, 1, "");
+  for (const char* name : {"m.gguf", "hf"}) {
+    INFO(name);
+    const auto model = Model::load(dir.path() / name);
+    REQUIRE(model.has_value());
+    const auto& config = (*model)->config();
+    CHECK(config.is_embedder);
+    CHECK_FALSE(config.layers[0].causal);
+    CHECK(config.layers[0].window == 5);  // 8 / 2 + 1: up to 4 on each side.
+    CHECK(config.layers[2].window == 0);
+    CHECK(config.dense_hidden == 128);
+    CHECK(config.embedding_dim == 64);
+    const auto expected = facet::test::tiny_weights(tiny);
+    CHECK(difference(values_of((*model)->dense2()), expected.at("dense_2.weight").values) == 0.0F);
+    CHECK(difference(values_of((*model)->dense3()), expected.at("dense_3.weight").values) == 0.0F);
+    CHECK((*model)->tokenizer().add_eos());
+    CHECK((*model)->info().architecture == "gemma-embedding");
+  }
+}
+
+TEST_CASE("equal files have one identity and other weights another", "[engine][model]") {
+  const TempDir dir;
+  facet::test::write_tiny_gguf(dir.path() / "a.gguf", TinyModel{});
+  facet::test::write_tiny_gguf(dir.path() / "b.gguf", TinyModel{});
+  facet::test::write_tiny_gguf(dir.path() / "c.gguf", TinyModel{.seed = 2});
+  facet::test::write_tiny_gguf(dir.path() / "d.gguf", TinyModel{.window = 9});
+  const auto identity = [&](const char* name) {
+    const auto model = Model::load(dir.path() / name);
+    REQUIRE(model.has_value());
+    return (*model)->info().identity;
+  };
+  CHECK(identity("a.gguf").size() == 16);
+  CHECK(identity("a.gguf") == identity("b.gguf"));
+  CHECK(identity("a.gguf") != identity("c.gguf"));
+  CHECK(identity("a.gguf") != identity("d.gguf"));
+}
+
+TEST_CASE("a missing model is not found and names its path", "[engine][model]") {
+  const TempDir dir;
+  const auto file = Model::load(dir.path() / "none.gguf");
+  REQUIRE_FALSE(file.has_value());
+  CHECK(file.error().code == Code::not_found);
+  CHECK(file.error().message.find("none.gguf") != std::string::npos);
+  const auto folder = Model::load(dir.path());
+  REQUIRE_FALSE(folder.has_value());
+  CHECK(folder.error().code == Code::not_found);
+  CHECK(folder.error().message.find("config.json") != std::string::npos);
+}
+
+TEST_CASE("only the tokenizer of a file, a folder or a bare model can be loaded",
+          "[engine][model]") {
+  const TempDir dir;
+  facet::test::write_tiny_gguf(dir.path() / "m.gguf", TinyModel{});
+  facet::test::write_tiny_folder(dir.path() / "hf", TinyModel{});
+  std::vector<std::vector<facet::engine::TokenId>> ids;
+  for (const auto& path :
+       {dir.path() / "m.gguf", dir.path() / "hf", dir.path() / "hf" / "tokenizer.model"}) {
+    const auto tokenizer = facet::engine::load_tokenizer(path);
+    REQUIRE(tokenizer.has_value());
+    ids.push_back((*tokenizer)->encode("hello the world\n\n  x"));
+  }
+  CHECK(ids[0].size() > 5);
+  CHECK(ids[0] == ids[1]);
+  CHECK(ids[0] == ids[2]);
+}

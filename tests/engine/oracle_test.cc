@@ -1,0 +1,170 @@
+// The forward pass against Hugging Face transformers, on models whose weights a formula gives; see
+// oracle/transformers_logits.py, which wrote the expected values.
+
+#include "engine/cpu/forward.h"
+#include "engine/cpu/instruction_sets.h"
+#include "engine/reference/forward.h"
+#include "tests/support/catch.h"
+
+#include <nlohmann/json.hpp>
+
+#include <cmath>
+#include <deque>
+#include <fstream>
+
+namespace facet::engine {
+namespace {
+
+constexpr int kHidden = 128;
+constexpr int kVocabulary = 96;
+constexpr int kHeads = 4;
+constexpr int kKvHeads = 2;
+constexpr int kHeadDim = 32;
+constexpr int kFfn = 160;
+
+/// Numbered streams of weights; owns the memory behind the views it makes.
+class FormulaWeights {
+ public:
+  TensorView matrix(std::uint32_t number, std::int64_t rows, std::int64_t cols) {
+    memory_.push_back(stream(number, rows * cols));
+    return {.type = DType::f32,
+            .rows = rows,
+            .cols = cols,
+            .data = reinterpret_cast<const std::byte*>(memory_.back().data())};
+  }
+
+  static std::vector<float> norm(std::uint32_t number, std::int64_t dim) {
+    std::vector<float> out = stream(number, dim);
+    for (float& value : out) value += 1.0F;
+    return out;
+  }
+
+  LayerWeights layer(std::uint32_t index) {
+    const std::uint32_t n = 2 + 13 * index;
+    return {.attn_norm = norm(n, kHidden),
+            .q = matrix(n + 1, kHeads * kHeadDim, kHidden),
+            .k = matrix(n + 2, kKvHeads * kHeadDim, kHidden),
+            .v = matrix(n + 3, kKvHeads * kHeadDim, kHidden),
+            .o = matrix(n + 4, kHidden, kHeads * kHeadDim),
+            .q_norm = norm(n + 5, kHeadDim),
+            .k_norm = norm(n + 6, kHeadDim),
+            .post_attn_norm = norm(n + 7, kHidden),
+            .ffn_norm = norm(n + 8, kHidden),
+            .gate = matrix(n + 9, kFfn, kHidden),
+            .up = matrix(n + 10, kFfn, kHidden),
+            .down = matrix(n + 11, kHidden, kFfn),
+            .post_ffn_norm = norm(n + 12, kHidden)};
+  }
+
+ private:
+  static std::vector<float> stream(std::uint32_t number, std::int64_t count) {
+    std::uint32_t state = 2654435761U * number + 12345U;
+    std::vector<float> out(static_cast<std::size_t>(count));
+    for (float& value : out) {
+      state = 1664525U * state + 1013904223U;
+      value = (static_cast<float>(state >> 8U) * 0x1p-23F - 1.0F) * 0.25F;
+    }
+    return out;
+  }
+
+  std::deque<std::vector<float>> memory_;
+};
+
+struct FormulaModel {
+  FormulaWeights memory;
+  ModelConfig config;
+  ModelWeights weights;
+};
+
+/// Layers are global where `globals` says so; the others slide over `window`.
+FormulaModel make_model(const std::vector<bool>& globals, int window, bool is_embedder) {
+  FormulaModel model;
+  model.config = {.hidden = kHidden,
+                  .vocabulary = kVocabulary,
+                  .embedding_scale = std::sqrt(128.0F),
+                  .context_tokens_max = 256,
+                  .is_embedder = is_embedder};
+  model.weights.embedding = model.memory.matrix(0, kVocabulary, kHidden);
+  model.weights.output_norm = FormulaWeights::norm(1, kHidden);
+  for (std::uint32_t l = 0; l < globals.size(); ++l) {
+    const bool global = globals[l];
+    model.config.layers.push_back({.heads = kHeads,
+                                   .kv_heads = kKvHeads,
+                                   .head_dim = kHeadDim,
+                                   .ffn = kFfn,
+                                   .window = global ? 0 : window,
+                                   .causal = !is_embedder,
+                                   .rope_theta = global ? 1e6 : 1e4,
+                                   .rope_divisor = global && !is_embedder ? 8.0 : 1.0,
+                                   .attention_scale = 1.0F / std::sqrt(24.0F)});
+    model.weights.layers.push_back(model.memory.layer(l));
+  }
+  return model;
+}
+
+nlohmann::json golden() {
+  const std::string root = FACET_SOURCE_DIR;
+  std::ifstream file(root + "/tests/engine/oracle/transformers_golden.json");
+  REQUIRE(file.good());
+  return nlohmann::json::parse(file);
+}
+
+}  // namespace
+
+TEST_CASE("a generator computes the logits of transformers", "[engine][unit]") {
+  const FormulaModel model = make_model({false, false, false, false, false, true, false}, 8, false);
+  const nlohmann::json expected = golden().at("generator");
+  const auto ids = expected.at("ids").get<std::vector<TokenId>>();
+  for (const Ops* ops : usable_ops()) {
+    ThreadPool pool(1);
+    const Forward forward(model.config, model.weights, *ops, pool);
+    KvCache cache(model.config.layers);
+    std::vector<float> logits(kVocabulary);
+    std::size_t done = 0;
+    for (std::size_t i = 0; i < expected.at("positions").size(); ++i) {
+      const auto end = expected.at("positions").at(i).get<std::size_t>() + 1;
+      forward.append(std::span(ids).subspan(done, end - done), cache, logits);
+      done = end;
+      const auto wanted = expected.at("logits").at(i).get<std::vector<float>>();
+      for (std::size_t j = 0; j < wanted.size(); ++j) {
+        INFO(ops->name << " position " << end - 1 << " logit " << j);
+        REQUIRE(std::abs(logits[j] - wanted[j]) < 1e-4F);
+      }
+    }
+  }
+}
+
+TEST_CASE("an embedder computes the vector of transformers", "[engine][unit]") {
+  // A stated window of 8 admits keys up to 4 away: |i - j| < 5.
+  FormulaModel model = make_model({false, true, false}, 5, true);
+  model.weights.dense2 = model.memory.matrix(2 + 13 * 3, 256, kHidden);
+  model.weights.dense3 = model.memory.matrix(3 + 13 * 3, 64, 256);
+  model.config.dense_hidden = 256;
+  model.config.embedding_dim = 64;
+  const nlohmann::json expected = golden().at("embedder");
+  const auto ids = expected.at("ids").get<std::vector<TokenId>>();
+  const auto wanted = expected.at("vector").get<std::vector<float>>();
+  for (const Ops* ops : usable_ops()) {
+    ThreadPool pool(1);
+    const Forward forward(model.config, model.weights, *ops, pool);
+    const std::vector<float> vector = forward.embed(ids);
+    REQUIRE(vector.size() == wanted.size());
+    for (std::size_t i = 0; i < wanted.size(); ++i) {
+      INFO(ops->name << " component " << i);
+      REQUIRE(std::abs(vector[i] - wanted[i]) < 2e-6F);
+    }
+  }
+}
+
+TEST_CASE("the scalar reference computes the logits of transformers", "[engine][unit]") {
+  const FormulaModel model = make_model({false, false, false, false, false, true, false}, 8, false);
+  const nlohmann::json expected = golden().at("generator");
+  const auto ids = expected.at("ids").get<std::vector<TokenId>>();
+  const std::vector<double> logits = reference_logits(model.config, model.weights, ids);
+  const auto wanted = expected.at("logits").back().get<std::vector<float>>();
+  for (std::size_t j = 0; j < wanted.size(); ++j) {
+    REQUIRE(std::abs(logits[39 * kVocabulary + j] - wanted[j]) < 1e-4);
+  }
+}
+
+}  // namespace facet::engine

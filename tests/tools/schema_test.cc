@@ -1,0 +1,202 @@
+#include "tools/schema.h"
+
+#include "base/json.h"
+#include "tests/support/catch.h"
+
+#include <nlohmann/json.hpp>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <set>
+#include <sstream>
+#include <string>
+
+namespace {
+
+using facet::Code;
+using facet::tools::Schema;
+using facet::tools::SchemaOptions;
+using Json = nlohmann::ordered_json;
+namespace fs = std::filesystem;
+
+/// The violation of `instance` as text; empty when it satisfies `schema`.
+std::string violation(const std::string& schema, const std::string& instance) {
+  const auto compiled = Schema::compile_text(schema);
+  if (!compiled) FAIL("schema refused: " << compiled.error().message);
+  const auto value = Json::parse(instance);
+  const auto found = compiled->check(value);
+  return found ? found->text() : "";
+}
+
+facet::Error refusal(const std::string& schema) {
+  const auto compiled = Schema::compile_text(schema);
+  REQUIRE_FALSE(compiled.has_value());
+  return compiled.error();
+}
+
+}  // namespace
+
+TEST_CASE("a violation names the place in the value, the rule and both sides", "[tools][unit]") {
+  const std::string schema = R"({"type":"object","properties":{
+      "city":{"type":"string","minLength":1},
+      "nights":{"type":"integer","minimum":1,"maximum":30},
+      "class":{"enum":["economy","business"]}},
+      "required":["city"],"additionalProperties":false})";
+  CHECK(violation(schema, R"({"city":"Oslo","nights":3,"class":"economy"})").empty());
+  CHECK(violation(schema, R"({"nights":3})") ==
+        R"(the value lacks the required property "city" (schema: /required))");
+  CHECK(violation(schema, R"({"city":"Oslo","nights":"three"})") ==
+        R"(/nights must be an integer, is "three" (schema: /properties/nights/type))");
+  CHECK(violation(schema, R"({"city":"Oslo","nights":31})") ==
+        R"(/nights must be at most 30, is 31 (schema: /properties/nights/maximum))");
+  CHECK(
+      violation(schema, R"({"city":"Oslo","class":"first"})") ==
+      R"(/class must be one of "economy", "business", is "first" (schema: /properties/class/enum))");
+  CHECK(violation(schema, R"({"city":"Oslo","town":"x"})") ==
+        R"(the value has the unknown property "town"; known are "city", "nights", "class")"
+        R"( (schema: /additionalProperties))");
+}
+
+TEST_CASE("pointers escape slashes and tildes", "[tools][unit]") {
+  CHECK(violation(R"({"properties":{"a/b~c":{"type":"null"}}})", R"({"a/b~c":1})") ==
+        "/a~1b~0c must be null, is 1 (schema: /properties/a~1b~0c/type)");
+}
+
+TEST_CASE("integers of 64 bits are compared exactly", "[tools][unit]") {
+  // 2^53 + 1 has no double; 2^63 has no int64.
+  CHECK_FALSE(violation(R"({"const":9007199254740992})", "9007199254740993").empty());
+  CHECK(violation(R"({"maximum":9223372036854775807})", "9223372036854775807").empty());
+  CHECK_FALSE(violation(R"({"maximum":9223372036854775807})", "9223372036854775808").empty());
+  CHECK(violation(R"({"enum":[1]})", "1.0").empty());
+}
+
+TEST_CASE("decimal multiples hold although doubles cannot hold decimals", "[tools][unit]") {
+  CHECK(violation(R"({"multipleOf":0.01})", "19.99").empty());
+  CHECK_FALSE(violation(R"({"multipleOf":0.01})", "19.995").empty());
+  CHECK(violation(R"({"multipleOf":0.5})", "-2.5").empty());
+  CHECK(violation(R"({"multipleOf":3})", "0.0").empty());
+  CHECK(violation(R"({"multipleOf":1e-300})", "1e300").empty());
+  CHECK_FALSE(violation(R"({"multipleOf":1e300})", "1e-300").empty());
+}
+
+TEST_CASE("schemas that are not schemas are refused with the place", "[tools][unit]") {
+  struct Row {
+    const char* schema;
+    Code code;
+    const char* part;
+  };
+  const Row row = GENERATE(values<Row>({
+      {R"([1])", Code::invalid_argument, "must be an object or a boolean"},
+      {R"({"properties":{"a":3}})", Code::invalid_argument, "/properties/a must be"},
+      {R"({"type":"strnig"})", Code::invalid_argument, "/type is not a type"},
+      {R"({"minLenght":3})", Code::invalid_argument, "/minLenght is a keyword"},
+      {R"({"minLength":-1})", Code::invalid_argument, "/minLength must be a whole number"},
+      {R"({"multipleOf":0})", Code::invalid_argument, "/multipleOf must be more than 0"},
+      {R"({"pattern":"(?=a)b"})", Code::invalid_argument, "/pattern is not a pattern"},
+      {R"({"pattern":"(a{1000}){1000}b"})", Code::invalid_argument, "/pattern is not a pattern"},
+      {R"({"$ref":"#/$defs/none"})", Code::invalid_argument, "refers to nothing"},
+      {R"({"$ref":"http://example.com/x"})", Code::unsupported, "another document"},
+      {R"({"unevaluatedProperties":false})", Code::unsupported, "/unevaluatedProperties"},
+      {R"({"$dynamicRef":"#a"})", Code::unsupported, "/$dynamicRef"},
+      {R"({"required":"city"})", Code::invalid_argument, "/required must be an array"},
+  }));
+  const auto error = refusal(row.schema);
+  INFO(error.message);
+  CHECK(error.code == row.code);
+  CHECK(error.message.find(row.part) != std::string::npos);
+}
+
+TEST_CASE("a schema that refers to itself without end stops at a limit", "[tools][unit]") {
+  CHECK(violation(R"({"$ref":"#"})", "1").find("levels deep") != std::string::npos);
+  // Both alternatives fail at the innermost array: 2^60 checks without the step limit.
+  const std::string twice =
+      R"({"$defs":{"n":{"minItems":1,"anyOf":[{"items":{"$ref":"#/$defs/n"}},)"
+      R"({"items":{"$ref":"#/$defs/n"}}]}},"$ref":"#/$defs/n"})";
+  std::string deep;
+  for (int i = 0; i < 60; ++i) deep += "[";
+  for (int i = 0; i < 60; ++i) deep += "]";
+  const auto compiled = Schema::compile_text(twice, {.check_steps_max = 1000});
+  REQUIRE(compiled.has_value());
+  const auto found = compiled->check(Json::parse(deep));
+  REQUIRE(found.has_value());
+  CHECK(found->message.find("1000 steps") != std::string::npos);
+}
+
+TEST_CASE("a recursive schema checks a recursive value", "[tools][unit]") {
+  const std::string tree =
+      R"({"type":"object","properties":{"children":{"type":"array","items":{"$ref":"#"}},)"
+      R"("name":{"type":"string"}},"required":["name"]})";
+  CHECK(violation(tree, R"({"name":"a","children":[{"name":"b","children":[]}]})").empty());
+  CHECK(violation(tree, R"({"name":"a","children":[{"name":"b","children":[{}]}]})")
+            .find("/children/0/children/0 lacks") == 0);
+}
+
+TEST_CASE("the official suite of draft 2020-12 passes but for what is named here",
+          "[tools][conformance]") {
+  const char* variable = std::getenv("FACET_CONFORMANCE");
+  const fs::path folder =
+      (variable != nullptr ? fs::path(variable)
+                           : fs::path(FACET_SOURCE_DIR) / ".." / "shared" / "conformance") /
+      "json-schema";
+  if (!fs::exists(folder)) {
+    WARN("skipped: the JSON Schema test suite");
+    return;
+  }
+  // Files about keywords that need other documents or dynamic scope.
+  const std::set<std::string> files_left_out{"dynamicRef.json",
+                                             "refRemote.json",
+                                             "unevaluatedItems.json",
+                                             "unevaluatedProperties.json",
+                                             "vocabulary.json"};
+  // Groups elsewhere that use the same keywords or another document; compile() must refuse them.
+  const std::set<std::string> groups_refused{
+      "anchor.json: Location-independent identifier with absolute URI",
+      "anchor.json: Location-independent identifier with base URI change in subschema",
+      "anchor.json: same $anchor with different base uri",
+      "defs.json: validate definition against metaschema",
+      "not.json: collect annotations inside a 'not', even if collection is disabled",
+      "ref.json: $id must be resolved against nearest parent, not just immediate parent",
+      "ref.json: Recursive references between schemas",
+      "ref.json: URN ref with nested pointer ref",
+      "ref.json: order of evaluation: $id and $anchor and $ref",
+      "ref.json: order of evaluation: $id and $ref",
+      "ref.json: order of evaluation: $id and $ref on nested schema",
+      "ref.json: ref creates new scope when adjacent to keywords",
+      "ref.json: ref to else",
+      "ref.json: ref to if",
+      "ref.json: ref to then",
+      "ref.json: ref with absolute-path-reference",
+      "ref.json: refs with relative uris and defs",
+      "ref.json: relative refs with absolute uris and defs",
+      "ref.json: remote ref, containing refs itself",
+  };
+  std::set<std::string> refused;
+  std::vector<std::string> wrong;
+  int checked = 0;
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    const std::string file = entry.path().filename().string();
+    if (!entry.is_regular_file() || files_left_out.contains(file)) continue;
+    std::ifstream in(entry.path());
+    for (const Json& group : Json::parse(in)) {
+      const std::string name = file + ": " + group["description"].get<std::string>();
+      const auto schema = Schema::compile(
+          group["schema"], {.unknown_keywords = SchemaOptions::UnknownKeywords::ignore});
+      if (!schema) {
+        refused.insert(name);
+        if (!groups_refused.contains(name)) wrong.push_back(name + ": " + schema.error().message);
+        continue;
+      }
+      for (const Json& test : group["tests"]) {
+        ++checked;
+        const bool valid = !schema->check(test["data"]).has_value();
+        if (valid != test["valid"].get<bool>()) {
+          wrong.push_back(name + ": " + test["description"].get<std::string>());
+        }
+      }
+    }
+  }
+  CHECK(wrong == std::vector<std::string>{});
+  CHECK(refused == groups_refused);
+  CHECK(checked > 900);
+}

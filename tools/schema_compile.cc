@@ -1,0 +1,404 @@
+// Reads a JSON Schema document into nodes. Subschemas are compiled when they are first reached, by
+// their JSON pointer, so that a $ref back to a place in progress finds its index.
+#include "base/json.h"
+#include "tools/json_pointer.h"
+#include "tools/schema_program.h"
+
+#include <nlohmann/json.hpp>
+#include <re2/re2.h>
+
+#include <algorithm>
+#include <array>
+#include <cfloat>
+#include <map>
+#include <string>
+#include <string_view>
+
+namespace facet::tools {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+static_assert(LDBL_MANT_DIG >= 64, "long double must hold every 64-bit integer");
+
+constexpr std::array<std::string_view, 14> kAnnotations{"$comment",
+                                                        "$schema",
+                                                        "contentEncoding",
+                                                        "contentMediaType",
+                                                        "contentSchema",
+                                                        "default",
+                                                        "deprecated",
+                                                        "description",
+                                                        "examples",
+                                                        "format",
+                                                        "readOnly",
+                                                        "title",
+                                                        "writeOnly",
+                                                        "$anchor"};
+constexpr std::array<std::string_view, 7> kUnsupported{"$dynamicRef",
+                                                       "$dynamicAnchor",
+                                                       "$recursiveRef",
+                                                       "$recursiveAnchor",
+                                                       "$vocabulary",
+                                                       "unevaluatedProperties",
+                                                       "unevaluatedItems"};
+/// Keywords whose value is a schema, an array of schemas, or an object of schemas: where anchors
+/// can be found.
+constexpr std::array<std::string_view, 9> kSchemaKeywords{"additionalProperties",
+                                                          "contains",
+                                                          "else",
+                                                          "if",
+                                                          "items",
+                                                          "not",
+                                                          "propertyNames",
+                                                          "then",
+                                                          "contentSchema"};
+constexpr std::array<std::string_view, 4> kSchemaListKeywords{
+    "allOf", "anyOf", "oneOf", "prefixItems"};
+constexpr std::array<std::string_view, 5> kSchemaMapKeywords{
+    "$defs", "definitions", "dependentSchemas", "patternProperties", "properties"};
+
+template <std::size_t N>
+bool has_word(const std::array<std::string_view, N>& words, std::string_view word) {
+  return std::find(words.begin(), words.end(), word) != words.end();
+}
+
+std::string shown(std::string_view location) {
+  return location.empty() ? "the schema" : "the schema at " + std::string(location);
+}
+
+Error bad(std::string_view location, const std::string& message) {
+  return {Code::invalid_argument, shown(location) + " " + message};
+}
+
+/// ECMA-262 allows long names of general categories, RE2 only the short ones.
+std::string to_re2_dialect(std::string_view pattern) {
+  static constexpr std::array<std::pair<std::string_view, std::string_view>, 9> kNames{{
+      {"{Letter}", "{L}"},
+      {"{Lowercase_Letter}", "{Ll}"},
+      {"{Uppercase_Letter}", "{Lu}"},
+      {"{Number}", "{N}"},
+      {"{Decimal_Number}", "{Nd}"},
+      {"{digit}", "{Nd}"},
+      {"{Punctuation}", "{P}"},
+      {"{Symbol}", "{S}"},
+      {"{Separator}", "{Z}"},
+  }};
+  std::string out(pattern);
+  for (const auto& [from, to] : kNames) {
+    for (std::size_t at = out.find(from); at != std::string::npos; at = out.find(from, at + 1)) {
+      const bool is_class = at >= 2 && out[at - 2] == '\\' && (out[at - 1] | 0x20) == 'p';
+      if (is_class) out.replace(at, from.size(), to);
+    }
+  }
+  return out;
+}
+
+class Compiler {
+ public:
+  Compiler(const Json& document, const SchemaOptions& options)
+      : document_(document), program_(std::make_shared<SchemaProgram>()) {
+    program_->options = options;
+  }
+
+  Result<std::shared_ptr<const SchemaProgram>> run() {
+    if (document_.is_object() && document_.contains("$id")) {
+      if (!document_["$id"].is_string()) return bad("", "has an $id that is not a string");
+      base_ = document_["$id"].get<std::string>();
+      base_ = base_.substr(0, base_.find('#'));
+    }
+    find_anchors(document_, "");
+    FACET_TRY(program_->root, node_at(document_, ""));
+    return std::shared_ptr<const SchemaProgram>(program_);
+  }
+
+ private:
+  void find_anchors(const Json& schema, const std::string& location) {
+    if (!schema.is_object()) return;
+    for (const auto& [key, value] : schema.items()) {
+      const std::string here = location + "/" + pointer_token(key);
+      if (key == "$anchor" && value.is_string()) {
+        anchors_.emplace(value.get<std::string>(), location);
+      } else if (has_word(kSchemaKeywords, key)) {
+        find_anchors(value, here);
+      } else if (has_word(kSchemaListKeywords, key) && value.is_array()) {
+        for (std::size_t i = 0; i < value.size(); ++i) {
+          find_anchors(value[i], here + "/" + std::to_string(i));
+        }
+      } else if (has_word(kSchemaMapKeywords, key) && value.is_object()) {
+        for (const auto& [name, child] : value.items()) {
+          find_anchors(child, here + "/" + pointer_token(name));
+        }
+      }
+    }
+  }
+
+  Result<NodeIndex> node_at(const Json& schema, const std::string& location) {
+    if (const auto known = by_location_.find(location); known != by_location_.end()) {
+      return known->second;
+    }
+    if (program_->nodes.size() >= program_->options.subschemas_max) {
+      return Error{Code::limit_exceeded,
+                   "the schema has more than " + std::to_string(program_->options.subschemas_max) +
+                       " subschemas"};
+    }
+    const NodeIndex index = program_->nodes.size();
+    by_location_.emplace(location, index);
+    program_->nodes.emplace_back();
+    // Filled aside: compiling children may move the vector.
+    SchemaNode node;
+    node.location = location;
+    if (schema.is_boolean()) {
+      node.refuses_all = !schema.get<bool>();
+    } else if (schema.is_object()) {
+      for (const auto& [key, value] : schema.items()) {
+        FACET_TRY_STATUS(keyword(node, key, value, location + "/" + pointer_token(key)));
+      }
+      if (!node.contains) node.contains_min = node.contains_max = std::nullopt;
+    } else {
+      return bad(location, "must be an object or a boolean, is " + std::string(schema.type_name()));
+    }
+    program_->nodes[index] = std::move(node);
+    return index;
+  }
+
+  Status keyword(SchemaNode& node,
+                 const std::string& key,
+                 const Json& value,
+                 const std::string& at) {
+    if (has_word(kAnnotations, key)) return ok();
+    if (key == "$id") return node.location.empty() ? ok() : Status(nested_id(at));
+    if (has_word(kUnsupported, key)) {
+      return Error{Code::unsupported, "the schema keyword at " + at + " is not supported"};
+    }
+    if (key == "$ref") return reference(node, value, at);
+    if (key == "type") return type(node, value, at);
+    if (key == "enum" || key == "const") return values(node, key, value, at);
+    if (key == "pattern") return pattern(node.pattern, node.pattern_text, value, at);
+    if (key == "required") return names(node.required, value, at);
+    if (key == "dependentRequired") return dependent_required(node, value, at);
+    if (key == "uniqueItems") {
+      if (!value.is_boolean()) return bad(at, "must be a boolean");
+      node.unique_items = value.get<bool>();
+      return ok();
+    }
+    if (auto* number = number_slot(node, key)) return number_keyword(*number, key, value, at);
+    if (auto* count = count_slot(node, key)) return count_keyword(*count, value, at);
+    if (auto* child = schema_slot(node, key)) {
+      FACET_TRY(*child, node_at(value, at));
+      return ok();
+    }
+    if (auto* list = list_slot(node, key)) return schema_list(*list, value, at);
+    if (has_word(kSchemaMapKeywords, key)) return schema_map(node, key, value, at);
+    const bool ignored =
+        program_->options.unknown_keywords == SchemaOptions::UnknownKeywords::ignore;
+    if (ignored || key.rfind("x-", 0) == 0) return ok();
+    return bad(at, "is a keyword that JSON Schema 2020-12 does not know");
+  }
+
+  static Error nested_id(const std::string& at) {
+    return {Code::unsupported, "the schema at " + at + " gives a part of itself its own $id"};
+  }
+
+  Status reference(SchemaNode& node, const Json& value, const std::string& at) {
+    if (!value.is_string()) return bad(at, "must be a string");
+    const std::string target = value.get<std::string>();
+    const std::size_t hash = target.find('#');
+    const std::string document = target.substr(0, hash);
+    if (!document.empty() && document != base_) {
+      return Error{Code::unsupported,
+                   "the schema at " + at + " refers to another document: " + target};
+    }
+    const std::string fragment =
+        hash == std::string::npos ? "" : percent_decoded(std::string_view(target).substr(hash + 1));
+    std::string location = fragment;
+    if (!fragment.empty() && fragment[0] != '/') {
+      const auto anchor = anchors_.find(fragment);
+      if (anchor == anchors_.end()) return bad(at, "refers to an unknown anchor: " + target);
+      location = anchor->second;
+    }
+    const Json* schema = resolve_pointer(document_, location);
+    if (schema == nullptr) return bad(at, "refers to nothing: " + target);
+    FACET_TRY(node.ref, node_at(*schema, location));
+    return ok();
+  }
+
+  static Status type(SchemaNode& node, const Json& value, const std::string& at) {
+    static const std::map<std::string, unsigned> kTypes{{"null", type_null},
+                                                        {"boolean", type_boolean},
+                                                        {"integer", type_integer},
+                                                        {"number", type_number},
+                                                        {"string", type_string},
+                                                        {"array", type_array},
+                                                        {"object", type_object}};
+    unsigned types = 0;
+    const Json list = value.is_array() ? value : Json::array({value});
+    for (const Json& name : list) {
+      const auto known = name.is_string() ? kTypes.find(name.get<std::string>()) : kTypes.end();
+      if (known == kTypes.end()) return bad(at, "is not a type: " + dump_json(name));
+      types |= known->second;
+    }
+    if (types == 0) return bad(at, "names no type");
+    node.types = types;
+    return ok();
+  }
+
+  static Status values(SchemaNode& node,
+                       const std::string& key,
+                       const Json& value,
+                       const std::string& at) {
+    if (key == "const") {
+      node.const_value = {value};
+      return ok();
+    }
+    if (!value.is_array()) return bad(at, "must be an array");
+    node.has_enum = true;
+    node.enum_values.assign(value.begin(), value.end());
+    return ok();
+  }
+
+  Status pattern(std::shared_ptr<const re2::RE2>& out,
+                 std::string& text,
+                 const Json& value,
+                 const std::string& at) const {
+    if (!value.is_string()) return bad(at, "must be a string");
+    text = value.get<std::string>();
+    if (text.size() > program_->options.pattern_bytes_max) {
+      return Error{Code::limit_exceeded,
+                   "the pattern at " + at + " has " + std::to_string(text.size()) +
+                       " bytes; the limit is " +
+                       std::to_string(program_->options.pattern_bytes_max)};
+    }
+    re2::RE2::Options options;
+    options.set_log_errors(false);
+    options.set_max_mem(static_cast<std::int64_t>(program_->options.pattern_memory_bytes_max));
+    auto compiled = std::make_shared<re2::RE2>(to_re2_dialect(text), options);
+    if (!compiled->ok()) return bad(at, "is not a pattern that RE2 runs: " + compiled->error());
+    out = std::move(compiled);
+    return ok();
+  }
+
+  static Status names(std::vector<std::string>& out, const Json& value, const std::string& at) {
+    if (!value.is_array()) return bad(at, "must be an array");
+    for (const Json& name : value) {
+      if (!name.is_string()) return bad(at, "must hold strings only");
+      out.push_back(name.get<std::string>());
+    }
+    return ok();
+  }
+
+  static Status dependent_required(SchemaNode& node, const Json& value, const std::string& at) {
+    if (!value.is_object()) return bad(at, "must be an object");
+    for (const auto& [name, list] : value.items()) {
+      node.dependent_required.emplace_back(name, std::vector<std::string>{});
+      FACET_TRY_STATUS(names(node.dependent_required.back().second, list, at));
+    }
+    return ok();
+  }
+
+  static std::optional<long double>* number_slot(SchemaNode& node, std::string_view key) {
+    if (key == "minimum") return &node.minimum;
+    if (key == "maximum") return &node.maximum;
+    if (key == "exclusiveMinimum") return &node.exclusive_minimum;
+    if (key == "exclusiveMaximum") return &node.exclusive_maximum;
+    if (key == "multipleOf") return &node.multiple_of;
+    return nullptr;
+  }
+
+  static std::optional<std::size_t>* count_slot(SchemaNode& node, std::string_view key) {
+    if (key == "minLength") return &node.length_min;
+    if (key == "maxLength") return &node.length_max;
+    if (key == "minItems") return &node.items_min;
+    if (key == "maxItems") return &node.items_max;
+    if (key == "minProperties") return &node.properties_min;
+    if (key == "maxProperties") return &node.properties_max;
+    if (key == "minContains") return &node.contains_min;
+    if (key == "maxContains") return &node.contains_max;
+    return nullptr;
+  }
+
+  static std::optional<NodeIndex>* schema_slot(SchemaNode& node, std::string_view key) {
+    if (key == "additionalProperties") return &node.additional_properties;
+    if (key == "propertyNames") return &node.property_names;
+    if (key == "items") return &node.items;
+    if (key == "contains") return &node.contains;
+    if (key == "not") return &node.not_schema;
+    if (key == "if") return &node.if_schema;
+    if (key == "then") return &node.then_schema;
+    if (key == "else") return &node.else_schema;
+    return nullptr;
+  }
+
+  static std::vector<NodeIndex>* list_slot(SchemaNode& node, std::string_view key) {
+    if (key == "allOf") return &node.all_of;
+    if (key == "anyOf") return &node.any_of;
+    if (key == "oneOf") return &node.one_of;
+    if (key == "prefixItems") return &node.prefix_items;
+    return nullptr;
+  }
+
+  static Status number_keyword(std::optional<long double>& out,
+                               const std::string& key,
+                               const Json& value,
+                               const std::string& at) {
+    if (!value.is_number()) return bad(at, "must be a number");
+    out = value.get<long double>();
+    if (key == "multipleOf" && *out <= 0) return bad(at, "must be more than 0");
+    return ok();
+  }
+
+  static Status count_keyword(std::optional<std::size_t>& out,
+                              const Json& value,
+                              const std::string& at) {
+    const long double number = value.is_number() ? value.get<long double>() : -1.0L;
+    if (number < 0 || number > 9.0e15L ||
+        number != static_cast<long double>(static_cast<std::size_t>(number))) {
+      return bad(at, "must be a whole number of at least 0");
+    }
+    out = static_cast<std::size_t>(number);
+    return ok();
+  }
+
+  Status schema_list(std::vector<NodeIndex>& out, const Json& value, const std::string& at) {
+    if (!value.is_array() || value.empty()) return bad(at, "must be an array of schemas");
+    for (std::size_t i = 0; i < value.size(); ++i) {
+      FACET_TRY(const NodeIndex child, node_at(value[i], at + "/" + std::to_string(i)));
+      out.push_back(child);
+    }
+    return ok();
+  }
+
+  Status schema_map(SchemaNode& node,
+                    const std::string& key,
+                    const Json& value,
+                    const std::string& at) {
+    if (!value.is_object()) return bad(at, "must be an object of schemas");
+    for (const auto& [name, schema] : value.items()) {
+      const std::string here = at + "/" + pointer_token(name);
+      FACET_TRY(const NodeIndex child, node_at(schema, here));
+      if (key == "properties") node.properties.emplace_back(name, child);
+      if (key == "dependentSchemas") node.dependent_schemas.emplace_back(name, child);
+      if (key != "patternProperties") continue;
+      PatternProperty property;
+      property.node = child;
+      FACET_TRY_STATUS(pattern(property.pattern, property.text, Json(name), here));
+      node.pattern_properties.push_back(std::move(property));
+    }
+    return ok();
+  }
+
+  const Json& document_;
+  std::shared_ptr<SchemaProgram> program_;
+  std::string base_;
+  std::map<std::string, std::string> anchors_;
+  std::map<std::string, NodeIndex> by_location_;
+};
+
+}  // namespace
+
+Result<std::shared_ptr<const SchemaProgram>> compile_schema(const nlohmann::ordered_json& document,
+                                                            const SchemaOptions& options) {
+  return Compiler(document, options).run();
+}
+
+}  // namespace facet::tools
