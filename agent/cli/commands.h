@@ -114,6 +114,16 @@ struct GenerateOptions {
 };
 int run_generate(const GenerateOptions& options, Environment environment);
 
+struct EvalCallsOptions {
+  ModelOptions model;
+  std::string data;            ///< A file of cases: agent/call_eval.h.
+  std::int64_t cases_max = 0;  ///< 0: all.
+  bool no_plan = false;
+  bool wrong = false;  ///< Show what was wrong.
+  bool json = false;
+};
+int run_eval_calls(const EvalCallsOptions& options, Environment environment);
+
 struct TokenizeOptions {
   std::string model;
   bool control = false;

@@ -202,6 +202,27 @@ void add_generate(CLI::App& app, Command& command) {
   bind(generate, command, options, run_generate);
 }
 
+void add_eval(CLI::App& app, Command& command) {
+  CLI::App& eval = *app.add_subcommand("eval", "Measure a model on a file of cases");
+  eval.require_subcommand(1);
+  auto options = std::make_shared<EvalCallsOptions>();
+  CLI::App& calls =
+      *eval.add_subcommand("calls", "Calls: right tool, right arguments, nothing else");
+  calls
+      .add_option("data",
+                  options->data,
+                  "Cases, one a line: {\"id\", \"kind\", \"tools\", \"user\", \"steps\": "
+                  "[{\"calls\", \"outputs\"}]}")
+      ->required();
+  add_model(calls, options->model);
+  calls.add_option("--limit", options->cases_max, "Only the first N cases (0: all)")
+      ->check(CLI::Range(std::int64_t{0}, std::int64_t{1} << 32));
+  calls.add_flag("--no-plan", options->no_plan, "Do not ask for a plan first");
+  calls.add_flag("--wrong", options->wrong, "Also print every case that was wrong");
+  add_json(calls, options->json);
+  bind(calls, command, options, run_eval_calls);
+}
+
 void add_text_commands(CLI::App& app, Command& command) {
   auto tokenize = std::make_shared<TokenizeOptions>();
   CLI::App& tokenize_app = *app.add_subcommand("tokenize", "Token ids of the text on stdin");
@@ -292,6 +313,7 @@ int run_command_line(int argc, const char* const* argv, Environment environment)
   add_tool_commands(app, command);
   add_text_commands(app, command);
   add_generate(app, command);
+  add_eval(app, command);
   add_machine_commands(app, command);
   try {
     app.parse(argc, argv);
