@@ -74,9 +74,32 @@ std::string to_valid_utf8(std::string_view text) {
 
 std::string_view utf8_prefix(std::string_view text, std::size_t bytes_max) {
   if (text.size() <= bytes_max) return text;
-  std::size_t end = bytes_max;
-  while (end > 0 && is_continuation(byte_at(text, end))) --end;
-  return text.substr(0, end);
+  for (std::size_t back = 1; back <= std::min<std::size_t>(3, bytes_max); ++back) {
+    if (utf8_length_at(text, bytes_max - back) > back) return text.substr(0, bytes_max - back);
+  }
+  return text.substr(0, bytes_max);
+}
+
+void append_utf8(std::uint32_t code_point, std::string& out) {
+  if (code_point > 0x10FFFFU || (code_point >= 0xD800U && code_point <= 0xDFFFU)) {
+    code_point = 0xFFFDU;
+  }
+  const auto put = [&out](std::uint32_t byte) { out += static_cast<char>(byte); };
+  if (code_point < 0x80U) {
+    put(code_point);
+  } else if (code_point < 0x800U) {
+    put(0xC0U | (code_point >> 6U));
+    put(0x80U | (code_point & 0x3FU));
+  } else if (code_point < 0x10000U) {
+    put(0xE0U | (code_point >> 12U));
+    put(0x80U | ((code_point >> 6U) & 0x3FU));
+    put(0x80U | (code_point & 0x3FU));
+  } else {
+    put(0xF0U | (code_point >> 18U));
+    put(0x80U | ((code_point >> 12U) & 0x3FU));
+    put(0x80U | ((code_point >> 6U) & 0x3FU));
+    put(0x80U | (code_point & 0x3FU));
+  }
 }
 
 std::size_t incomplete_utf8_suffix(std::string_view text) {

@@ -1,5 +1,7 @@
 #include "plugins/library.h"
 
+#include "base/file_descriptor.h"
+
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -26,20 +28,6 @@ constexpr unsigned kMachine = EM_NONE;
 #endif
 
 constexpr unsigned kProgramHeadersMax = 64;
-
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  ~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  [[nodiscard]] int get() const { return fd_; }
-
- private:
-  int fd_;
-};
 
 Error refused(const std::filesystem::path& path, Code code, const std::string& why) {
   return {code, "plugin " + path.string() + " " + why};
@@ -103,7 +91,7 @@ Status check_elf(const std::filesystem::path& path, int fd, std::uint64_t size) 
 
 Result<std::shared_ptr<const Library>> Library::open(const std::filesystem::path& path,
                                                      std::uint64_t file_bytes_max) {
-  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+  const FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
   if (file.get() < 0) {
     const int number = errno;
     if (number == ELOOP) return refused(path, Code::permission_denied, "is a symbolic link");

@@ -1,6 +1,7 @@
 #include "prompts/python_calls.h"
 
 #include "base/json.h"
+#include "base/utf8.h"
 
 #include <nlohmann/json.hpp>
 
@@ -27,26 +28,6 @@ bool is_name_start(char c) {
 /// Tools are named more freely than Python's functions: dots and dashes belong to a name.
 bool is_name_part(char c) {
   return is_name_start(c) || is_digit(c) || c == '.' || c == '-';
-}
-
-void append_utf8(std::uint32_t c, std::string& out) {
-  if (c > 0x10FFFF || (c >= 0xD800 && c <= 0xDFFF)) c = 0xFFFD;
-  const auto put = [&out](std::uint32_t byte) { out += static_cast<char>(byte); };
-  if (c < 0x80) {
-    put(c);
-  } else if (c < 0x800) {
-    put(0xC0U | (c >> 6U));
-    put(0x80U | (c & 0x3FU));
-  } else if (c < 0x10000) {
-    put(0xE0U | (c >> 12U));
-    put(0x80U | ((c >> 6U) & 0x3FU));
-    put(0x80U | (c & 0x3FU));
-  } else {
-    put(0xF0U | (c >> 18U));
-    put(0x80U | ((c >> 12U) & 0x3FU));
-    put(0x80U | ((c >> 6U) & 0x3FU));
-    put(0x80U | (c & 0x3FU));
-  }
 }
 
 /// Recursive descent over Python's literal syntax; writes JSON text; depth is capped.

@@ -51,15 +51,6 @@ std::uint32_t lower_code_point(std::uint32_t c) {
   return c;
 }
 
-void append_utf8(std::uint32_t c, std::string& out) {
-  if (c < 0x80) {
-    out += static_cast<char>(c);
-  } else {  // Everything that lower_code_point changes is below U+0800.
-    out += static_cast<char>(0xC0U | (c >> 6U));
-    out += static_cast<char>(0x80U | (c & 0x3FU));
-  }
-}
-
 std::string python_float(double value) {
   std::array<char, 64> buffer{};
   const auto end = std::to_chars(

@@ -1,6 +1,7 @@
 #include "retrieval/vector_cache.h"
 
 #include "base/byte_reader.h"
+#include "base/file_descriptor.h"
 #include "base/mapped_file.h"
 
 #include <algorithm>
@@ -22,20 +23,6 @@ void append_little_endian(std::string& out, T value) {
     out.push_back(static_cast<char>((value >> (8 * i)) & 0xFFU));
   }
 }
-
-class FileDescriptor {
- public:
-  explicit FileDescriptor(int fd) : fd_(fd) {}
-  FileDescriptor(const FileDescriptor&) = delete;
-  FileDescriptor& operator=(const FileDescriptor&) = delete;
-  ~FileDescriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  [[nodiscard]] int get() const { return fd_; }
-
- private:
-  int fd_;
-};
 
 Error system_error(const std::filesystem::path& path, const char* doing) {
   return {Code::unavailable, path.string() + ": cannot " + doing + ": " + std::strerror(errno)};

@@ -1,5 +1,7 @@
 #include "retrieval/loaders/entities.h"
 
+#include "base/utf8.h"
+
 #include <algorithm>
 #include <array>
 #include <cstdint>
@@ -96,30 +98,14 @@ constexpr std::array<std::uint16_t, 32> kWindows1252 = {
 
 constexpr std::size_t kDigitsMax = 8;
 
-void append_utf8(std::uint32_t code_point, std::string& out) {
+/// Adds what a reference to `code_point` means.
+void append_meaning(std::uint32_t code_point, std::string& out) {
   if (code_point >= 0x80 && code_point < 0xA0) code_point = kWindows1252[code_point - 0x80];
-  if (code_point == 0 || code_point > 0x10FFFF || (code_point >= 0xD800 && code_point < 0xE000)) {
-    code_point = 0xFFFD;
-  }
+  if (code_point == 0) code_point = 0xFFFD;
   // A no-break space is a space to a reader and to the tokenizer; a soft hyphen is nothing.
   if (code_point == 0xA0) code_point = ' ';
   if (code_point == 0xAD) return;
-  const auto put = [&out](std::uint32_t byte) { out.push_back(static_cast<char>(byte)); };
-  if (code_point < 0x80) {
-    put(code_point);
-  } else if (code_point < 0x800) {
-    put(0xC0U | (code_point >> 6U));
-    put(0x80U | (code_point & 0x3FU));
-  } else if (code_point < 0x10000) {
-    put(0xE0U | (code_point >> 12U));
-    put(0x80U | ((code_point >> 6U) & 0x3FU));
-    put(0x80U | (code_point & 0x3FU));
-  } else {
-    put(0xF0U | (code_point >> 18U));
-    put(0x80U | ((code_point >> 12U) & 0x3FU));
-    put(0x80U | ((code_point >> 6U) & 0x3FU));
-    put(0x80U | (code_point & 0x3FU));
-  }
+  append_utf8(code_point, out);
 }
 
 /// Value of a digit in `base`, or -1.
@@ -147,7 +133,7 @@ std::size_t decode_numeric(std::string_view text, std::string& out) {
     ++at;
   }
   if (at == first) return 0;
-  append_utf8(code_point, out);
+  append_meaning(code_point, out);
   return at < text.size() && text[at] == ';' ? at + 1 : at;
 }
 
@@ -167,7 +153,7 @@ std::size_t decode_entity(std::string_view text, std::string& out) {
         name,
         [](const NamedEntity& entity, std::string_view wanted) { return entity.name < wanted; });
     if (found != kEntities.end() && found->name == name) {
-      append_utf8(found->code_point, out);
+      append_meaning(found->code_point, out);
       return end + 1;
     }
   }

@@ -1,5 +1,6 @@
 #include "tools/builtin/workspace.h"
 
+#include "base/file_descriptor.h"
 #include "base/json.h"
 #include "base/utf8.h"
 
@@ -19,25 +20,6 @@
 
 namespace facet::tools {
 namespace {
-
-/// Closes a descriptor; most steps below can fail.
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  Descriptor& operator=(Descriptor&& other) noexcept {
-    std::swap(fd_, other.fd_);
-    return *this;
-  }
-  ~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  [[nodiscard]] int get() const { return fd_; }
-  int release() { return std::exchange(fd_, -1); }
-
- private:
-  int fd_;
-};
 
 std::string shown(std::string_view path) {
   return json_quote(to_valid_utf8(utf8_prefix(path, 200)));
@@ -130,13 +112,13 @@ Workspace::~Workspace() {
 }
 
 Result<int> Workspace::open_walking(const std::vector<std::string>& parts, int flags) const {
-  Descriptor at(::openat(folder_, ".", O_PATH | O_DIRECTORY | O_CLOEXEC));
+  FileDescriptor at(::openat(folder_, ".", O_PATH | O_DIRECTORY | O_CLOEXEC));
   for (std::size_t i = 0; at.get() >= 0 && i < parts.size(); ++i) {
     const bool last = i + 1 == parts.size();
     const int part_flags = last ? flags : O_PATH | O_DIRECTORY | O_CLOEXEC;
-    at = Descriptor(::openat(at.get(), parts[i].c_str(), part_flags | O_NOFOLLOW));
+    at = FileDescriptor(::openat(at.get(), parts[i].c_str(), part_flags | O_NOFOLLOW));
   }
-  if (at.get() >= 0 && parts.empty()) at = Descriptor(::openat(folder_, ".", flags));
+  if (at.get() >= 0 && parts.empty()) at = FileDescriptor(::openat(folder_, ".", flags));
   if (at.get() < 0) {
     // A link in the middle is ENOTDIR here because O_DIRECTORY is checked first.
     return error_of(joined(parts), errno);
@@ -196,7 +178,7 @@ Result<WorkspaceText> Workspace::read(std::string_view path,
                                       std::uint64_t offset,
                                       std::size_t bytes_max) const {
   FACET_TRY(const int fd, open_beneath(path, O_RDONLY));
-  const Descriptor file(fd);
+  const FileDescriptor file(fd);
   struct stat status {};
   if (::fstat(file.get(), &status) != 0) return error_of(path, errno);
   if (S_ISDIR(status.st_mode)) {
