@@ -1,9 +1,9 @@
 #include "tools/schema.h"
 
 #include "base/json.h"
+#include "base/json_pointer.h"
 #include "base/utf8.h"
 #include "tools/json_compare.h"
-#include "tools/json_pointer.h"
 #include "tools/schema_program.h"
 
 #include <nlohmann/json.hpp>
@@ -13,6 +13,7 @@
 #include <cmath>
 #include <cstdint>
 #include <utility>
+#include <vector>
 
 namespace facet::tools {
 namespace {
@@ -75,6 +76,26 @@ std::string shown(const Json& value) {
   return std::string(utf8_prefix(text, kShownBytesMax)) + "...";
 }
 
+/// Which members of an object or items of an array some keyword has evaluated: what unevaluated*
+/// ask for.
+class Evaluated {
+ public:
+  void mark(std::size_t index) {
+    if (marks_.size() <= index) marks_.resize(index + 1);
+    marks_[index] = true;
+  }
+  [[nodiscard]] bool has(std::size_t index) const { return index < marks_.size() && marks_[index]; }
+  [[nodiscard]] std::size_t size() const { return marks_.size(); }
+  void merge(const Evaluated& other) {
+    for (std::size_t i = 0; i < other.marks_.size(); ++i) {
+      if (other.marks_[i]) mark(i);
+    }
+  }
+
+ private:
+  std::vector<bool> marks_;
+};
+
 /// One check of one value. Not reused.
 class Checker {
  public:
@@ -115,16 +136,30 @@ class Checker {
     }
     if (schema.refuses_all) return fail(schema, "", "is not allowed");
     ++depth_;
+    Evaluated mine;
+    Evaluated* const outer = std::exchange(evaluated_, program_.collects ? &mine : nullptr);
     const bool good = general(schema, value) && number(schema, value) && string(schema, value) &&
-                      array(schema, value) && object(schema, value) && combined(schema, value);
+                      array(schema, value) && object(schema, value) && combined(schema, value) &&
+                      unevaluated(schema, value);
+    evaluated_ = outer;
+    if (good && outer != nullptr) {
+      steps_ += mine.size() / 64;  // So that merging cannot take for ever either.
+      outer->merge(mine);
+    }
     --depth_;
     return good;
+  }
+
+  void mark(std::size_t index) {
+    if (evaluated_ != nullptr) evaluated_->mark(index);
   }
 
   bool apply_at(NodeIndex index, const Json& value, std::string_view token) {
     const std::size_t length = path_.size();
     path_ += "/" + pointer_token(token);
+    Evaluated* const kept = std::exchange(evaluated_, nullptr);  // Of another value.
     const bool good = apply(index, value);
+    evaluated_ = kept;
     path_.resize(length);
     return good;
   }
@@ -134,6 +169,14 @@ class Checker {
     SchemaViolation kept = violation_;
     const bool good = apply(index, value);
     if (!exhausted_) violation_ = std::move(kept);
+    return good;
+  }
+
+  /// As matches, for another value or where what was evaluated does not count.
+  bool matches_apart(NodeIndex index, const Json& value) {
+    Evaluated* const kept = std::exchange(evaluated_, nullptr);
+    const bool good = matches(index, value);
+    evaluated_ = kept;
     return good;
   }
 
@@ -241,6 +284,7 @@ class Checker {
       if (!in_prefix && !schema.items) break;
       const NodeIndex child = in_prefix ? schema.prefix_items[i] : *schema.items;
       if (!apply_at(child, value[i], std::to_string(i))) return false;
+      mark(i);
     }
     if (schema.contains && !contains(schema, value)) return false;
     return !schema.unique_items || unique(schema, value);
@@ -248,7 +292,11 @@ class Checker {
 
   bool contains(const SchemaNode& schema, const Json& value) {
     std::size_t count = 0;
-    for (const Json& item : value) count += matches(*schema.contains, item) ? 1U : 0U;
+    for (std::size_t i = 0; i < value.size(); ++i) {
+      if (!matches_apart(*schema.contains, value[i])) continue;
+      ++count;
+      mark(i);
+    }
     if (exhausted_) return false;
     const bool least_given = schema.contains_min.has_value();
     return counted(schema,
@@ -303,13 +351,17 @@ class Checker {
     for (const auto& [name, child] : schema.dependent_schemas) {
       if (value.contains(name) && !apply(child, value)) return false;
     }
+    std::size_t index = 0;
     for (const auto& [name, member] : value.items()) {
-      if (!property(schema, name, member)) return false;
+      if (!property(schema, name, member, index++)) return false;
     }
     return true;
   }
 
-  bool property(const SchemaNode& schema, const std::string& name, const Json& member) {
+  bool property(const SchemaNode& schema,
+                const std::string& name,
+                const Json& member,
+                std::size_t index) {
     if (schema.property_names && !apply_at(*schema.property_names, Json(name), name)) return false;
     bool known = false;
     for (const auto& [wanted, child] : schema.properties) {
@@ -322,6 +374,7 @@ class Checker {
       known = true;
       if (!apply_at(wanted.node, member, name)) return false;
     }
+    if (known || schema.additional_properties) mark(index);
     if (known || !schema.additional_properties) return true;
     if (node(*schema.additional_properties).refuses_all) {
       std::string list;
@@ -352,7 +405,7 @@ class Checker {
                         " alternatives, matches " + std::to_string(count));
       }
     }
-    if (schema.not_schema && matches(*schema.not_schema, value)) {
+    if (schema.not_schema && matches_apart(*schema.not_schema, value)) {
       return fail(schema, "not", "matches what it must not match");
     }
     if (schema.if_schema) {
@@ -364,16 +417,45 @@ class Checker {
   }
 
   bool any_of(const SchemaNode& schema, const Json& value) {
-    const auto fits = [&](NodeIndex child) { return matches(child, value); };
-    if (std::any_of(schema.any_of.begin(), schema.any_of.end(), fits)) return true;
-    return fail(schema,
-                "anyOf",
-                "must match one of " + std::to_string(schema.any_of.size()) +
-                    " alternatives, matches none");
+    bool fits = false;
+    for (const NodeIndex child : schema.any_of) {
+      fits = matches(child, value) || fits;
+      if (fits && evaluated_ == nullptr) break;  // Else each one that fits evaluates something.
+    }
+    return fits || fail(schema,
+                        "anyOf",
+                        "must match one of " + std::to_string(schema.any_of.size()) +
+                            " alternatives, matches none");
+  }
+
+  bool unevaluated(const SchemaNode& schema, const Json& value) {
+    if (schema.unevaluated_items && value.is_array()) {
+      for (std::size_t i = 0; i < value.size(); ++i) {
+        if (evaluated_->has(i)) continue;
+        if (!apply_at(*schema.unevaluated_items, value[i], std::to_string(i))) return false;
+        mark(i);
+      }
+    }
+    if (!schema.unevaluated_properties || !value.is_object()) return true;
+    std::size_t index = 0;
+    for (const auto& [name, member] : value.items()) {
+      if (!evaluated_->has(index)) {
+        if (node(*schema.unevaluated_properties).refuses_all) {
+          return fail(schema,
+                      "unevaluatedProperties",
+                      "has the property " + shown(Json(name)) + ", which no part describes");
+        }
+        if (!apply_at(*schema.unevaluated_properties, member, name)) return false;
+        mark(index);
+      }
+      ++index;
+    }
+    return true;
   }
 
   const SchemaProgram& program_;
   std::string path_;
+  Evaluated* evaluated_ = nullptr;  ///< Of the value being checked; null when nobody asks.
   int depth_ = 0;
   std::size_t steps_ = 0;
   bool exhausted_ = false;

@@ -42,11 +42,11 @@ struct SchemaProgram;
 /// Immutable, cheap to copy, thread-safe.
 ///
 /// Supported: every keyword of the applicator, validation, metadata and content vocabularies and of
-/// the core vocabulary, except those that need another document or dynamic scope: $dynamicRef,
-/// $dynamicAnchor, $vocabulary, unevaluatedProperties, unevaluatedItems, an $id below the root and
-/// a $ref that leaves the document. `format` and the content keywords are annotations, as the draft
-/// has them by default. `pattern` is RE2's dialect: a pattern that RE2 cannot run (look-around,
-/// back references) is refused. String lengths count code points.
+/// the core and unevaluated vocabularies, except those that need another document or dynamic scope:
+/// $dynamicRef, $dynamicAnchor, $vocabulary and a $ref that leaves the document. `format` and the
+/// content keywords are annotations, as the draft has them by default. `pattern` is RE2's dialect:
+/// a pattern that RE2 cannot run (look-around, back references) is refused. String lengths count
+/// code points.
 class Schema {
  public:
   /// invalid_argument for a schema that is not one (wrong type of a keyword, $ref to nowhere, a

@@ -1,7 +1,8 @@
 // Reads a JSON Schema document into nodes. Subschemas are compiled when they are first reached, by
 // their JSON pointer, so that a $ref back to a place in progress finds its index.
 #include "base/json.h"
-#include "tools/json_pointer.h"
+#include "base/json_pointer.h"
+#include "tools/schema_places.h"
 #include "tools/schema_program.h"
 
 #include <nlohmann/json.hpp>
@@ -21,7 +22,7 @@ using Json = nlohmann::ordered_json;
 
 static_assert(LDBL_MANT_DIG >= 64, "long double must hold every 64-bit integer");
 
-constexpr std::array<std::string_view, 14> kAnnotations{"$comment",
+constexpr std::array<std::string_view, 15> kAnnotations{"$comment",
                                                         "$schema",
                                                         "contentEncoding",
                                                         "contentMediaType",
@@ -34,29 +35,10 @@ constexpr std::array<std::string_view, 14> kAnnotations{"$comment",
                                                         "readOnly",
                                                         "title",
                                                         "writeOnly",
-                                                        "$anchor"};
-constexpr std::array<std::string_view, 7> kUnsupported{"$dynamicRef",
-                                                       "$dynamicAnchor",
-                                                       "$recursiveRef",
-                                                       "$recursiveAnchor",
-                                                       "$vocabulary",
-                                                       "unevaluatedProperties",
-                                                       "unevaluatedItems"};
-/// Keywords whose value is a schema, an array of schemas, or an object of schemas: where anchors
-/// can be found.
-constexpr std::array<std::string_view, 9> kSchemaKeywords{"additionalProperties",
-                                                          "contains",
-                                                          "else",
-                                                          "if",
-                                                          "items",
-                                                          "not",
-                                                          "propertyNames",
-                                                          "then",
-                                                          "contentSchema"};
-constexpr std::array<std::string_view, 4> kSchemaListKeywords{
-    "allOf", "anyOf", "oneOf", "prefixItems"};
-constexpr std::array<std::string_view, 5> kSchemaMapKeywords{
-    "$defs", "definitions", "dependentSchemas", "patternProperties", "properties"};
+                                                        "$anchor",
+                                                        "$id"};
+constexpr std::array<std::string_view, 5> kUnsupported{
+    "$dynamicRef", "$dynamicAnchor", "$recursiveRef", "$recursiveAnchor", "$vocabulary"};
 
 template <std::size_t N>
 bool has_word(const std::array<std::string_view, N>& words, std::string_view word) {
@@ -96,43 +78,19 @@ std::string to_re2_dialect(std::string_view pattern) {
 
 class Compiler {
  public:
-  Compiler(const Json& document, const SchemaOptions& options)
-      : document_(document), program_(std::make_shared<SchemaProgram>()) {
+  Compiler(const Json& document, SchemaPlaces places, const SchemaOptions& options)
+      : document_(document),
+        places_(std::move(places)),
+        program_(std::make_shared<SchemaProgram>()) {
     program_->options = options;
   }
 
   Result<std::shared_ptr<const SchemaProgram>> run() {
-    if (document_.is_object() && document_.contains("$id")) {
-      if (!document_["$id"].is_string()) return bad("", "has an $id that is not a string");
-      base_ = document_["$id"].get<std::string>();
-      base_ = base_.substr(0, base_.find('#'));
-    }
-    find_anchors(document_, "");
     FACET_TRY(program_->root, node_at(document_, ""));
     return std::shared_ptr<const SchemaProgram>(program_);
   }
 
  private:
-  void find_anchors(const Json& schema, const std::string& location) {
-    if (!schema.is_object()) return;
-    for (const auto& [key, value] : schema.items()) {
-      const std::string here = location + "/" + pointer_token(key);
-      if (key == "$anchor" && value.is_string()) {
-        anchors_.emplace(value.get<std::string>(), location);
-      } else if (has_word(kSchemaKeywords, key)) {
-        find_anchors(value, here);
-      } else if (has_word(kSchemaListKeywords, key) && value.is_array()) {
-        for (std::size_t i = 0; i < value.size(); ++i) {
-          find_anchors(value[i], here + "/" + std::to_string(i));
-        }
-      } else if (has_word(kSchemaMapKeywords, key) && value.is_object()) {
-        for (const auto& [name, child] : value.items()) {
-          find_anchors(child, here + "/" + pointer_token(name));
-        }
-      }
-    }
-  }
-
   Result<NodeIndex> node_at(const Json& schema, const std::string& location) {
     if (const auto known = by_location_.find(location); known != by_location_.end()) {
       return known->second;
@@ -166,8 +124,11 @@ class Compiler {
                  const std::string& key,
                  const Json& value,
                  const std::string& at) {
+    if (key == "$id" && !places_.has_id_at(node.location)) {
+      return Error{Code::unsupported,
+                   "the schema at " + at + " gives an $id where no schema can be named"};
+    }
     if (has_word(kAnnotations, key)) return ok();
-    if (key == "$id") return node.location.empty() ? ok() : Status(nested_id(at));
     if (has_word(kUnsupported, key)) {
       return Error{Code::unsupported, "the schema keyword at " + at + " is not supported"};
     }
@@ -186,6 +147,7 @@ class Compiler {
     if (auto* count = count_slot(node, key)) return count_keyword(*count, value, at);
     if (auto* child = schema_slot(node, key)) {
       FACET_TRY(*child, node_at(value, at));
+      program_->collects = program_->collects || key.starts_with("unevaluated");
       return ok();
     }
     if (auto* list = list_slot(node, key)) return schema_list(*list, value, at);
@@ -196,27 +158,10 @@ class Compiler {
     return bad(at, "is a keyword that JSON Schema 2020-12 does not know");
   }
 
-  static Error nested_id(const std::string& at) {
-    return {Code::unsupported, "the schema at " + at + " gives a part of itself its own $id"};
-  }
-
   Status reference(SchemaNode& node, const Json& value, const std::string& at) {
     if (!value.is_string()) return bad(at, "must be a string");
     const std::string target = value.get<std::string>();
-    const std::size_t hash = target.find('#');
-    const std::string document = target.substr(0, hash);
-    if (!document.empty() && document != base_) {
-      return Error{Code::unsupported,
-                   "the schema at " + at + " refers to another document: " + target};
-    }
-    const std::string fragment =
-        hash == std::string::npos ? "" : percent_decoded(std::string_view(target).substr(hash + 1));
-    std::string location = fragment;
-    if (!fragment.empty() && fragment[0] != '/') {
-      const auto anchor = anchors_.find(fragment);
-      if (anchor == anchors_.end()) return bad(at, "refers to an unknown anchor: " + target);
-      location = anchor->second;
-    }
+    FACET_TRY(const std::string location, places_.target(node.location, target));
     const Json* schema = resolve_pointer(document_, location);
     if (schema == nullptr) return bad(at, "refers to nothing: " + target);
     FACET_TRY(node.ref, node_at(*schema, location));
@@ -326,6 +271,8 @@ class Compiler {
     if (key == "if") return &node.if_schema;
     if (key == "then") return &node.then_schema;
     if (key == "else") return &node.else_schema;
+    if (key == "unevaluatedItems") return &node.unevaluated_items;
+    if (key == "unevaluatedProperties") return &node.unevaluated_properties;
     return nullptr;
   }
 
@@ -388,9 +335,8 @@ class Compiler {
   }
 
   const Json& document_;
+  SchemaPlaces places_;
   std::shared_ptr<SchemaProgram> program_;
-  std::string base_;
-  std::map<std::string, std::string> anchors_;
   std::map<std::string, NodeIndex> by_location_;
 };
 
@@ -398,7 +344,8 @@ class Compiler {
 
 Result<std::shared_ptr<const SchemaProgram>> compile_schema(const nlohmann::ordered_json& document,
                                                             const SchemaOptions& options) {
-  return Compiler(document, options).run();
+  FACET_TRY(SchemaPlaces places, SchemaPlaces::of(document));
+  return Compiler(document, std::move(places), options).run();
 }
 
 }  // namespace facet::tools

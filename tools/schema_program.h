@@ -58,7 +58,8 @@ struct SchemaNode {
   std::vector<std::pair<std::string, NodeIndex>> dependent_schemas;
   std::vector<std::pair<std::string, NodeIndex>> properties;
   std::vector<PatternProperty> pattern_properties;
-  std::optional<NodeIndex> additional_properties, property_names, items, contains;
+  std::optional<NodeIndex> additional_properties, property_names, items, contains,
+      unevaluated_items, unevaluated_properties;
   std::vector<NodeIndex> prefix_items;
 
   std::vector<NodeIndex> all_of, any_of, one_of;
@@ -69,6 +70,7 @@ struct SchemaProgram {
   SchemaOptions options;
   std::vector<SchemaNode> nodes;
   NodeIndex root = 0;
+  bool collects = false;  ///< A keyword asks which members or items others have evaluated.
 };
 
 /// Reads `document` into a program. Errors as Schema::compile.

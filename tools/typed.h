@@ -314,6 +314,10 @@ Status read(const nlohmann::ordered_json& value, const std::string& at, T& out) 
   } else {
     double number = 0;
     FACET_TRY_STATUS(read_number(value, at, number));
+    if constexpr (sizeof(T) < sizeof(double)) {
+      constexpr double kMost = std::numeric_limits<T>::max();
+      if (number > kMost || number < -kMost) return wrong(at, "is beyond the range of its type");
+    }
     out = static_cast<T>(number);
     return ok();
   }

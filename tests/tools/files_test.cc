@@ -81,6 +81,20 @@ TEST_CASE("read_file refuses what is not text and repairs what nearly is", "[too
   CHECK(call(*tool, {{"path", "none"}}) == "error: there is no \"none\" in the workspace");
 }
 
+TEST_CASE("read_file goes on behind bytes that are no text", "[tools][unit]") {
+  const facet::test::TempDir folder;
+  write(folder.path() / "stray",
+        std::string(49'152, '\x80'));  // Three times as long when repaired.
+  const auto tool = facet::tools::make_read_file(open(folder));
+  const Json first = Json::parse(call(*tool, {{"path", "stray"}, {"max_bytes", 49'152}}));
+  REQUIRE(first.contains("next_offset"));
+  const auto offset = first["next_offset"].get<int>();
+  CHECK(offset > 10'000);
+  const Json next =
+      Json::parse(call(*tool, {{"path", "stray"}, {"offset", offset}, {"max_bytes", 49'152}}));
+  CHECK_FALSE(next["text"].get<std::string>().empty());
+}
+
 TEST_CASE("read_file keeps within the output limit of the call", "[tools][unit]") {
   const facet::test::TempDir folder;
   write(folder.path() / "quotes", std::string(5000, '\x01'));  // Each becomes \u0001 in JSON.

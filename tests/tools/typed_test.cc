@@ -46,6 +46,11 @@ struct Wide {
 };
 FACET_FIELDS(Wide, FACET_FIELD(a, ""), FACET_FIELD(b, ""), FACET_FIELD(c, ""))
 
+struct Narrow {
+  float part = 0;
+};
+FACET_FIELDS(Narrow, FACET_FIELD(part, ""))
+
 }  // namespace trip
 
 namespace {
@@ -130,6 +135,19 @@ TEST_CASE("integers keep all 64 bits and are refused beyond their type", "[tools
   REQUIRE_FALSE(refused.has_value());
   CHECK(refused.error().code == Code::invalid_argument);
   CHECK(refused.error().message == row.message);
+}
+
+TEST_CASE("a number beyond a float is refused, not infinite", "[tools][unit]") {
+  const auto read = [](const char* text) {
+    return facet::tools::arguments_as<trip::Narrow>(Json::parse(text));
+  };
+  CHECK(read(R"({"part":3.4e38})").has_value());
+  CHECK(read(R"({"part":-0.1})")->part == -0.1F);
+  for (const char* text : {R"({"part":1e39})", R"({"part":-1e308})"}) {
+    const auto refused = read(text);
+    REQUIRE_FALSE(refused.has_value());
+    CHECK(refused.error().message == "/part is beyond the range of its type");
+  }
 }
 
 TEST_CASE("what a callable returns becomes JSON", "[tools][unit]") {
