@@ -29,7 +29,7 @@ bool is_developer(Role role) {
 /// `response:name{members}<end_function_response>`; what is no mapping becomes `value`.
 Status write_response(const ToolResponse& response, SegmentWriter& out) {
   const std::string what = "response of tool \"" + response.name + "\"";
-  FACET_TRY(const Json value, parse_json(response.response, what, kJsonLimits));
+  FACET_TRY(const Json value, parse_json(response.response, what, kResponseLimits));
   out.control("response:");
   out.data(strip(response.name));
   out.control("{");

@@ -75,8 +75,8 @@ void write_object_parts(const Json& schema, SegmentWriter& out) {
 void write_items(const Json& items, SegmentWriter& out) {
   out.control(",items:{");
   bool first = true;
-  for (const std::string& key : sorted_keys(items)) {
-    const Json& value = items[key];
+  for (const auto& [key, member_value] : sorted_members(items)) {
+    const Json& value = *member_value;
     if (value.is_null()) continue;
     if (!std::exchange(first, false)) out.control(",");
     if (key == "properties") {
@@ -103,7 +103,7 @@ void write_items(const Json& items, SegmentWriter& out) {
   out.control("}");
 }
 
-void write_property(const std::string& name, const Json& schema, SegmentWriter& out) {
+void write_property(std::string_view name, const Json& schema, SegmentWriter& out) {
   out.data(name);
   out.control(":{description:");
   write_string(printed(member(schema, "description")), out);
@@ -127,10 +127,10 @@ void write_property(const std::string& name, const Json& schema, SegmentWriter& 
 
 void write_properties(const Json& properties, SegmentWriter& out) {
   bool first = true;
-  for (const std::string& name : sorted_keys(properties)) {
+  for (const auto& [name, property] : sorted_members(properties)) {
     if (is_reserved_property(name)) continue;
     if (!std::exchange(first, false)) out.control(",");
-    write_property(name, properties[name], out);
+    write_property(name, *property, out);
   }
 }
 

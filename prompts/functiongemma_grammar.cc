@@ -1,5 +1,6 @@
 // From tool declarations to the grammar of one legal call.
 #include "base/json.h"
+#include "base/json_pointer.h"
 #include "prompts/functiongemma.h"
 #include "prompts/functiongemma_declaration.h"
 #include "prompts/functiongemma_value.h"
@@ -16,21 +17,6 @@ namespace facet::prompts {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-/// One '/' and the key, escaped as RFC 6901 asks.
-std::string pointer_step(std::string_view key) {
-  std::string out = "/";
-  for (const char c : key) {
-    if (c == '~') {
-      out += "~0";
-    } else if (c == '/') {
-      out += "~1";
-    } else {
-      out += c;
-    }
-  }
-  return out;
-}
 
 /// Builds the nodes of one grammar. Recursion follows the schema, whose nesting was capped when it
 /// was parsed.
@@ -92,17 +78,18 @@ class Builder {
     FACET_TRY(const auto required, required_names(schema, properties, pointer));
 
     std::vector<Member> members;
-    for (const std::string& key : sorted_keys(properties)) {
-      const std::string at = pointer + "/properties" + pointer_step(key);
+    for (const auto& [name, property] : sorted_members(properties)) {
+      const std::string key(name);
+      const std::string at = pointer + "/properties/" + pointer_token(key);
       const bool needed = std::find(required.begin(), required.end(), key) != required.end();
       if (is_reserved_property(key)) {
         if (!needed) continue;  // The model is never shown it and may leave it out.
         return fail(at, "a required parameter cannot have this name in FunctionGemma's format");
       }
-      if (key.empty() || key.find_first_of(":,{}[]") != std::string::npos) {
+      if (key.empty() || key.find_first_of(":,{}[]") != std::string::npos || strip(key) != key) {
         return fail(at, "the name cannot be written in a call");
       }
-      FACET_TRY(const Grammar::Node value, this->value(properties[key], at));
+      FACET_TRY(const Grammar::Node value, this->value(*property, at));
       members.push_back(
           {.node = grammar_.sequence({grammar_.literal(key + ":"), value}), .required = needed});
     }
@@ -149,7 +136,7 @@ class Builder {
   }
 
   Status check_combinations(const Json& schema, const std::string& pointer) {
-    constexpr std::array<const char*, 11> kRefused{"$ref",
+    constexpr std::array<const char*, 10> kRefused{"$ref",
                                                    "$dynamicRef",
                                                    "anyOf",
                                                    "oneOf",
@@ -158,8 +145,7 @@ class Builder {
                                                    "if",
                                                    "prefixItems",
                                                    "patternProperties",
-                                                   "dependentSchemas",
-                                                   "unevaluatedProperties"};
+                                                   "dependentSchemas"};
     for (const char* keyword : kRefused) {
       if (schema.contains(keyword)) {
         return fail(pointer + "/" + keyword, "this keyword has no grammar");

@@ -1,6 +1,7 @@
 // The streaming reader of FunctionGemma's output. It keeps one call at a time as symbols and reads
 // it when its end marker comes; everything else is text, response blocks excepted: those are the
 // host's words, and a model that writes one is making its result up.
+#include "prompts/excerpt.h"
 #include "prompts/functiongemma.h"
 #include "prompts/functiongemma_value.h"
 #include "prompts/python_text.h"
@@ -68,7 +69,7 @@ class Parser final : public StreamParser {
     } else if (mode_ == Mode::call) {
       fail({Code::invalid_data,
             "control token " + std::string(name) + " inside the function call \"" +
-                symbols_text(symbols_) + "\""});
+                excerpt(symbols_text(symbols_), symbols_.size()) + "\""});
       mode_ = Mode::text;
     }
     // Any other control token in text is no letter of it and is dropped.

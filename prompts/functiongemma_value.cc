@@ -1,6 +1,7 @@
 #include "prompts/functiongemma_value.h"
 
 #include "base/json.h"
+#include "prompts/excerpt.h"
 #include "prompts/python_text.h"
 
 #include <nlohmann/json.hpp>
@@ -53,7 +54,9 @@ class Reader {
   [[nodiscard]] Error fail(std::string_view what) const {
     return Error{Code::invalid_data,
                  "function call cannot be read: " + std::string(what) + " at symbol " +
-                     std::to_string(at_) + " of \"" + symbols_text(symbols_) + "\""};
+                     std::to_string(at_) + " of \"" +
+                     excerpt(symbols_text(symbols_), symbols_text(symbols_.substr(0, at_)).size()) +
+                     "\""};
   }
 
   /// The bytes up to (not including) the first symbol in `ends`, without white space around them.
@@ -77,18 +80,18 @@ class Reader {
   }
 
   Status value(std::string& out, int depth) {
-    if (depth > kNestingDepthMax) {
-      return fail("nesting is deeper than " + std::to_string(kNestingDepthMax));
-    }
     skip_space();
     if (take(kEscapeSymbol)) {
       FACET_TRY(const std::string text, string());
       out += json_quote(text);
       return ok();
     }
-    if (!at_end() && symbols_[at_] == u'{') return object(out, depth);
-    if (!at_end() && symbols_[at_] == u'[') return array(out, depth);
-    return scalar(out);
+    const bool is_object = !at_end() && symbols_[at_] == u'{';
+    if (!is_object && (at_end() || symbols_[at_] != u'[')) return scalar(out);
+    if (depth > kNestingDepthMax) {
+      return fail("nesting is deeper than " + std::to_string(kNestingDepthMax));
+    }
+    return is_object ? object(out, depth) : array(out, depth);
   }
 
   Status array(std::string& out, int depth) {
@@ -198,11 +201,11 @@ void write_string(std::string_view text, SegmentWriter& out) {
 
 void write_members(const nlohmann::ordered_json& object, SegmentWriter& out) {
   bool first = true;
-  for (const std::string& key : sorted_keys(object)) {
+  for (const SortedMember& member : sorted_members(object)) {
     if (!std::exchange(first, false)) out.control(",");
-    out.data(key);
+    out.data(member.key);
     out.control(":");
-    write_value(object[key], false, out);
+    write_value(*member.value, false, out);
   }
 }
 
@@ -223,11 +226,11 @@ void write_value(const nlohmann::ordered_json& value, bool quote_keys, SegmentWr
   } else if (value.is_object()) {
     out.control("{");
     bool first = true;
-    for (const std::string& key : sorted_keys(value)) {
+    for (const SortedMember& member : sorted_members(value)) {
       if (!std::exchange(first, false)) out.control(",");
-      write_string(key, out);
+      write_string(member.key, out);
       out.control(":");
-      write_value(value[key], true, out);
+      write_value(*member.value, true, out);
     }
     out.control("}");
   } else {

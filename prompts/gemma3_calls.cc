@@ -227,8 +227,9 @@ Status write_responses(CallStyle style,
   bool first = true;
   for (const ToolResponse& response : responses) {
     if (!std::exchange(first, false)) out.control("\n");
-    FACET_TRY(Json value,
-              parse_json(response.response, "response of \"" + response.name + "\"", kLimits));
+    FACET_TRY(
+        Json value,
+        parse_json(response.response, "response of \"" + response.name + "\"", kResponseLimits));
     if (fence_each) {
       out.control("```tool_output\n");
       out.data(value.is_string() ? value.get<std::string>() : python_literal(value));

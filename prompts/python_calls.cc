@@ -2,6 +2,7 @@
 
 #include "base/json.h"
 #include "base/utf8.h"
+#include "prompts/excerpt.h"
 
 #include <nlohmann/json.hpp>
 
@@ -88,7 +89,7 @@ class Reader {
   [[nodiscard]] Error fail(const std::string& what) const {
     return Error{Code::invalid_data,
                  "function call cannot be read: " + what + " at byte " + std::to_string(at_) +
-                     " of \"" + std::string(text_) + "\""};
+                     " of \"" + excerpt(text_, at_) + "\""};
   }
 
   Result<std::string> name() {
@@ -167,11 +168,11 @@ class Reader {
   }
 
   Status value(std::string& out, int depth) {
-    if (depth > kNestingDepthMax) {
-      return fail("nesting is deeper than " + std::to_string(kNestingDepthMax));
-    }
     skip_space();
     const char c = peek();
+    if (depth > kNestingDepthMax && (c == '{' || c == '[' || c == '(')) {
+      return fail("nesting is deeper than " + std::to_string(kNestingDepthMax));
+    }
     if (c == '"' || c == '\'') {
       FACET_TRY(const std::string text, strings());
       out += json_quote(text);
@@ -351,13 +352,14 @@ Result<std::vector<ToolCall>> read_python_calls(std::string_view text) {
 
 Result<std::optional<std::vector<ToolCall>>> read_json_calls(std::string_view text) {
   using Calls = std::optional<std::vector<ToolCall>>;
-  auto parsed = parse_json(text, "function call", {.nesting_depth_max = kNestingDepthMax});
+  // The list and the object of the call stand around the arguments.
+  auto parsed = parse_json(text, "function call", {.nesting_depth_max = kNestingDepthMax + 2});
   if (!parsed) {
     const bool looks_like_call = text.find("\"name\"") != std::string_view::npos &&
                                  (text.find("\"parameters\"") != std::string_view::npos ||
                                   text.find("\"arguments\"") != std::string_view::npos);
     if (!looks_like_call) return Calls();
-    return Error{Code::invalid_data, parsed.error().message + " in \"" + std::string(text) + "\""};
+    return Error{Code::invalid_data, parsed.error().message + " in \"" + excerpt(text, 0) + "\""};
   }
   std::vector<ToolCall> calls;
   const bool is_list = parsed->is_array();

@@ -162,15 +162,17 @@ std::string upper_ascii(std::string_view text) {
   return out;
 }
 
-std::vector<std::string> sorted_keys(const nlohmann::ordered_json& object) {
-  std::vector<std::pair<std::string, std::string>> keyed;
-  for (const auto& [key, value] : object.items()) keyed.emplace_back(lower(key), key);
+std::vector<SortedMember> sorted_members(const nlohmann::ordered_json& object) {
+  std::vector<std::pair<std::string, SortedMember>> keyed;
+  for (const auto& [key, value] : object.get_ref<const nlohmann::ordered_json::object_t&>()) {
+    keyed.emplace_back(lower(key), SortedMember{.key = key, .value = &value});
+  }
   // Bytes of UTF-8 compare like code points.
   std::stable_sort(
       keyed.begin(), keyed.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
-  std::vector<std::string> keys;
-  for (auto& [ignored, key] : keyed) keys.push_back(std::move(key));
-  return keys;
+  std::vector<SortedMember> members;
+  for (const auto& [ignored, member] : keyed) members.push_back(member);
+  return members;
 }
 
 std::string python_scalar(const nlohmann::ordered_json& value) {

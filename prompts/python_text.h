@@ -27,9 +27,15 @@ std::string lower(std::string_view text);
 /// `text` with ASCII letters in upper case.
 std::string upper_ascii(std::string_view text);
 
-/// Keys of `object` as Jinja's dictsort gives them: by lower-cased code points, equal ones in their
-/// original order. REQUIRES: object.is_object().
-std::vector<std::string> sorted_keys(const nlohmann::ordered_json& object);
+/// One member of an object; borrowed from it.
+struct SortedMember {
+  std::string_view key;
+  const nlohmann::ordered_json* value = nullptr;
+};
+
+/// Members of `object` as Jinja's dictsort gives them: by lower-cased code points of the key, equal
+/// ones in their original order. REQUIRES: object.is_object().
+std::vector<SortedMember> sorted_members(const nlohmann::ordered_json& object);
 
 /// Python's repr of a JSON number, true/false/None for the others: 15, 1.5, 1e-07, 1e+16.
 /// REQUIRES: a finite number, a boolean or null.

@@ -14,6 +14,8 @@ using Verdict = CallOpening::Verdict;
 constexpr std::size_t kCallBytesMax = 1U << 20U;
 /// An opening that is not decided by then is none; this keeps re-reading it cheap.
 constexpr std::size_t kOpeningBytesMax = 256;
+/// White space between a call and the fence that closes it.
+constexpr std::size_t kFenceSpaceBytesMax = 256;
 constexpr std::string_view kFence = "```";
 constexpr std::string_view kToolCode = "```tool_code";
 
@@ -104,15 +106,16 @@ class Parser final : public StreamParser {
   /// False when more must come first.
   bool take_calls(bool is_whole, std::vector<ParseEvent>& events) {
     auto extent = scanner_->find_end(held_, is_whole);
-    if (!extent && held_.size() > kCallBytesMax) {
+    if (!extent && is_whole) extent = CallScanner::Extent{held_.size(), held_.size()};
+    // Asked of the position, not of what is held: the pieces that come in must not decide.
+    if ((extent ? extent->body_end : scanner_->position()) > kCallBytesMax) {
       fail({Code::limit_exceeded,
             "a function call is longer than " + std::to_string(kCallBytesMax) + " bytes"});
       held_.clear();
       ended_ = true;
       return false;
     }
-    if (!extent && !is_whole) return false;
-    if (!extent) extent = CallScanner::Extent{held_.size(), held_.size()};
+    if (!extent) return false;
     scanner_.reset();
     const std::string_view body =
         std::string_view(held_).substr(opening_.body, extent->body_end - opening_.body);
@@ -222,7 +225,7 @@ std::optional<CallScanner::Extent> CallScanner::find_closing_fence(std::string_v
                                                                    bool is_whole) {
   const std::size_t end = *body_end_;
   if (!fenced_) return Extent{end, end};
-  const std::size_t fence = skip_space(text, end);
+  const std::size_t fence = skip_space(text.substr(0, end + kFenceSpaceBytesMax), end);
   const std::string_view rest = text.substr(fence);
   if (rest.starts_with(kFence)) return Extent{end, fence + kFence.size()};
   if (kFence.starts_with(rest) && !is_whole) return std::nullopt;

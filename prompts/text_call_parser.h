@@ -46,6 +46,8 @@ class CallScanner {
     std::size_t end = 0;
   };
   std::optional<Extent> find_end(std::string_view text, bool is_whole);
+  /// How far find_end has read; the calls do not end before it.
+  [[nodiscard]] std::size_t position() const { return body_end_.value_or(at_); }
 
  private:
   bool skip_string(std::string_view text, bool is_whole);

@@ -1,15 +1,11 @@
 #include "prompts/tool_message.h"
 
-#include "base/json.h"
-
 #include <nlohmann/json.hpp>
 
 namespace facet::prompts {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-constexpr JsonLimits kLimits{.nesting_depth_max = 64};
 
 Result<ToolResponse> read_mapping(const Json& mapping, const Message& message, std::size_t index) {
   if (!mapping.is_object()) return bad_message(index, "a tool response is not a mapping");
@@ -43,7 +39,7 @@ Result<std::vector<ToolResponse>> read_tool_message(const Message& message, std:
   if (message.images != 0) return bad_message(index, "a tool message cannot hold images");
   Json content = message.content;
   if (message.content_is_json) {
-    auto parsed = parse_json(message.content, "content", kLimits);
+    auto parsed = parse_json(message.content, "content", kResponseLimits);
     if (!parsed) return bad_message(index, parsed.error().message);
     content = *std::move(parsed);
   }
@@ -75,7 +71,7 @@ Result<std::vector<ToolResponse>> pair_tool_outputs(const std::vector<ToolCall>&
   std::vector<ToolResponse> responses;
   for (std::size_t i = 0; i < calls.size(); ++i) {
     const std::string what = "output of tool \"" + calls[i].name + "\"";
-    FACET_TRY(const Json content, parse_json(outputs[i].content, what, kLimits));
+    FACET_TRY(const Json content, parse_json(outputs[i].content, what, kResponseLimits));
     responses.push_back({calls[i].name, dump_json(content)});
   }
   return responses;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/chat.h"
+#include "base/json.h"
 #include "base/result.h"
 
 #include <cstddef>
@@ -9,6 +10,10 @@
 #include <vector>
 
 namespace facet::prompts {
+
+/// Tools may answer as deep as parse_json reads; a list of mappings stands around that.
+inline constexpr JsonLimits kResponseLimits{.nesting_depth_max =
+                                                JsonLimits{}.nesting_depth_max + 2};
 
 struct ToolResponse {
   std::string name;

@@ -131,6 +131,7 @@ TEST_CASE("What the grammar refuses it refuses with tool and pointer", "[prompts
       {R"({"properties":{"type":{"type":"string"}},"required":["type"]})", "\"/properties/type\""},
       {R"({"properties":{},"required":["x"]})", "\"/required\""},
       {R"({"properties":{"a:b":{"type":"string"}}})", "\"/properties/a:b\""},
+      {R"({"properties":{" a":{"type":"string"}}})", "\"/properties/ a\""},
       {R"({"properties":{"a":{"enum":[]}}})", "\"/properties/a/enum\""},
       {R"({"properties":{"a":{"type":"object","properties":{"b":{"type":"x"}}}}})",
        "\"/properties/a/properties/b/type\""},
@@ -146,7 +147,7 @@ TEST_CASE("What the grammar refuses it refuses with tool and pointer", "[prompts
 
 TEST_CASE("Narrowing keywords do not keep a tool from having a grammar", "[prompts][unit]") {
   const Grammar grammar = grammar_of(
-      {tool(R"({"type":"object","additionalProperties":false,"properties":{"a":{"type":"integer",)"
+      {tool(R"({"type":"object","unevaluatedProperties":false,"properties":{"a":{"type":"integer",)"
             R"("minimum":1,"description":"d","default":2},"b":{"type":"string","maxLength":2,)"
             R"("format":"date"},"type":{"type":"string"}}})")});
   CHECK(matches(grammar, "call:f{a:0}<end_function_call>"));

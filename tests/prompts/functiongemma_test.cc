@@ -1,6 +1,7 @@
 #include "prompts/functiongemma.h"
 
 #include "base/json.h"
+#include "base/utf8.h"
 #include "prompts/json_io.h"
 #include "prompts/segment_writer.h"
 #include "tests/prompts/fixtures.h"
@@ -240,6 +241,51 @@ TEST_CASE("functiongemma caps the nesting of a call", "[prompts][unit]") {
   CHECK(nested(63));
   CHECK_FALSE(nested(64));
   CHECK_FALSE(nested(100000));
+}
+
+TEST_CASE("A long call that cannot be read is named by a piece of it", "[prompts][unit]") {
+  const auto output = dialect().parse("<start_function_call>call:f{a:<escape>" +
+                                      std::string(100'000, '\xE9') + "<escape>,b:Tokyo}");
+  REQUIRE_FALSE(output);
+  CHECK(output.error().message.size() < 1000);
+  CHECK(is_utf8(output.error().message));
+  CHECK(output.error().message.find("b:Tokyo}") != std::string::npos);
+}
+
+TEST_CASE("Results as deep as tools may give them can be shown to a model", "[prompts][unit]") {
+  const std::string deep = std::string(128, '[') + "1" + std::string(128, ']');
+  for (const std::string_view name : dialect_names()) {
+    if (name == "gemma3") continue;  // It has no tools.
+    INFO(name);
+    const Dialect& dialect = **find_dialect(name);
+    const auto shown = dialect.render_tool_outputs({{"", "f", "{}"}}, {{.content = deep}}, "");
+    REQUIRE(shown);
+    CHECK(plain_text(*shown).find(deep) != std::string::npos);
+    // The longer conversation, as one message that lists the responses.
+    const Message result{.role = Role::tool,
+                         .content = R"([{"name":"f","response":)" + deep + "}]",
+                         .content_is_json = true};
+    CHECK(dialect.render({.messages = {user("q"), calling({{"", "f", "{}"}}), result}}));
+  }
+}
+
+TEST_CASE("Arguments as deep as they may be parse back in every dialect", "[prompts][unit]") {
+  // The object of the arguments is the first of 64 levels.
+  const std::string arguments =
+      R"({"a":)" + std::string(63, '[') + "1" + std::string(63, ']') + "}";
+  for (const std::string_view name : dialect_names()) {
+    if (name == "gemma3") continue;
+    INFO(name);
+    const Dialect& dialect = **find_dialect(name);
+    const auto head = dialect.render({.messages = {user("q")}});
+    const auto whole = dialect.render({.messages = {user("q"), calling({{"", "f", arguments}})}});
+    REQUIRE(head);
+    REQUIRE(whole);
+    const auto fed = test::feed(dialect, test::as_output(dialect, test::tail(*whole, *head)), 0);
+    INFO((fed.output ? "" : fed.output.error().message));
+    REQUIRE(fed.output);
+    CHECK(fed.output->tool_calls.size() == 1);
+  }
 }
 
 TEST_CASE("A literal <escape> in a string closes nothing", "[prompts][unit]") {

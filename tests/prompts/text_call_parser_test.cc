@@ -176,6 +176,39 @@ TEST_CASE("Random text streams the same in every style however it is cut", "[pro
   }
 }
 
+TEST_CASE("A call that is too long is refused however it comes", "[prompts][unit]") {
+  const auto too_long = [](CallStyle style, const std::string& text, std::size_t piece_bytes) {
+    const std::vector<Segment> output{{Segment::Kind::data, text}};
+    const auto fed = test::feed(gemma3(style), output, piece_bytes);
+    return !fed.output && fed.output.error().code == Code::limit_exceeded;
+  };
+  const std::string filler(1U << 20U, 'x');
+  const std::pair<CallStyle, std::string> row =
+      GENERATE_COPY(values<std::pair<CallStyle, std::string>>({
+          {CallStyle::python_list, "[f(a=\"" + filler + "\")]"},
+          {CallStyle::json, R"({"name":"f","parameters":{"a":")" + filler + "\"}}"},
+          {CallStyle::tool_code, "```tool_code\nf(a=\"" + filler + "\")\n```"},
+          {CallStyle::tool_code, "```tool_code\nf(a=\"" + filler},
+      }));
+  CHECK(too_long(row.first, row.second, 0));
+  CHECK(too_long(row.first, row.second, 4096));
+  const std::string fits = std::string(filler).erase(100);
+  CHECK_FALSE(too_long(CallStyle::python_list, "[f(a=\"" + fits + "\")]" + filler, 0));
+}
+
+TEST_CASE("White space in front of a closing fence is not waited for without end",
+          "[prompts][unit]") {
+  const std::string near = "```\n[f(a=1)]" + std::string(200, '\n') + "```";
+  CHECK(parsed(CallStyle::python_list, near) == ParsedOutput{.tool_calls = kOne});
+  const std::string far = "```\n[f(a=1)]" + std::string(2000, '\n') + "end";
+  const std::vector<Segment> output{{Segment::Kind::data, far}};
+  for (const std::size_t piece_bytes : {0U, 1U, 100U}) {
+    const auto fed = test::feed(gemma3(CallStyle::python_list), output, piece_bytes);
+    REQUIRE(fed.output);
+    CHECK(*fed.output == ParsedOutput{.text = "end", .tool_calls = kOne});
+  }
+}
+
 TEST_CASE("A call that never ends is cut off at a limit", "[prompts][unit]") {
   const auto parser = make_text_call_parser(CallStyle::python_list);
   parser->feed("[f(a=\"", Segment::Kind::data);
