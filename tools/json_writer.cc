@@ -5,6 +5,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include <array>
+#include <charconv>
 #include <cmath>
 
 namespace facet::tools {
@@ -67,6 +69,14 @@ void JsonWriter::number(double value) {
   separate();
   if (!std::isfinite(value)) error_ = "the result is not a finite number";
   text_ += dump_json(Json(value));
+}
+
+void JsonWriter::number(float value) {
+  std::array<char, 32> text{};
+  const auto end = std::to_chars(text.data(), text.data() + text.size(), value).ptr;
+  double shown = static_cast<double>(value);
+  if (std::isfinite(value)) std::from_chars(text.data(), end, shown);
+  number(shown);
 }
 
 void JsonWriter::boolean(bool value) {

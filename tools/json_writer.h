@@ -23,6 +23,7 @@ class JsonWriter {
   void number(std::int64_t value);
   void number(std::uint64_t value);
   void number(double value);  ///< JSON has no infinity and no NaN: they make finish() an Error.
+  void number(float value);   ///< In the fewest digits that give this float back.
   void boolean(bool value);
   void null();
   void raw(std::string_view json);

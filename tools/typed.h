@@ -20,9 +20,10 @@
 //
 // Types of fields: std::string, bool, integers, float, double, enums with FACET_ENUM, structs with
 // FACET_FIELDS, std::vector and std::optional of these. Every field but a std::optional is
-// required. The callable takes (const Args&) or (const Args&, const CallContext&) and returns T or
-// Result<T>, where T is a struct (the object itself is the result), JsonText (taken as it is), or
-// any other field type, which becomes {"result": value}; void becomes {"result": "done"}.
+// required; a tool without arguments has a struct without fields: FACET_FIELDS(NoArgs). The
+// callable takes (const Args&) or (const Args&, const CallContext&) and returns T or Result<T>,
+// where T is a struct (the object itself is the result), JsonText (taken as it is), or any other
+// field type, which becomes {"result": value}; void becomes {"result": "done"}.
 #pragma once
 
 #include "base/result.h"
@@ -54,8 +55,9 @@ struct JsonText {
 
 /// What a field allows beyond its type. Items of a vector: `length_*` counts them.
 struct FieldLimits {
-  std::optional<double> minimum, maximum;
-  std::optional<std::size_t> length_min, length_max;
+  // Written out, so that naming some of them is no warning (-Wmissing-field-initializers).
+  std::optional<double> minimum = std::nullopt, maximum = std::nullopt;
+  std::optional<std::size_t> length_min = std::nullopt, length_max = std::nullopt;
 };
 
 template <typename Owner, typename Member>
@@ -84,7 +86,7 @@ struct EnumName {
   ::facet::tools::make_field(#member, &FacetDescribed::member, __VA_ARGS__)
 #define FACET_FIELDS(Type, ...)                                   \
   [[maybe_unused]] inline auto facet_fields(const Type* unused) { \
-    using FacetDescribed = Type;                                  \
+    using FacetDescribed [[maybe_unused]] = Type;                 \
     static_cast<void>(unused);                                    \
     return std::make_tuple(__VA_ARGS__);                          \
   }
@@ -156,7 +158,7 @@ void write_object_schema(JsonWriter& out, const char* description) {
   std::vector<const char*> required;
   std::apply(
       [&](const auto&... fields) {
-        const auto one = [&]<typename Member>(const Field<T, Member>& field) {
+        [[maybe_unused]] const auto one = [&]<typename Member>(const Field<T, Member>& field) {
           out.key(field.name);
           write_schema<Member>(out, field.description, field.limits);
           if (!IsOptional<Member>::value) required.push_back(field.name);
@@ -249,7 +251,7 @@ Status read_integer(const nlohmann::ordered_json& value, const std::string& at, 
 template <typename T>
 Status read_struct(const nlohmann::ordered_json& value, const std::string& at, T& out) {
   Status status;
-  const auto one = [&]<typename Member>(const Field<T, Member>& field) {
+  [[maybe_unused]] const auto one = [&]<typename Member>(const Field<T, Member>& field) {
     if (!status) return;
     const nlohmann::ordered_json* found = member(value, field.name);
     const std::string here = at + "/" + field.name;
@@ -333,7 +335,7 @@ void write(JsonWriter& out, const T& value) {
     }
   } else if constexpr (DescribedStruct<T>) {
     out.begin_object();
-    const auto one = [&]<typename Member>(const Field<T, Member>& field) {
+    [[maybe_unused]] const auto one = [&]<typename Member>(const Field<T, Member>& field) {
       const Member& member_value = value.*(field.member);
       if constexpr (IsOptional<Member>::value) {
         if (!member_value) return;
@@ -365,7 +367,11 @@ void write(JsonWriter& out, const T& value) {
     out.number(static_cast<std::uint64_t>(value));
   } else {
     static_assert(std::floating_point<T>, "this type cannot be a result; see tools/typed.h");
-    out.number(static_cast<double>(value));
+    if constexpr (std::same_as<T, float>) {
+      out.number(value);
+    } else {
+      out.number(static_cast<double>(value));
+    }
   }
 }
 

@@ -46,6 +46,9 @@ struct Wide {
 };
 FACET_FIELDS(Wide, FACET_FIELD(a, ""), FACET_FIELD(b, ""), FACET_FIELD(c, ""))
 
+struct NoArgs {};
+FACET_FIELDS(NoArgs)
+
 struct Narrow {
   float part = 0;
 };
@@ -148,6 +151,24 @@ TEST_CASE("a number beyond a float is refused, not infinite", "[tools][unit]") {
     REQUIRE_FALSE(refused.has_value());
     CHECK(refused.error().message == "/part is beyond the range of its type");
   }
+}
+
+TEST_CASE("a float comes back with the digits it was given", "[tools][unit]") {
+  const auto tool = facet::tools::make_tool<trip::Narrow>(
+      "echo", "Echoes.", [](const trip::Narrow& args) { return args; });
+  const auto result = tool->call(Json::parse(R"({"part":0.1})"), {});
+  REQUIRE(result.has_value());
+  CHECK(facet::dump_json(*result) == R"({"part":0.1})");
+}
+
+TEST_CASE("a tool may have no arguments", "[tools][unit]") {
+  CHECK(facet::tools::schema_of<trip::NoArgs>() ==
+        R"({"type":"object","properties":{},"additionalProperties":false})");
+  const auto tool = facet::tools::make_tool<trip::NoArgs>(
+      "ping", "Answers.", [](const trip::NoArgs&) { return "pong"; });
+  const auto result = tool->call(Json::object(), {});
+  REQUIRE(result.has_value());
+  CHECK(facet::dump_json(*result) == R"({"result":"pong"})");
 }
 
 TEST_CASE("what a callable returns becomes JSON", "[tools][unit]") {
