@@ -68,6 +68,11 @@ std::string annotation(const Json& schema) {
   return item == "Any" ? "list" : "list[" + item + "]";
 }
 
+/// `print(f())` is a call of f, so a tool of that name would never be called.
+bool is_callable_name(std::string_view name) {
+  return is_python_name(name) && name != "print";
+}
+
 /// Text inside a docstring, where three quotes would end it.
 std::string docstring_text(std::string_view text) {
   std::string out;
@@ -181,6 +186,11 @@ Status write_json_calls(const std::vector<ToolCall>& calls, SegmentWriter& out) 
 }  // namespace
 
 Status write_tools(CallStyle style, const std::vector<ToolSpec>& tools, SegmentWriter& out) {
+  for (const ToolSpec& tool : tools) {
+    if (style == CallStyle::json || is_callable_name(tool.name)) continue;
+    return Error{Code::invalid_argument,
+                 "tool " + json_quote(tool.name) + " has a name that no Python call can spell"};
+  }
   if (style == CallStyle::tool_code) {
     out.control(kToolCodeHead);
     bool first = true;

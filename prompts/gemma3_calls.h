@@ -17,7 +17,8 @@ namespace facet::prompts {
 ///  - python_list, json: the form of a call, then the declarations as a JSON list;
 ///  - tool_code: Python signatures with docstrings. Parameters with a default or not required come
 ///    last, as Python asks; a description of a parameter goes into an "Args:" section.
-/// invalid_argument naming the tool whose parameters are not a JSON object.
+/// invalid_argument naming the tool whose parameters are not a JSON object or whose name the parser
+/// of the style could not read back ("2fa", "print").
 Status write_tools(CallStyle style, const std::vector<ToolSpec>& tools, SegmentWriter& out);
 
 /// The calls as the model is asked to write them. Parameters that are no Python names are passed as

@@ -159,7 +159,9 @@ std::string Random::json(int depth) {
 
 std::string Random::json_object(int depth) {
   std::set<std::string> keys;
-  for (int i = below(5); i > 0; --i) keys.insert(identifier());
+  for (int i = below(5); i > 0; --i) {
+    keys.insert(any_key_ && below(2) == 0 ? text(3) : identifier());
+  }
   std::string out = "{";
   for (const std::string& key : keys) {
     out += (out.size() > 1 ? "," : "") + json_quote(key) + ":" + json(depth);

@@ -39,9 +39,12 @@ class Random {
   /// JSON text of one value, or of one object with distinct keys.
   std::string json(int depth);
   std::string json_object(int depth);
+  /// From now on keys of objects may be any text, not only names.
+  void allow_any_key() { any_key_ = true; }
 
  private:
   std::mt19937 engine_;
+  bool any_key_ = false;
 };
 
 /// What is left of `whole` behind `head`; fails the test when it does not begin with it.

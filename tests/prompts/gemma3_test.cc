@@ -126,6 +126,20 @@ TEST_CASE("gemma3 refuses what its template cannot express", "[prompts][unit]") 
   CHECK_FALSE(gemma3(CallStyle::json).render({.messages = {user("q")}, .tools = {{"f", "", "1"}}}));
 }
 
+TEST_CASE("A tool whose name no call can spell is refused, not lost", "[prompts][unit]") {
+  for (const char* name : {"2fa", "-x", "a b", "print", ""}) {
+    INFO(name);
+    const RenderInput input{.messages = {user("q")}, .tools = {{.name = name}}};
+    for (const CallStyle style : {CallStyle::python_list, CallStyle::tool_code}) {
+      const auto refused = gemma3(style).render(input);
+      REQUIRE_FALSE(refused);
+      CHECK(refused.error().code == Code::invalid_argument);
+      CHECK(refused.error().message.find(name) != std::string::npos);
+    }
+    CHECK(gemma3(CallStyle::json).render(input));
+  }
+}
+
 TEST_CASE("Signatures show types, defaults and descriptions", "[prompts][unit]") {
   const auto text = rendered(
       gemma3(CallStyle::tool_code),
@@ -182,6 +196,7 @@ TEST_CASE("Rendered calls of every style parse back and stream the same however 
   for (std::uint32_t seed = 0; seed < 60; ++seed) {
     INFO(dialect.name() << " seed " << seed);
     Random random(seed);
+    random.allow_any_key();
     std::vector<ToolCall> calls;
     for (int i = random.below(3); i >= 0; --i) {
       calls.push_back({"", random.identifier(), random.json_object(2)});
