@@ -235,4 +235,27 @@ Fed feed_cut(const Dialect& dialect, const std::vector<Segment>& segments, std::
   return feed(dialect, pieces, 0);
 }
 
+void check_calls_however_cut(const Dialect& dialect,
+                             const std::vector<Segment>& output,
+                             const std::vector<ToolCall>& calls) {
+  const Fed once = feed(dialect, output, 0);
+  INFO((once.output ? "" : once.output.error().message));
+  REQUIRE(once.output);
+  REQUIRE(once.output->tool_calls.size() == calls.size());
+  for (std::size_t i = 0; i < calls.size(); ++i) {
+    CHECK(once.output->tool_calls[i].name == calls[i].name);
+    CHECK(nlohmann::json::parse(once.output->tool_calls[i].arguments) ==
+          nlohmann::json::parse(calls[i].arguments));
+  }
+  std::size_t bytes = 0;
+  for (const Segment& segment : output) bytes += segment.text.size();
+  for (std::size_t cut = 1; cut < bytes; ++cut) {
+    const Fed fed = feed_cut(dialect, output, cut);
+    REQUIRE(fed.events == once.events);
+    REQUIRE(fed.output);
+    REQUIRE(*fed.output == *once.output);
+  }
+  CHECK(feed(dialect, output, 1).events == once.events);
+}
+
 }  // namespace facet::prompts::test

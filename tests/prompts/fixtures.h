@@ -63,4 +63,10 @@ Fed feed(const Dialect& dialect, const std::vector<Segment>& segments, std::size
 /// As feed(), data cut in two at every byte offset `cut` counted over all data.
 Fed feed_cut(const Dialect& dialect, const std::vector<Segment>& segments, std::size_t cut);
 
+/// Feeds `output` whole, cut at every place and byte by byte; the test fails where they differ, or
+/// when it does not hold just these calls. The order of keys does not count: rendering may sort.
+void check_calls_however_cut(const Dialect& dialect,
+                             const std::vector<Segment>& output,
+                             const std::vector<ToolCall>& calls);
+
 }  // namespace facet::prompts::test

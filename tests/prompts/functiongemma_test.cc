@@ -311,26 +311,8 @@ TEST_CASE("Rendered calls parse back and stream the same however they are cut", 
     const auto whole = dialect().render({.messages = {user("q"), calling(calls, random.text(5))}});
     REQUIRE(head);
     REQUIRE(whole);
-    const auto output = test::as_output(dialect(), test::tail(*whole, *head));
-    const auto once = test::feed(dialect(), output, 0);
-    REQUIRE(once.output);
-    REQUIRE(once.output->tool_calls.size() == calls.size());
-    for (std::size_t i = 0; i < calls.size(); ++i) {
-      CHECK(once.output->tool_calls[i].name == calls[i].name);
-      // Unordered comparison: rendering sorts the keys.
-      CHECK(nlohmann::json::parse(once.output->tool_calls[i].arguments) ==
-            nlohmann::json::parse(calls[i].arguments));
-    }
-    std::size_t bytes = 0;
-    for (const Segment& segment : output) bytes += segment.text.size();
-    for (std::size_t cut = 1; cut < bytes; ++cut) {
-      const auto fed = test::feed_cut(dialect(), output, cut);
-      REQUIRE(fed.events == once.events);
-      REQUIRE(fed.output);
-      REQUIRE(*fed.output == *once.output);
-    }
-    const auto in_bytes = test::feed(dialect(), output, 1);
-    CHECK(in_bytes.events == once.events);
+    test::check_calls_however_cut(
+        dialect(), test::as_output(dialect(), test::tail(*whole, *head)), calls);
   }
 }
 

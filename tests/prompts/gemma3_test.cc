@@ -207,25 +207,8 @@ TEST_CASE("Rendered calls of every style parse back and stream the same however 
          .add_generation_prompt = false});
     REQUIRE(head);
     REQUIRE(whole);
-    const auto output = joined(test::as_output(dialect, test::tail(*whole, *head)));
-    const auto once = test::feed(dialect, output, 0);
-    INFO((once.output ? "" : once.output.error().message));
-    REQUIRE(once.output);
-    REQUIRE(once.output->tool_calls.size() == calls.size());
-    for (std::size_t i = 0; i < calls.size(); ++i) {
-      CHECK(once.output->tool_calls[i].name == calls[i].name);
-      CHECK(nlohmann::json::parse(once.output->tool_calls[i].arguments) ==
-            nlohmann::json::parse(calls[i].arguments));
-    }
-    std::size_t bytes = 0;
-    for (const Segment& segment : output) bytes += segment.text.size();
-    for (std::size_t cut = 1; cut < bytes; ++cut) {
-      const auto fed = test::feed_cut(dialect, output, cut);
-      REQUIRE(fed.events == once.events);
-      REQUIRE(fed.output);
-      REQUIRE(*fed.output == *once.output);
-    }
-    CHECK(test::feed(dialect, output, 1).events == once.events);
+    test::check_calls_however_cut(
+        dialect, joined(test::as_output(dialect, test::tail(*whole, *head))), calls);
   }
 }
 
