@@ -13,6 +13,7 @@
 #include <chrono>
 #include <csignal>
 #include <cstring>
+#include <ctime>
 #include <fcntl.h>
 #include <poll.h>
 #include <unistd.h>
@@ -25,6 +26,7 @@ using SteadyClock = std::chrono::steady_clock;
 
 constexpr std::size_t kErrorsBytesMax = 4096;
 constexpr int kCannotExec = 127;
+constexpr long kExitPollNs = 1'000'000;
 
 class Fd {
  public:
@@ -123,6 +125,20 @@ class ChildGuard {
     if (pid_ > 0) static_cast<void>(kill_and_wait());
   }
 
+  /// Gives it until `deadline` to exit by itself; false when it has not. It stays to be reaped, so
+  /// that its number still names its session.
+  [[nodiscard]] bool exits_before(SteadyClock::time_point deadline) const {
+    for (;;) {
+      siginfo_t info{};
+      const int found =
+          ::waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOHANG | WNOWAIT);
+      if (found == 0 && info.si_pid == pid_) return true;
+      if (SteadyClock::now() >= deadline) return false;
+      const timespec pause = {0, kExitPollNs};
+      ::nanosleep(&pause, nullptr);
+    }
+  }
+
   int kill_and_wait() {
     ::kill(-pid_, SIGKILL);
     ::kill(pid_, SIGKILL);  // It may not have reached setsid yet.
@@ -151,17 +167,21 @@ Result<bool> drain(int fd, std::string& out) {
   return count > 0;
 }
 
-Status collect(const Fd& output, const Fd& errors, const ChildLimits& limits, ChildOutput& out) {
-  const auto deadline = SteadyClock::now() + std::chrono::seconds(limits.seconds_max);
+Error too_slow(const ChildLimits& limits) {
+  return {Code::timeout, "it took longer than " + std::to_string(limits.seconds_max) + " s"};
+}
+
+Status collect(const Fd& output,
+               const Fd& errors,
+               const ChildLimits& limits,
+               SteadyClock::time_point deadline,
+               ChildOutput& out) {
   std::array<pollfd, 2> streams = {pollfd{output.get(), POLLIN, 0},
                                    pollfd{errors.get(), POLLIN, 0}};
   while (streams[0].fd >= 0 || streams[1].fd >= 0) {
     const auto left =
         std::chrono::duration_cast<std::chrono::milliseconds>(deadline - SteadyClock::now());
-    if (left.count() <= 0) {
-      return Error{Code::timeout,
-                   "it took longer than " + std::to_string(limits.seconds_max) + " s"};
-    }
+    if (left.count() <= 0) return too_slow(limits);
     const int ready = ::poll(streams.data(), streams.size(), static_cast<int>(left.count()));
     if (ready < 0 && errno != EINTR) return system_error("wait for a child process");
     if (ready <= 0) continue;
@@ -211,9 +231,12 @@ Result<ChildOutput> run_child(const std::filesystem::path& program,
   output.write_end.reset();
   errors.write_end.reset();
   ChildOutput out;
-  FACET_TRY_STATUS(collect(output.read_end, errors.read_end, limits, out));
-  // Its streams are closed; a child that lingers behind them is not waited for.
-  const int status = child.kill_and_wait();
+  const auto deadline = SteadyClock::now() + std::chrono::seconds(limits.seconds_max);
+  FACET_TRY_STATUS(collect(output.read_end, errors.read_end, limits, deadline, out));
+  // Programs close their streams before they exit; killed in between they would seem to have
+  // failed.
+  if (!child.exits_before(deadline)) return too_slow(limits);
+  const int status = child.kill_and_wait();  // Kills what it may have left in its session.
   if (WIFEXITED(status)) {
     out.exit_code = WEXITSTATUS(status);
   } else {

@@ -199,6 +199,13 @@ TEST_CASE("a child process is held to its limits", "[retrieval][unit]") {
   REQUIRE(failing.has_value());
   CHECK(failing->exit_code == 3);
   CHECK(failing->errors == "bad\n");
+  // Between the end of its output and its exit a child still has work to do.
+  const auto slow = run_child("/bin/sh", {"-c", "exec >&- 2>&-; sleep 0.1; exit 4"}, "", limits);
+  REQUIRE(slow.has_value());
+  CHECK(slow->exit_code == 4);
+  const auto lingering = run_child("/bin/sh", {"-c", "exec >&- 2>&-; sleep 60"}, "", limits);
+  REQUIRE_FALSE(lingering.has_value());
+  CHECK(lingering.error().code == Code::timeout);
   const auto files = run_child("/bin/sh", {"-c", "echo x > /tmp/facet-child; echo $?"}, "", limits);
   REQUIRE(files.has_value());
   CHECK(files->output != "0\n");
