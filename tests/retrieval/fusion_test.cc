@@ -28,12 +28,18 @@ TEST_CASE("fusion breaks ties by the smaller id", "[retrieval][unit]") {
 
 TEST_CASE("words of a query are quoted and joined by OR", "[retrieval][unit]") {
   const auto [query, expected] = GENERATE(table<std::string, std::string>({
-      {"Who approves the trip?", "\"approves\" OR \"trip?\""},
+      {"Who approves the trip?", "\"approves\" OR \"trip\""},
       {"who is it", "\"who\" OR \"is\" OR \"it\""},
       {"  x\ty\n x ", "\"x\" OR \"y\""},
       {"say \"hi\"", "\"say\" OR \"hi\""},
-      {"2,000 EUR?", "\"2,000\" OR \"EUR?\""},
-      {"title:x*", "\"title:x*\""},
+      {"2,000 EUR?", "\"2,000\" OR \"eur\""},
+      {"title:x*", "\"title\" OR \"x\""},
+      {"EUR eur", "\"eur\""},
+      {"the company's follow-up", "\"company\" OR \"follow\" OR \"up\""},
+      {"the company\xE2\x80\x99s plan", "\"company\" OR \"plan\""},
+      {"don't at 9:30-10, chunk_id", "\"don't\" OR \"9:30-10\" OR \"chunk_id\""},
+      {"a.b, c'", "\"b\" OR \"c\""},
+      {"zu \xC3\x84rzten", "\"zu\" OR \"\xC3\x84rzten\""},
       {"?! --", ""},
       {"", ""},
   }));

@@ -73,6 +73,20 @@ TEST_CASE("a passage that overlaps an earlier one is dropped as such", "[retriev
   CHECK(packed.dropped[0].reason == DroppedPassage::Reason::overlap);
 }
 
+TEST_CASE("passages of one document are all packed, in any order", "[retrieval][unit]") {
+  const WordCounter counter;
+  Passage first = passage(1, "One two three.");
+  Passage later = passage(2, "Four five.", 200);
+  Passage between = passage(3, "Six seven.", 50);
+  Passage inside = passage(4, "seven.", 54);
+  for (Passage* each : {&later, &between, &inside}) each->document = first.document;
+  const std::vector<Passage> passages = {between, first, later, inside};
+  const auto packed = pack_passages(passages, counter, {.tokens_max = 100});
+  CHECK(packed.passages.size() == 3);
+  REQUIRE(packed.dropped.size() == 1);
+  CHECK(packed.dropped[0].chunk_id == 4);
+}
+
 TEST_CASE("page and heading stand in front of a passage", "[retrieval][unit]") {
   Passage one = passage(1, "Text.");
   one.page = 3;
