@@ -29,6 +29,10 @@ std::string EngineEmbedder::identity() const {
   return engine_->info().identity;
 }
 
+double EngineEmbedder::search_weight() const {
+  return engine_->info().search_weight;
+}
+
 Result<std::vector<float>> EngineEmbedder::embed_query(std::string_view text) const {
   return embed(prompts::embedding_query(text));
 }

@@ -26,6 +26,8 @@ class EngineEmbedder final : public retrieval::Embedder {
 
   [[nodiscard]] std::size_t dimension() const override;
   [[nodiscard]] std::string identity() const override;
+  /// What the model's file states, ModelInfo::search_weight.
+  [[nodiscard]] double search_weight() const override;
   [[nodiscard]] Result<std::vector<float>> embed_query(std::string_view text) const override;
   [[nodiscard]] Result<std::vector<float>> embed_document(std::string_view title,
                                                           std::string_view text) const override;

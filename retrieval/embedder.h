@@ -23,6 +23,9 @@ class Embedder {
   [[nodiscard]] virtual std::size_t dimension() const = 0;
   /// Equal strings mean interchangeable vectors; stored with them.
   [[nodiscard]] virtual std::string identity() const = 0;
+  /// What the ranking by its vectors weighs beside BM25's 1 when both are fused: 1 for a good
+  /// general embedder, less for one that ranks worse than BM25.
+  [[nodiscard]] virtual double search_weight() const { return 1.0; }
   [[nodiscard]] virtual Result<std::vector<float>> embed_query(std::string_view text) const = 0;
   [[nodiscard]] virtual Result<std::vector<float>> embed_document(std::string_view title,
                                                                   std::string_view text) const = 0;

@@ -5,13 +5,12 @@
 
 namespace facet::retrieval {
 
-std::vector<FusedHit> reciprocal_rank_fusion(std::span<const std::vector<std::int64_t>> rankings,
-                                             double k) {
+std::vector<FusedHit> reciprocal_rank_fusion(std::span<const Ranking> rankings, double k) {
   std::map<std::int64_t, double> scores;
-  for (const std::vector<std::int64_t>& ranking : rankings) {
+  for (const Ranking& ranking : rankings) {
     double rank = 1.0;
-    for (const std::int64_t id : ranking) {
-      scores[id] += 1.0 / (k + rank);
+    for (const std::int64_t id : ranking.ids) {
+      scores[id] += ranking.weight / (k + rank);
       rank += 1.0;
     }
   }

@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <stop_token>
 #include <string>
@@ -40,13 +41,16 @@ struct Passage {
   std::uint64_t byte_begin = 0;
   std::uint64_t byte_end = 0;
   std::string text;
-  double score = 0.0;  ///< Reciprocal-rank-fusion score; larger is better.
+  double score = 0.0;  ///< Weighted reciprocal-rank-fusion score; larger is better.
 };
 
 struct SearchOptions {
   int top_k = 5;  ///< 1..100.
   bool use_bm25 = true;
   bool use_dense = true;  ///< Ignored without an embedder.
+  /// What the ranking by vectors weighs beside BM25's 1, 0 to 1000; 0 leaves it out. Unset: what
+  /// the embedder says, Embedder::search_weight().
+  std::optional<double> dense_weight;
 };
 
 struct FailedDocument {
@@ -99,7 +103,8 @@ class Store {
                             const std::function<void(const IndexProgress&)>& progress = {},
                             std::stop_token stop = {});
 
-  /// The best passages, best first. invalid_argument for an empty query.
+  /// The best passages, best first. invalid_argument for an empty query or an
+  /// option out of its range.
   Result<std::vector<Passage>> search(std::string_view query,
                                       const SearchOptions& options = {}) const;
 

@@ -61,6 +61,11 @@ Status check_config(const ModelConfig& config, const ConfigLimits& limits) {
     }
   }
   if (!config.is_embedder) return ok();
+  if (!(config.search_weight >= 0.0 && config.search_weight <= limits.search_weight_max)) {
+    return Error{Code::invalid_data,
+                 "search weight is " + std::to_string(config.search_weight) + ", expected 0 to " +
+                     std::to_string(limits.search_weight_max)};
+  }
   FACET_TRY_STATUS(in_range("embedding dimension", config.embedding_dim, limits.hidden_max));
   if (config.dense_hidden != 0) {
     FACET_TRY_STATUS(in_range("dense layer width", config.dense_hidden, limits.ffn_max));

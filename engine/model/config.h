@@ -43,6 +43,9 @@ struct ModelConfig {
   bool is_embedder = false;
   int dense_hidden = 0;   ///< Rows of dense2; 0: the model has no dense layers.
   int embedding_dim = 0;  ///< Length of the vector; 0 for a generator.
+  /// What its ranking weighs beside full-text search's 1: GGUF key "facet.search_weight",
+  /// 1, fit for a good general embedder, where it is missing.
+  double search_weight = 1.0;
 };
 
 /// Limits that no model of the family comes near; a file beyond them is refused.
@@ -54,6 +57,7 @@ struct ConfigLimits {
   int ffn_max = 1 << 20;
   int vocabulary_max = 1 << 20;
   std::int64_t context_tokens_max = std::int64_t{1} << 24;
+  double search_weight_max = 1000.0;
 };
 
 /// The invariants written above: counts within `limits` and positive, kv_heads divides heads, even

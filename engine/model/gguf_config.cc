@@ -141,6 +141,8 @@ Status read_embedder(const Keys& keys, ModelConfig& config) {
   if (pooling != kPoolingMean) {
     return unsupported("pooling type " + std::to_string(pooling) + "; mean (1) is read");
   }
+  FACET_TRY(const auto search_weight, keys.gguf().number("facet.search_weight"));
+  config.search_weight = search_weight.value_or(config.search_weight);
   config.embedding_dim = config.hidden;
   const StoredTensor* dense2 = keys.gguf().tensors().find("dense_2.weight");
   const StoredTensor* dense3 = keys.gguf().tensors().find("dense_3.weight");

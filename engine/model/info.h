@@ -24,6 +24,8 @@ struct ModelInfo {
   int vocabulary = 0;
   int embedding_dim = 0;  ///< 0 for a generator.
   bool is_embedder = false;
+  /// Weight of an embedder's ranking beside full-text search's 1; key "facet.search_weight".
+  double search_weight = 1.0;
   bool plans_first = false;  ///< Trained to begin with a plan when asked; key "facet.plan_first".
 };
 

@@ -51,6 +51,7 @@ ModelInfo describe(const ModelSource& source) {
   ModelInfo out;
   out.name = config.name;
   out.plans_first = config.plans_first;
+  out.search_weight = config.search_weight;
   out.architecture = config.architecture;
   out.identity = model_identity(source);
   out.weight_types = weight_types(source.tensors);

@@ -6,6 +6,7 @@
 #include "tests/support/tiny_model.h"
 
 #include <cmath>
+#include <limits>
 #include <vector>
 
 using facet::Code;
@@ -164,6 +165,27 @@ TEST_CASE("an embedder has two-sided windows, dense layers and an eos", "[engine
     CHECK(difference(values_of((*model)->dense3()), expected.at("dense_3.weight").values) == 0.0F);
     CHECK((*model)->tokenizer().add_eos());
     CHECK((*model)->info().architecture == "gemma-embedding");
+    CHECK((*model)->info().search_weight == 1.0);
+  }
+}
+
+TEST_CASE("an embedder's file states what its ranking weighs", "[engine][model]") {
+  const TempDir dir;
+  const TinyModel tiny{.is_embedder = true, .dense_hidden = 128};
+  const auto load = [&](float weight) {
+    auto writer = facet::test::tiny_gguf(tiny);
+    writer.add_f32("facet.search_weight", weight);
+    facet::test::write_bytes(dir.path() / "m.gguf", writer.bytes());
+    return Model::load(dir.path() / "m.gguf");
+  };
+  const auto model = load(0.25F);
+  REQUIRE(model.has_value());
+  CHECK((*model)->info().search_weight == 0.25);
+  for (const float wrong : {-0.5F, 1001.0F, std::numeric_limits<float>::quiet_NaN()}) {
+    const auto refused = load(wrong);
+    REQUIRE_FALSE(refused.has_value());
+    CHECK(refused.error().code == Code::invalid_data);
+    CHECK(refused.error().message.find("search weight") != std::string::npos);
   }
 }
 

@@ -40,6 +40,7 @@ class FakeEmbedder final : public retrieval::Embedder {
       : dimension_(dimension), identity_(std::move(identity)) {}
 
   [[nodiscard]] std::size_t dimension() const override { return dimension_; }
+  [[nodiscard]] double search_weight() const override { return weight; }
   [[nodiscard]] std::string identity() const override { return identity_; }
   [[nodiscard]] Result<std::vector<float>> embed_query(std::string_view text) const override {
     return embed(text);
@@ -53,6 +54,7 @@ class FakeEmbedder final : public retrieval::Embedder {
   }
 
   std::string poison;  ///< Texts that hold it fail.
+  double weight = 1.0;
 
  private:
   [[nodiscard]] std::vector<float> embed(std::string_view text) const {

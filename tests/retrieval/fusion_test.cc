@@ -6,10 +6,10 @@
 namespace facet::retrieval {
 namespace {
 
-using Rankings = std::vector<std::vector<std::int64_t>>;
+using Rankings = std::vector<Ranking>;
 
 TEST_CASE("fusion adds reciprocal ranks", "[retrieval][unit]") {
-  const auto hits = reciprocal_rank_fusion(Rankings{{1, 2, 3}, {3, 4}});
+  const auto hits = reciprocal_rank_fusion(Rankings{{{1, 2, 3}}, {{3, 4}}});
   REQUIRE(hits.size() == 4);
   CHECK(hits[0].id == 3);
   CHECK(hits[0].score == Approx(1.0 / 63.0 + 1.0 / 61.0));
@@ -19,8 +19,18 @@ TEST_CASE("fusion adds reciprocal ranks", "[retrieval][unit]") {
   CHECK(hits[3].id == 4);
 }
 
+TEST_CASE("a ranking counts as much as it weighs", "[retrieval][unit]") {
+  const auto hits = reciprocal_rank_fusion(Rankings{{{1, 2}}, {{2, 3}, 0.1}});
+  REQUIRE(hits.size() == 3);
+  CHECK(hits[0].id == 2);
+  CHECK(hits[0].score == Approx(1.0 / 62.0 + 0.1 / 61.0));
+  CHECK(hits[1].id == 1);
+  CHECK(hits[2].id == 3);
+  CHECK(hits[2].score == Approx(0.1 / 62.0));
+}
+
 TEST_CASE("fusion breaks ties by the smaller id", "[retrieval][unit]") {
-  const auto hits = reciprocal_rank_fusion(Rankings{{9}, {4}, {}});
+  const auto hits = reciprocal_rank_fusion(Rankings{{{9}}, {{4}}, {}});
   REQUIRE(hits.size() == 2);
   CHECK(hits[0].id == 4);
   CHECK(reciprocal_rank_fusion(Rankings{}).empty());

@@ -2,6 +2,7 @@
 
 #include "tests/retrieval/store_fixture.h"
 
+#include <cmath>
 #include <map>
 
 namespace facet::retrieval {
@@ -56,6 +57,29 @@ TEST_CASE("a second run leaves equal documents alone", "[retrieval][unit]") {
   const IndexReport report = fixture.index(*store);
   CHECK(report.unchanged == 3);
   CHECK(report.added + report.updated + report.deleted == 0);
+}
+
+TEST_CASE("the dense ranking weighs what the embedder or the caller says", "[retrieval][unit]") {
+  Fixture fixture;
+  const auto store = fixture.open();
+  static_cast<void>(fixture.index(*store));
+  // In both rankings the first: the score tells the weight.
+  const auto score = [&](SearchOptions options) {
+    return must_search(*store, "finance director", options).at(0).score;
+  };
+  CHECK(score({}) == Approx(2.0 / 61.0));
+  CHECK(score({.dense_weight = 0.5}) == Approx(1.5 / 61.0));
+  fixture.embedder.weight = 0.25;
+  CHECK(score({}) == Approx(1.25 / 61.0));
+  CHECK(score({.dense_weight = 0.5}) == Approx(1.5 / 61.0));
+  // A weight of 0 leaves it out, as use_dense does; the embedder is then not even asked.
+  CHECK(must_search(*store, "xylophone", {.dense_weight = 0.0}).empty());
+  CHECK(must_search(*store, "dinner", {.use_bm25 = false, .dense_weight = 0.0}).size() == 4);
+  for (const double wrong : {-0.1, 1001.0, std::nan("")}) {
+    const auto refused = store->search("dinner", {.dense_weight = wrong});
+    REQUIRE_FALSE(refused.has_value());
+    CHECK(refused.error().code == Code::invalid_argument);
+  }
 }
 
 TEST_CASE("a changed document replaces its older version everywhere", "[retrieval][unit]") {

@@ -3,10 +3,12 @@
   python3 embedder_export.py --checkpoint full.pt --tokenizer tokenizer.model --gguf embedder.gguf \
       --golden tests/golden/embedder_golden.json
   python3 embedder_export.py --checkpoint full.pt --tokenizer tokenizer.model --hf FOLDER --check
+  python3 embedder_export.py --restate embedder.gguf --search-weight 0.1
 
 The golden file holds token ids and the first components of five texts, computed in float32 from the
 dequantised weights of the GGUF. `--check` compares this model with transformers' Gemma3TextModel on
-the exported folder and prints the largest difference.
+the exported folder and prints the largest difference. `--restate` changes only what an existing GGUF
+states about the weight of its ranking beside BM25's 1 in a fused search.
 """
 
 import argparse
@@ -23,6 +25,7 @@ import torch
 from embedder_model import Embedder, EmbedderConfig
 
 ARCH = "gemma-embedding"
+SEARCH_WEIGHT_KEY = "facet.search_weight"
 LAYER_NAMES = {
     "input_layernorm": "attn_norm",
     "self_attn.q_proj": "attn_q",
@@ -59,7 +62,7 @@ def gguf_name(name):
     return f"blk.{index}.{LAYER_NAMES[rest.removesuffix('.weight')]}.weight"
 
 
-def write_gguf(path, model, tokenizer_path):
+def write_gguf(path, model, tokenizer_path, search_weight):
     config = model.config
     writer = gguf.GGUFWriter(path + ".tmp", ARCH)
     writer.add_name("Facet pocket embedder")
@@ -84,6 +87,7 @@ def write_gguf(path, model, tokenizer_path):
     writer.add_pooling_type(gguf.PoolingType.MEAN)
     writer.add_dense_features_dims("dense_2", config.hidden_size, config.dense_size)
     writer.add_dense_features_dims("dense_3", config.dense_size, config.hidden_size)
+    writer.add_float32(SEARCH_WEIGHT_KEY, search_weight)
     add_tokenizer(writer, tokenizer_path)
     for name, parameter in model.named_parameters():
         values = parameter.detach().float().numpy()
@@ -92,6 +96,26 @@ def write_gguf(path, model, tokenizer_path):
         else:
             blocks = gguf.quants.quantize(values, gguf.GGMLQuantizationType.Q8_0)
             writer.add_tensor(gguf_name(name), blocks, raw_dtype=gguf.GGMLQuantizationType.Q8_0)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    os.replace(path + ".tmp", path)
+
+
+def restate(path, search_weight):
+    """Writes `path` anew with another search weight; all else, tensors included, stays bit for bit."""
+    reader = gguf.GGUFReader(path)
+    writer = gguf.GGUFWriter(path + ".tmp", ARCH)
+    for field in reader.fields.values():
+        # The architecture is written by the constructor, the header's counts by the writer.
+        if field.name in ("general.architecture", SEARCH_WEIGHT_KEY) or field.name.startswith("GGUF."):
+            continue
+        element = field.types[-1] if field.types[0] == gguf.GGUFValueType.ARRAY else None
+        writer.add_key_value(field.name, field.contents(), field.types[0], sub_type=element)
+    writer.add_float32(SEARCH_WEIGHT_KEY, search_weight)
+    for tensor in reader.tensors:
+        writer.add_tensor(tensor.name, tensor.data, raw_dtype=tensor.tensor_type)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
@@ -276,7 +300,9 @@ def check_hf(folder, model):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--checkpoint", required=True)
+    parser.add_argument("--checkpoint")
+    parser.add_argument("--restate", metavar="GGUF")
+    parser.add_argument("--search-weight", type=float, default=0.1)
     parser.add_argument("--tokenizer", default="models/pocket/train/tokenizer.model")
     parser.add_argument("--gguf")
     parser.add_argument("--golden")
@@ -284,10 +310,15 @@ def main():
     parser.add_argument("--check", action="store_true")
     args = parser.parse_args()
     torch.set_num_threads(1)
+    if args.restate:
+        restate(args.restate, args.search_weight)
+        return
+    if not args.checkpoint:
+        parser.error("--checkpoint or --restate is needed")
     model = Embedder(EmbedderConfig()).eval()
     model.load_state_dict(torch.load(args.checkpoint, weights_only=False)["model"])
     if args.gguf:
-        write_gguf(args.gguf, model, args.tokenizer)
+        write_gguf(args.gguf, model, args.tokenizer, args.search_weight)
         print(f"{args.gguf}: {os.path.getsize(args.gguf):,} bytes")
     if args.golden:
         write_golden(args.golden, args.gguf, args.tokenizer)
