@@ -19,7 +19,7 @@ namespace fs = std::filesystem;
 
 // Part of every document's recorded pipeline: raise it when loaders or chunker give other results,
 // so that unchanged files are read again.
-constexpr std::string_view kPipeline = "1";
+constexpr std::string_view kPipeline = "2";
 
 struct StoredDocument {
   std::int64_t id = 0;

@@ -127,6 +127,8 @@ class MarkdownReader {
       fenced_code(content);
     } else if (indent_of(raw) >= 4 && paragraph_.empty() && !in_list_) {
       indented_code();
+    } else if (content.starts_with("<!--")) {
+      skip_comment();
     } else if (const int level = atx_level(content); level > 0) {
       flush();
       builder_.heading(level, plain_markdown_inline(atx_words(content)));
@@ -176,6 +178,14 @@ class MarkdownReader {
     append_table(builder_, rows, limits_);
     --at_;
     return true;
+  }
+
+  /// A comment that begins a line ends with the line that closes it, over blank lines too, or with
+  /// the document (CommonMark 4.6, kind 2): no reader sees it.
+  void skip_comment() {
+    flush();
+    while (at_ < lines_.size() && lines_[at_].find("-->") == std::string_view::npos) ++at_;
+    ++at_;
   }
 
   void fenced_code(std::string_view opening) {

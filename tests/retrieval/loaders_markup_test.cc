@@ -18,6 +18,20 @@ std::string repeated(std::string_view text, int times) {
   return out;
 }
 
+TEST_CASE("a Markdown comment hides its words over blank lines too", "[retrieval][unit]") {
+  const auto [source, shown] = GENERATE(table<std::string, std::string>({
+      {"Before.\n<!-- one\n\nhidden\n\n# hidden\n-->\nAfter.\n", "Before.\n\nAfter."},
+      {"> <!-- one\n>\n> hidden -->\n\nAfter.\n", "After."},
+      {"<!-- one -->\n\nAfter.\n", "After."},
+      {"Before.\n\n<!-- never closed\n\nhidden\n", "Before."},
+      {"    <!-- shown -->\n", "    <!-- shown -->"},
+      {"```\n<!-- shown\n\ncode\n```\n", "<!-- shown\n\ncode"},
+  }));
+  const auto document = load_document("a.md", source);
+  REQUIRE(document.has_value());
+  CHECK(document->text == shown);
+}
+
 TEST_CASE("HTML gives what a reader sees", "[retrieval][unit]") {
   const auto [html, expected] = GENERATE(table<std::string, std::string>({
       {"<p>One <b>bold</b>\n word.</p><p>Two", "One bold word.\n\nTwo"},
