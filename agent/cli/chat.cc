@@ -80,6 +80,8 @@ int chat_loop(Session& session, const ChatOptions& options, Environment& environ
         },
         environment.stop);
     if (options.json) console.out_json(run_result_json(result));
+    // Whoever reads a pipe may wait for this answer before it asks on.
+    if (!console.flush()) return exit_failed;
     exit_code = run_exit_code(result);
     if (exit_code != exit_ok) console.fail(result.error, false, exit_code);
     // A budget ends one answer; anything worse ends the conversation.

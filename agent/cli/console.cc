@@ -8,7 +8,11 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cstdlib>
+#include <cstring>
+#include <poll.h>
+#include <span>
 #include <unistd.h>
 
 namespace facet::agent::cli {
@@ -16,6 +20,27 @@ namespace facet::agent::cli {
 namespace {
 
 constexpr std::size_t kBarCells = 24;
+constexpr int kStopPollMs = 100;
+
+/// Reads what there is of stdin, at most `bytes`; 0 at its end.
+Result<std::size_t> read_some(std::span<char> bytes, const std::stop_token& stop) {
+  while (!stop.stop_requested()) {
+    pollfd fd{.fd = STDIN_FILENO, .events = POLLIN};
+    const int ready = ::poll(&fd, 1, kStopPollMs);
+    if (ready == 0) continue;
+    const ssize_t got = ready < 0 ? -1 : ::read(STDIN_FILENO, bytes.data(), bytes.size());
+    if (got >= 0) return static_cast<std::size_t>(got);
+    if (errno != EINTR) {
+      return Error{Code::unavailable, std::string("stdin cannot be read: ") + std::strerror(errno)};
+    }
+  }
+  return Error{Code::cancelled, "interrupted while reading stdin"};
+}
+
+Error too_much_input(std::size_t bytes_max) {
+  return Error{Code::limit_exceeded,
+               "stdin holds more than " + std::to_string(bytes_max) + " bytes"};
+}
 
 /// Characters that move the cursor, change the direction of text or hide it.
 bool is_unsafe(std::string_view character) {
@@ -101,15 +126,26 @@ Console::Console()
 }
 
 void Console::write(std::FILE* file, std::string_view text) {
+  errno = 0;
   const std::size_t written = std::fwrite(text.data(), 1, text.size(), file);
-  if (written != text.size() && file == stdout) is_broken_ = true;
+  if (written == text.size() || file != stdout) return;
+  is_broken_ = true;
+  write_error_ = errno;
+}
+
+void Console::flush_out() {
+  if (is_broken_) return;
+  errno = 0;
+  if (std::fflush(stdout) == 0) return;
+  is_broken_ = true;
+  write_error_ = errno;
 }
 
 void Console::out(std::string_view text) {
   if (is_broken_) return;
   write(stdout, text);
   // A person watches text stream in; a pipe gets it in blocks.
-  if (is_stdout_terminal_ && std::fflush(stdout) != 0) is_broken_ = true;
+  if (is_stdout_terminal_) flush_out();
 }
 
 void Console::out_line(std::string_view text) {
@@ -119,6 +155,7 @@ void Console::out_line(std::string_view text) {
 
 void Console::out_json(const nlohmann::ordered_json& value, bool is_pretty) {
   out_line(dump_json(value, is_pretty ? 2 : -1));
+  flush_out();
 }
 
 std::string Console::styled(Style style, std::string_view text) const {
@@ -163,24 +200,33 @@ void Console::end_progress() {
 }
 
 bool Console::flush() {
-  if (std::fflush(stdout) != 0) is_broken_ = true;
+  flush_out();
+  if (write_error_ != 0 && write_error_ != EPIPE) {
+    write(stderr, std::string("facet: stdout: ") + std::strerror(write_error_) + "\n");
+  }
+  write_error_ = 0;
   return !is_broken_;
 }
 
-Result<std::string> Console::read_stdin(std::size_t bytes_max) {
+Result<std::string> Console::read_stdin(const std::stop_token& stop, std::size_t bytes_max) {
   std::string text;
   std::array<char, 65536> buffer{};
   while (true) {
-    const std::size_t got = std::fread(buffer.data(), 1, buffer.size(), stdin);
+    FACET_TRY(const std::size_t got, read_some(buffer, stop));
+    if (got == 0) return text;
     text.append(buffer.data(), got);
-    if (text.size() > bytes_max) {
-      return Error{Code::limit_exceeded,
-                   "stdin holds more than " + std::to_string(bytes_max) + " bytes"};
-    }
-    if (got < buffer.size()) {
-      if (std::ferror(stdin) != 0) return Error{Code::unavailable, "stdin cannot be read"};
-      return text;
-    }
+    if (text.size() > bytes_max) return too_much_input(bytes_max);
+  }
+}
+
+Result<std::string> Console::read_line(const std::stop_token& stop, std::size_t bytes_max) {
+  std::string line;
+  std::array<char, 1> byte{};
+  while (true) {
+    FACET_TRY(const std::size_t got, read_some(byte, stop));
+    if (got == 0 || byte[0] == '\n') return line;
+    line += byte[0];
+    if (line.size() > bytes_max) return too_much_input(bytes_max);
   }
 }
 

@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdio>
+#include <stop_token>
 #include <string>
 #include <string_view>
 
@@ -40,6 +41,8 @@ class Console {
 
   void out(std::string_view text);
   void out_line(std::string_view text);
+  /// One line; it is out when this returns, so that a program at the other end of a pipe can
+  /// answer.
   void out_json(const nlohmann::ordered_json& value, bool is_pretty = false);
   /// `text` in a style where stdout is a terminal with colours.
   [[nodiscard]] std::string styled(Style style, std::string_view text) const;
@@ -58,20 +61,30 @@ class Console {
 
   [[nodiscard]] bool is_stdout_terminal() const { return is_stdout_terminal_; }
   [[nodiscard]] bool is_stderr_terminal() const { return is_stderr_terminal_; }
-  /// False once something could not be written to stdout.
+  /// True once something could not be written to stdout: what follows would be for nobody.
+  [[nodiscard]] bool is_broken() const { return is_broken_; }
+  /// False once something could not be written to stdout; why is said on stderr, once, unless the
+  /// reader has just gone away.
   [[nodiscard]] bool flush();
 
-  /// All of stdin. limit_exceeded beyond `bytes_max`.
-  [[nodiscard]] static Result<std::string> read_stdin(std::size_t bytes_max = 64U << 20U);
+  /// All of stdin. limit_exceeded beyond `bytes_max`, cancelled when a stop is asked for.
+  [[nodiscard]] static Result<std::string> read_stdin(const std::stop_token& stop = {},
+                                                      std::size_t bytes_max = 64U << 20U);
+  /// One line of stdin without its end, and no byte of the next one. At the end of the input what
+  /// there is. Errors as read_stdin.
+  [[nodiscard]] static Result<std::string> read_line(const std::stop_token& stop,
+                                                     std::size_t bytes_max = 4096);
 
  private:
   void write(std::FILE* file, std::string_view text);
+  void flush_out();
 
   bool is_stdout_terminal_;
   bool is_stderr_terminal_;
   bool has_colour_;
   bool has_progress_ = false;
   bool is_broken_ = false;
+  int write_error_ = 0;  ///< errno of the write that failed, until it is reported.
 };
 
 }  // namespace facet::agent::cli

@@ -48,6 +48,7 @@ struct Output {
   prompts::ParsedOutput parsed;
   std::string parse_error;
   std::size_t prompt_tokens = 0;
+  std::int64_t cached_tokens = 0;  ///< Of the prompt, tokens that were not computed here.
   double load_ms = 0.0;
   double prefill_ms = 0.0;
 };
@@ -67,7 +68,7 @@ ordered_json output_json(const Output& output) {
       {"finish_reason", engine::finish_reason_name(result.finish_reason)},
       {"usage",
        {{"prompt_tokens", output.prompt_tokens},
-        {"cached_tokens", 0},
+        {"cached_tokens", output.cached_tokens},
         {"completion_tokens", result.ids.size()}}},
       {"timings",
        {{"load_ms", output.load_ms},
@@ -91,6 +92,7 @@ Result<Output> generate(const engine::Engine& engine,
   const auto start = std::chrono::steady_clock::now();
   FACET_TRY_STATUS(sequence.append(ids, environment.stop));
   output.prefill_ms = ms_since(start);
+  output.cached_tokens = static_cast<std::int64_t>(ids.size()) - sequence.computed_tokens();
   const std::vector<TokenId> stops = stop_ids(dialect, tokenizer);
   const engine::GenerateRequest request{.tokens_max = options.tokens_max,
                                         .sampling = options.sampling,
@@ -99,7 +101,8 @@ Result<Output> generate(const engine::Engine& engine,
                                         .stop = environment.stop};
   FACET_TRY(output.result, engine.generate(sequence, request, [&](std::string_view piece, TokenId) {
     if (!options.json) environment.console.out(printable(piece));
-    return true;
+    // Tokens take longer than a system call, and who left the pipe needs no more of them.
+    return options.json || environment.console.flush();
   }));
   OutputReader reader(dialect, tokenizer);
   for (const TokenId id : output.result.ids) {
@@ -122,7 +125,7 @@ int run_generate(const GenerateOptions& options, Environment environment) {
   }
   std::string text = options.prompt;
   if (text == "-") {
-    auto input = Console::read_stdin();
+    auto input = Console::read_stdin(environment.stop);
     if (!input) return console.fail(input.error(), options.json);
     text = *std::move(input);
   }
@@ -143,7 +146,9 @@ int run_generate(const GenerateOptions& options, Environment environment) {
   } else {
     console.out("\n");
   }
-  if (output->result.finish_reason == engine::FinishReason::cancelled) return exit_interrupted;
+  // A reader that went away also ends the sampling; that is no interrupt.
+  const bool is_cut = output->result.finish_reason == engine::FinishReason::cancelled;
+  if (is_cut && !console.is_broken()) return exit_interrupted;
   return exit_ok;
 }
 

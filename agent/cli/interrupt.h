@@ -2,13 +2,16 @@
 // the program at once.
 #pragma once
 
+#include <array>
+#include <csignal>
 #include <stop_token>
 #include <thread>
 
 namespace facet::agent::cli {
 
-/// Blocks the two signals for the whole process and waits for them on a thread of its own. Create
-/// one, before any other thread, in main. A program that is asked to stop exits with 130.
+/// Handles the two signals, whatever threads the libraries have started before main, and leaves
+/// alone one that was ignored already (nohup). Create one, in main. A program that is asked to stop
+/// exits with 130.
 class Interrupt {
  public:
   Interrupt();
@@ -21,7 +24,10 @@ class Interrupt {
  private:
   void wait();
 
+  static constexpr std::array<int, 2> kSignals{SIGINT, SIGTERM};
+
   std::stop_source stop_;
+  std::array<struct sigaction, kSignals.size()> before_{};
   int signal_fd_;
   int wake_fd_;
   std::thread waiter_;

@@ -15,7 +15,7 @@ int run_tokenize(const TokenizeOptions& options, Environment environment) {
   if (!path) return console.fail(path.error(), options.json, exit_unavailable);
   const auto tokenizer = engine::load_tokenizer(*path);
   if (!tokenizer) return console.fail(tokenizer.error(), options.json, exit_unavailable);
-  const auto text = Console::read_stdin();
+  const auto text = Console::read_stdin(environment.stop);
   if (!text) return console.fail(text.error(), options.json);
   const auto kind = options.control ? Segment::Kind::control : Segment::Kind::data;
   const std::vector<Segment> segments = {{.kind = kind, .text = *text}};
@@ -36,7 +36,7 @@ int run_prompt_render(const PromptOptions& options, Environment environment) {
   Console& console = environment.console;
   const auto dialect = prompts::find_dialect(options.dialect);
   if (!dialect) return console.fail(dialect.error(), false);
-  const auto text = Console::read_stdin();
+  const auto text = Console::read_stdin(environment.stop);
   if (!text) return console.fail(text.error(), false);
   const auto input = prompts::read_render_input(*text);
   if (!input) return console.fail(input.error(), false, exit_failed);
@@ -50,7 +50,7 @@ int run_prompt_parse(const PromptOptions& options, Environment environment) {
   Console& console = environment.console;
   const auto dialect = prompts::find_dialect(options.dialect);
   if (!dialect) return console.fail(dialect.error(), true);
-  const auto text = Console::read_stdin();
+  const auto text = Console::read_stdin(environment.stop);
   if (!text) return console.fail(text.error(), true);
   const auto output = (*dialect)->parse(*text);
   if (!output) return console.fail(output.error(), true);
