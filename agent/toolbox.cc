@@ -34,8 +34,9 @@ const retrieval::Store* Toolbox::store() const {
 
 Result<std::unique_ptr<retrieval::Embedder>> load_embedder(const std::filesystem::path& path,
                                                            int threads) {
-  FACET_TRY(auto engine, engine::Engine::load({.model = path, .threads = threads}));
-  FACET_TRY(auto embedder, EngineEmbedder::create(std::move(engine)));
+  auto engine = engine::Engine::load({.model = path, .threads = threads});
+  if (!engine) return Error{Code::unavailable, engine.error().message};
+  FACET_TRY(auto embedder, EngineEmbedder::create(*std::move(engine)));
   return std::unique_ptr<retrieval::Embedder>(std::move(embedder));
 }
 

@@ -52,7 +52,8 @@ class Toolbox {
   std::unique_ptr<Parts> parts_;
 };
 
-/// Loads an embedding model for a store. Errors as Engine::load, naming the path.
+/// Loads an embedding model for a store. unavailable, naming the path, whatever keeps it from being
+/// loaded; invalid_argument for a generator.
 Result<std::unique_ptr<retrieval::Embedder>> load_embedder(const std::filesystem::path& path,
                                                            int threads);
 

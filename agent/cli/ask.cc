@@ -15,14 +15,32 @@ namespace {
 
 constexpr int kRunsSearchedMax = 100;
 
+/// False for runs that belong to a client of facet serve.
+bool is_resumable(const RunRecord& record) {
+  const auto options = parse_json(record.options, "options of the recorded run");
+  return options && options->is_object() && !options->contains("made_by");
+}
+
 /// The record to resume; "last" is the newest run that has not been answered.
 Result<RunRecord> find_run(const Journal& journal, const std::string& id) {
   if (id != "last") return journal.run(id);
   FACET_TRY(const auto runs, journal.runs(kRunsSearchedMax));
   for (const RunRecord& run : runs) {
-    if (run.status != run_finish_name(RunFinish::answered)) return run;
+    if (run.status != run_finish_name(RunFinish::answered) && is_resumable(run)) return run;
   }
   return Error{Code::not_found, "the journal holds no run that is not finished"};
+}
+
+/// Puts the budgets that were given with --resume above the recorded ones.
+void take_budgets(const AskOptions& given, Budgets& budgets) {
+  const Budgets& now = given.agent.budgets;
+  for (const std::string& flag : given.budgets_given) {
+    if (flag == "--steps-max") budgets.steps_max = now.steps_max;
+    if (flag == "--tokens-max") budgets.tokens_max = now.tokens_max;
+    if (flag == "--step-tokens-max") budgets.step_tokens_max = now.step_tokens_max;
+    if (flag == "--tool-calls-max") budgets.tool_calls_max = now.tool_calls_max;
+    if (flag == "--seconds-max") budgets.seconds_max = now.seconds_max;
+  }
 }
 
 /// The options the run was begun with, approvals as they are given now.
@@ -36,7 +54,10 @@ Result<AskOptions> resumed_options(const AskOptions& given) {
   FACET_TRY(const auto json, parse_json(record.options, "options of the recorded run"));
   AskOptions options = given;
   options.resume = record.id;
-  FACET_TRY(options.agent, agent_options_from_json(json));
+  auto recorded = agent_options_from_json(json);
+  if (!recorded) return recorded.error().with_context("run '" + record.id + "'");
+  options.agent = *std::move(recorded);
+  take_budgets(given, options.agent.budgets);
   options.agent.journal = path.string();
   options.agent.model.threads = given.agent.model.threads;
   options.agent.model.device = given.agent.model.device;
@@ -85,7 +106,7 @@ int run_ask(const AskOptions& given, Environment environment) {
                                 .clock = &bench->clock(),
                                 .passages = &book,
                                 .journal = bench->journal()},
-                               bench->session_options());
+                               bench->session_options(environment.stop));
   if (!session) return console.fail(session.error(), is_json);
   RunView view(console, options.quiet);
   const EventSink sink = [&](const Event& event) {

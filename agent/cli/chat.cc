@@ -107,7 +107,7 @@ int run_chat(const ChatOptions& options, Environment environment) {
                                 .executor = &bench->executor(),
                                 .clock = &bench->clock(),
                                 .passages = &book},
-                               bench->session_options());
+                               bench->session_options(environment.stop));
   if (!session) return console.fail(session.error(), options.json);
   return chat_loop(**session, options, environment);
 }

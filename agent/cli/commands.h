@@ -51,6 +51,8 @@ struct AskOptions {
   AgentOptions agent;
   std::string question;
   std::string resume;  ///< A run id, or "last".
+  /// With resume: the flags of the budgets that stand above the recorded ones.
+  std::vector<std::string> budgets_given;
   bool json = false;
   bool events = false;  ///< Every event as one line of JSON.
   bool quiet = false;   ///< Only the answer and its citations.

@@ -4,8 +4,11 @@
 
 #include <CLI/CLI.hpp>
 
+#include <algorithm>
+#include <array>
 #include <functional>
 #include <memory>
+#include <string_view>
 #include <utility>
 
 namespace facet::agent::cli {
@@ -69,8 +72,12 @@ void add_tools(CLI::App& app, AgentOptions& agent) {
   app.add_option("--passages", agent.passages_max, "Passages of one search_documents (3)")
       ->check(CLI::Range(1, 20));
   app.add_option("--workspace", agent.workspace, "Folder that list_files and read_file may see");
-  app.add_option("--plugin", agent.plugins, "Plugin to load tools from; may be repeated");
-  app.add_option("--tools", agent.tools, "Offer only these tools, by name")->delimiter(',');
+  // One value each time: what stands behind it is the question.
+  app.add_option("--plugin", agent.plugins, "Plugin to load tools from; may be repeated")
+      ->allow_extra_args(false);
+  app.add_option("--tools", agent.tools, "Offer only these tools, by name: a,b,c")
+      ->delimiter(',')
+      ->allow_extra_args(false);
   app.add_flag("-y,--yes", agent.yes, "Allow calls that change something without asking");
 }
 
@@ -94,12 +101,37 @@ void add_agent(CLI::App& app, AgentOptions& agent) {
       ->check(CLI::Range(std::int64_t{1}, std::int64_t{86'400}));
 }
 
+/// With --resume a run goes on with what is recorded: a flag that would not be used is an error,
+/// and the budgets that are given are noted.
+void check_resume(const CLI::App& ask, AskOptions& options) {
+  constexpr std::array<std::string_view, 9> kUsed{"--resume",
+                                                  "--journal",
+                                                  "--yes",
+                                                  "--rerun",
+                                                  "--json",
+                                                  "--events",
+                                                  "--quiet",
+                                                  "--threads",
+                                                  "--device"};
+  for (const CLI::Option* option : ask.get_options()) {
+    const std::string name = option->get_name();
+    if (option->count() == 0 || std::find(kUsed.begin(), kUsed.end(), name) != kUsed.end()) {
+      continue;
+    }
+    if (!name.ends_with("-max")) throw CLI::ExcludesError("--resume", name);
+    options.budgets_given.push_back(name);
+  }
+}
+
 void add_ask(CLI::App& app, Command& command) {
   auto options = std::make_shared<AskOptions>();
   CLI::App& ask = *app.add_subcommand("ask", "Answer one question with tools and documents");
   CLI::Option* question = ask.add_option("question", options->question, "The question");
   CLI::Option* resume =
-      ask.add_option("--resume", options->resume, "Go on with a killed run: its id, or last");
+      ask.add_option("--resume",
+                     options->resume,
+                     "Go on with a run that was killed or cut off: its id, or last. "
+                     "Budgets given now stand above the recorded ones");
   question->excludes(resume);
   add_agent(ask, options->agent);
   ask.add_option("--journal", options->agent.journal, "Journal of runs (the default journal)");
@@ -110,12 +142,13 @@ void add_ask(CLI::App& app, Command& command) {
   add_json(ask, options->json);
   ask.add_flag("--events", options->events, "Print every event as one line of JSON");
   ask.add_flag("-q,--quiet", options->quiet, "Print only the answer and its citations");
-  const AskOptions* given = options.get();
+  AskOptions* given = options.get();
   bind(ask, command, options, run_ask);
-  ask.parse_complete_callback([given] {
+  ask.parse_complete_callback([given, &ask] {
     if (given->question.empty() && given->resume.empty()) {
       throw CLI::RequiredError("question");
     }
+    if (!given->resume.empty()) check_resume(ask, *given);
   });
 }
 
@@ -151,7 +184,9 @@ void add_serve(CLI::App& app, Command& command) {
       *app.add_subcommand("serve", "Serve GET /healthz and the websocket /v1/responses");
   serve.add_option("--host", options->host, "Numeric address to listen on (127.0.0.1)");
   serve.add_option("--port", options->port, "Port; 0: any free one (8080)");
-  serve.add_option("--origin", options->origins, "Origin of pages that may connect");
+  serve
+      .add_option("--origin", options->origins, "Origin of pages that may connect; may be repeated")
+      ->allow_extra_args(false);
   add_agent(serve, options->agent);
   add_journal(serve, options->agent);
   add_json(serve, options->json);
@@ -319,7 +354,11 @@ int run_command_line(int argc, const char* const* argv, Environment environment)
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return app.exit(error);  // --help and --version.
-    return environment.console.fail({Code::invalid_argument, error.what()}, false);
+    // The flags were not parsed, but who asked for JSON is to get it.
+    const bool is_json = std::any_of(argv, argv + argc, [](std::string_view word) {
+      return word == "--json" || word == "--events";
+    });
+    return environment.console.fail({Code::invalid_argument, error.what()}, is_json);
   }
   return command(environment);
 }

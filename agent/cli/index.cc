@@ -36,8 +36,12 @@ Result<fs::path> store_folder(const std::string& given) {
 Result<std::shared_ptr<const engine::Tokenizer>> chunk_tokenizer(const std::string& model,
                                                                  Console& console) {
   const auto path = find_model(model, ModelKind::generator);
-  if (path) return engine::load_tokenizer(*path);
-  if (!model.empty()) return path.error();
+  if (path) {
+    auto tokenizer = engine::load_tokenizer(*path);
+    if (!tokenizer) return as_unavailable(tokenizer.error());
+    return tokenizer;
+  }
+  if (!model.empty()) return as_unavailable(path.error());
   console.warn("chunks are measured in bytes, not in tokens (" + path.error().message + ")");
   return std::shared_ptr<const engine::Tokenizer>();
 }
@@ -126,12 +130,8 @@ int run_search(const SearchOptions& options, Environment environment) {
   Console& console = environment.console;
   const auto folder = store_folder(options.store);
   if (!folder) return console.fail(folder.error(), options.json);
-  std::error_code error;
-  if (!fs::exists(*folder, error)) {
-    return console.fail(
-        {Code::not_found, "store '" + folder->string() + "' does not exist: run facet index first"},
-        options.json);
-  }
+  if (auto status = check_store(*folder); !status)
+    return console.fail(status.error(), options.json);
   const auto open = open_store(*folder,
                                options.embedder,
                                std::nullopt,

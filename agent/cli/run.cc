@@ -59,7 +59,7 @@ int run_workflow_file(const RunOptions& options, Environment environment) {
                .clock = &bench->clock(),
                .passages = &book,
                .journal = bench->journal()};
-  run.session = bench->session_options();
+  run.session = bench->session_options(environment.stop);
   run.stop = environment.stop;
   if (!options.json) {
     run.step_started = [&](const WorkflowStep& step) {

@@ -21,9 +21,11 @@ int run_serve(const ServeOptions& options, Environment environment) {
   host.executor = &bench->executor();
   host.clock = &bench->clock();
   host.journal = bench->journal();
-  host.defaults = bench->session_options();
+  host.defaults = bench->session_options(environment.stop);
   // Nobody sits at the server's terminal: what is not allowed beforehand is refused.
   host.defaults.policy.ask = nullptr;
+  // Its history, tools and earlier answers are the client's: nobody else can put the run together.
+  host.defaults.journal_options = R"({"made_by":"serve"})";
   ServerOptions server_options;
   server_options.host = options.host;
   server_options.port = options.port;

@@ -41,8 +41,11 @@ struct OpenTools {
 Status open_tools(const AgentOptions& options, Console& console, OpenTools& open) {
   FACET_TRY(const ToolboxOptions toolbox, toolbox_options(options, console));
   if (toolbox.store) {
-    FACET_TRY(const auto path, find_model(options.model.model, ModelKind::generator));
-    FACET_TRY(open.tokenizer, engine::load_tokenizer(path));
+    const auto path = find_model(options.model.model, ModelKind::generator);
+    if (!path) return as_unavailable(path.error());
+    auto tokenizer = engine::load_tokenizer(*path);
+    if (!tokenizer) return as_unavailable(tokenizer.error());
+    open.tokenizer = *std::move(tokenizer);
   }
   FACET_TRY(open.toolbox, Toolbox::open(toolbox, open.tokenizer.get()));
   FACET_TRY(open.registry, open.toolbox->make_registry(open.book));

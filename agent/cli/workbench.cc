@@ -44,13 +44,26 @@ Result<std::shared_ptr<const engine::Engine>> load_generator(const ModelOptions&
   return std::shared_ptr<const engine::Engine>(*std::move(engine));
 }
 
+Error as_unavailable(Error error) {
+  if (error.code != Code::invalid_argument) error.code = Code::unavailable;
+  return error;
+}
+
 Result<std::optional<fs::path>> choose_embedder(const std::string& name, Console& console) {
   if (name == "none") return std::optional<fs::path>();
   auto path = find_model(name, ModelKind::embedder);
   if (path) return std::optional<fs::path>(*std::move(path));
-  if (!name.empty()) return path.error();
+  if (!name.empty()) return as_unavailable(path.error());
   console.warn("no embedder: search is by words only (" + path.error().message + ")");
   return std::optional<fs::path>();
+}
+
+Status check_store(const fs::path& folder) {
+  std::error_code error;
+  if (fs::exists(folder / "store.sqlite", error)) return ok();
+  const std::string problem = fs::exists(folder, error) ? "holds no store" : "does not exist";
+  return Error{Code::not_found,
+               "store '" + folder.string() + "' " + problem + ": run facet index first"};
 }
 
 Result<ToolboxOptions> toolbox_options(const AgentOptions& options, Console& console) {
@@ -59,16 +72,11 @@ Result<ToolboxOptions> toolbox_options(const AgentOptions& options, Console& con
                          .threads = options.model.threads};
   if (!options.store.empty()) {
     toolbox.store = options.store;
-  } else if (const auto store = default_store()) {
-    std::error_code error;
-    if (fs::exists(*store / "store.sqlite", error)) toolbox.store = *store;
+  } else if (const auto store = default_store(); store && check_store(*store)) {
+    toolbox.store = *store;
   }
   if (toolbox.store) {
-    std::error_code error;
-    if (!fs::exists(*toolbox.store, error)) {
-      return Error{Code::not_found,
-                   "store '" + toolbox.store->string() + "' does not exist: run facet index first"};
-    }
+    FACET_TRY_STATUS(check_store(*toolbox.store));
     FACET_TRY(toolbox.embedder, choose_embedder(options.model.embedder, console));
   }
   if (!options.workspace.empty()) toolbox.workspace = options.workspace;
@@ -90,14 +98,13 @@ bool is_person_there() {
   return ::isatty(STDIN_FILENO) == 1 && ::isatty(STDERR_FILENO) == 1;
 }
 
-bool ask_person(const ApprovalQuestion& question) {
+bool ask_person(const ApprovalQuestion& question, const std::stop_token& stop) {
   std::string prompt = "facet: run " + question.call.name + " " + question.call.arguments + " (" +
                        std::string(effect_name(question.effect)) + ")";
   if (question.may_have_run) prompt += "; it may have run before the run was killed";
   std::cerr << printable(prompt) << "? [y/N] " << std::flush;
-  std::string line;
-  if (!std::getline(std::cin, line)) return false;
-  return line == "y" || line == "Y" || line == "yes";
+  const auto line = Console::read_line(stop);
+  return line && (*line == "y" || *line == "Y" || *line == "yes");
 }
 
 }  // namespace
@@ -126,11 +133,17 @@ ordered_json agent_options_json(const AgentOptions& options) {
           {"top_k", sampling.top_k},
           {"top_p", sampling.top_p},
           {"min_p", sampling.min_p},
+          {"repetition_penalty", sampling.repetition_penalty},
           {"seed", sampling.seed}};
 }
 
 Result<AgentOptions> agent_options_from_json(const ordered_json& json) {
   try {
+    if (json.contains("made_by")) {
+      return Error{Code::unsupported,
+                   "it was made by facet " + json.at("made_by").get<std::string>() +
+                       ": only its client can go on with it"};
+    }
     AgentOptions options;
     options.model.model = json.at("model").get<std::string>();
     options.model.embedder = json.at("embedder").get<std::string>();
@@ -151,6 +164,7 @@ Result<AgentOptions> agent_options_from_json(const ordered_json& json) {
     options.sampling.top_k = json.at("top_k").get<std::int32_t>();
     options.sampling.top_p = json.at("top_p").get<float>();
     options.sampling.min_p = json.at("min_p").get<float>();
+    options.sampling.repetition_penalty = json.at("repetition_penalty").get<float>();
     options.sampling.seed = json.at("seed").get<std::uint64_t>();
     return options;
   } catch (const ordered_json::exception& error) {
@@ -205,14 +219,18 @@ std::unique_ptr<Workbench> Workbench::open(const AgentOptions& options,
   return bench;
 }
 
-SessionOptions Workbench::session_options() const {
+SessionOptions Workbench::session_options(const std::stop_token& stop) const {
   SessionOptions session{.instructions = options_.instructions,
                          .plan_first = !options_.no_plan,
                          .budgets = options_.budgets,
                          .sampling = options_.sampling,
                          .policy = {.allow_all = options_.yes, .allow_rerun = options_.rerun},
                          .journal_options = dump_json(agent_options_json(options_))};
-  if (is_person_there()) session.policy.ask = ask_person;
+  if (is_person_there()) {
+    session.policy.ask = [stop](const ApprovalQuestion& question) {
+      return ask_person(question, stop);
+    };
+  }
   return session;
 }
 

@@ -17,6 +17,7 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <string>
 
 namespace facet::agent::cli {
@@ -36,15 +37,23 @@ Status check_device(const std::string& device);
 Result<std::shared_ptr<const engine::Engine>> load_generator(const ModelOptions& options,
                                                              Console& console);
 
+/// `error` of a model that somebody asked for: unavailable, whatever broke it, unless it is a
+/// misuse.
+Error as_unavailable(Error error);
+
 /// The embedder that `name` says: empty is pocket's (a warning and nullopt where it is missing),
-/// "none" is nullopt. not_found for any other that is missing.
+/// "none" is nullopt. unavailable for any other that is missing.
 Result<std::optional<std::filesystem::path>> choose_embedder(const std::string& name,
                                                              Console& console);
+
+/// not_found, naming it, for a folder that holds no store: reading must not make one.
+Status check_store(const std::filesystem::path& folder);
 
 /// The options of a toolbox. A default store that does not exist is no store.
 Result<ToolboxOptions> toolbox_options(const AgentOptions& options, Console& console);
 
-/// The options of a run as the journal keeps them, paths made absolute, and back.
+/// The options of a run as the journal keeps them, paths made absolute, and back. unsupported for
+/// {"made_by": ...}: a run whose conversation is more than its options and its question.
 nlohmann::ordered_json agent_options_json(const AgentOptions& options);
 Result<AgentOptions> agent_options_from_json(const nlohmann::ordered_json& json);
 
@@ -65,8 +74,9 @@ class Workbench {
   [[nodiscard]] const Clock& clock() const { return clock_; }
   /// Null with `no_journal`, and (after a warning) where the default journal cannot be written.
   [[nodiscard]] Journal* journal() const { return journal_.get(); }
-  /// What a session of these options is opened with; approvals are asked for on a terminal.
-  [[nodiscard]] SessionOptions session_options() const;
+  /// What a session of these options is opened with; approvals are asked for on a terminal, until a
+  /// stop.
+  [[nodiscard]] SessionOptions session_options(const std::stop_token& stop) const;
 
  private:
   Workbench() = default;

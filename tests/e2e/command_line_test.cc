@@ -141,3 +141,76 @@ TEST_CASE("a plugin that is none is refused by name", "[e2e]") {
   CHECK(finished.exit_code == 1);
   CHECK_THAT(finished.err, Catch::Contains("bad.so"));
 }
+
+TEST_CASE("a repeatable option takes one value and leaves the question alone", "[e2e]") {
+  const TempDir home;
+  for (const char* option : {"--tools calculator", "--plugin /no/such.so"}) {
+    const Finished finished = run_facet(
+        home.path(), std::string("ask --model /no/such.gguf ") + option + " 'a question'");
+    INFO(option);
+    CHECK(finished.exit_code == 5);
+    CHECK_THAT(finished.err, Catch::Contains("/no/such.gguf"));
+  }
+}
+
+TEST_CASE("a folder that is no store is not made into one by reading", "[e2e]") {
+  const TempDir home;
+  const auto folder = home.path() / "pictures";
+  std::filesystem::create_directories(folder);
+  for (const char* command : {"search q", "tools list"}) {
+    const Finished finished =
+        run_facet(home.path(), std::string(command) + " --store " + quoted(folder.string()));
+    INFO(command);
+    CHECK(finished.exit_code == 1);
+    CHECK_THAT(finished.err, Catch::Contains("pictures"));
+  }
+  CHECK(std::filesystem::is_empty(folder));
+}
+
+TEST_CASE("an embedder that cannot be had is exit code 5, as any model", "[e2e]") {
+  const TempDir home;
+  const auto docs = home.path() / "docs";
+  std::filesystem::create_directories(docs);
+  std::ofstream(docs / "a.txt") << "A sentence.\n";
+  const std::string store = " --store " + quoted((home.path() / "store").string());
+  REQUIRE(
+      run_facet(home.path(), "index --embedder none " + quoted(docs.string()) + store).exit_code ==
+      0);
+  std::ofstream(home.path() / "broken.gguf") << "GGUF";
+  for (const std::string& embedder :
+       {std::string("/no/such.gguf"), (home.path() / "broken.gguf").string()}) {
+    for (const std::string& command :
+         {"index " + quoted(docs.string()), std::string("search q"), std::string("tools list")}) {
+      const Finished finished =
+          run_facet(home.path(), command + store + " --embedder " + quoted(embedder));
+      INFO(command << " " << embedder);
+      CHECK(finished.exit_code == 5);
+      CHECK_THAT(finished.err, Catch::Contains(embedder));
+    }
+  }
+}
+
+TEST_CASE("with --json a usage error is JSON too", "[e2e]") {
+  const TempDir home;
+  const Finished finished = run_facet(home.path(), "search --json");
+  CHECK(finished.exit_code == 2);
+  CHECK(finished.json().at("error").at("code") == "invalid_argument");
+}
+
+TEST_CASE("output that cannot be written is an error that says so", "[e2e]") {
+  const TempDir home;
+  // The last redirection is run_facet's own, so the program under test gets its stdout before it.
+  const Finished finished = run_facet(
+      home.path(),
+      "--version >&2; (" + quoted(FACET_PROGRAM) + " tools list --json 1>/dev/full; echo rc=$?)");
+  CHECK_THAT(finished.err, Catch::Contains("facet: stdout: "));
+  CHECK_THAT(finished.out, Catch::Contains("rc=1"));
+}
+
+TEST_CASE("a resumed run refuses the options it would not use", "[e2e]") {
+  const TempDir home;
+  const Finished finished = run_facet(home.path(), "ask --resume last --model other.gguf");
+  CHECK(finished.exit_code == 2);
+  CHECK_THAT(finished.err, Catch::Contains("--model"));
+  CHECK(run_facet(home.path(), "ask --resume last --steps-max 3 --json").exit_code == 1);
+}
