@@ -24,9 +24,12 @@ std::string result_text(const ToolReturned& event) {
         std::to_string(passages.size()) + (passages.size() == 1 ? " passage" : " passages");
     std::string_view separator = ": ";
     for (const auto& passage : passages) {
-      if (!passage.is_object()) continue;
+      // A tool may call anything passages, so nothing is known of what they hold.
+      if (!passage.is_object() || !passage.contains("source") || !passage.contains("id")) continue;
+      const auto& source = passage.at("source");
       text += separator;
-      text += passage.value("source", "?") + " [" + std::to_string(passage.value("id", 0)) + "]";
+      text += source.is_string() ? source.get<std::string>() : dump_json(source);
+      text += " [" + dump_json(passage.at("id")) + "]";
       separator = ", ";
     }
     return text;

@@ -44,29 +44,35 @@ std::string http_answer(std::string_view status, const std::string& body) {
          body;
 }
 
-/// The outcome of one request, run on the worker's thread.
-void run_request(const ServerContext& context,
-                 const CreateRequest& request,
-                 Dialogue& dialogue,
-                 ResponseStream& stream,
-                 const std::string& response_id,
-                 const std::stop_token& stop) {
-  const bool goes_on = !request.previous_response_id.empty();
-  if (goes_on && (!dialogue.session || request.previous_response_id != dialogue.last_response_id)) {
-    return stream.fail(Error{Code::not_found,
-                             "previous_response_id \"" + request.previous_response_id +
-                                 "\" is not the last response here"});
-  }
-  if (!goes_on) {
-    dialogue = Dialogue{};
-    if (!request.outputs.empty()) {
-      return stream.fail(
-          Error{Code::invalid_argument, "function_call_output needs a previous_response_id"});
+/// Makes `dialogue` ready for `request`: the one it goes on with, or a new one.
+Status prepare(const ServerContext& context, const CreateRequest& request, Dialogue& dialogue) {
+  if (!request.previous_response_id.empty()) {
+    if (!dialogue.session || request.previous_response_id != dialogue.last_response_id) {
+      return Error{Code::not_found,
+                   "previous_response_id \"" + request.previous_response_id +
+                       "\" is not the last response here"};
     }
-    auto session = context.open_session(request);
-    if (!session) return stream.fail(session.error());
-    dialogue.session = *std::move(session);
+    return check_follows(dialogue.first_request, request);
   }
+  dialogue = Dialogue{};
+  if (!request.outputs.empty()) {
+    return Error{Code::invalid_argument, "function_call_output needs a previous_response_id"};
+  }
+  FACET_TRY(dialogue.session, context.open_session(request));
+  dialogue.first_request = request;
+  dialogue.first_request.messages.clear();  // The session holds them.
+  return ok();
+}
+
+/// One request, run on the worker's thread. The end of the run is in the result: RunFinished does
+/// not go to `stream`, because whoever reads the last event may ask again at once.
+Result<RunResult> run_request(const ServerContext& context,
+                              const CreateRequest& request,
+                              Dialogue& dialogue,
+                              ResponseStream& stream,
+                              const std::string& response_id,
+                              const std::stop_token& stop) {
+  FACET_TRY_STATUS(prepare(context, request, dialogue));
   std::vector<ToolOutput> outputs;
   for (const ToolCall& call : dialogue.client_calls) {
     for (const FunctionCallOutput& output : request.outputs) {
@@ -78,17 +84,19 @@ void run_request(const ServerContext& context,
     }
   }
   if (outputs.size() != dialogue.client_calls.size() || outputs.size() != request.outputs.size()) {
-    return stream.fail(Error{Code::invalid_argument,
-                             "the last response waits for " +
-                                 std::to_string(dialogue.client_calls.size()) +
-                                 " function_call_output items, by call_id"});
+    return Error{Code::invalid_argument,
+                 "the last response waits for " + std::to_string(dialogue.client_calls.size()) +
+                     " function_call_output items, by call_id"};
   }
-  const EventSink sink = [&](const Event& event) { stream.handle(event); };
-  const RunResult result = outputs.empty()
-                               ? dialogue.session->run(request.messages.back().content, sink, stop)
-                               : dialogue.session->go_on(outputs, sink, stop);
+  const EventSink sink = [&](const Event& event) {
+    if (!std::holds_alternative<RunFinished>(event)) stream.handle(event);
+  };
+  RunResult result = outputs.empty()
+                         ? dialogue.session->run(request.messages.back().content, sink, stop)
+                         : dialogue.session->go_on(outputs, sink, stop);
   dialogue.last_response_id = response_id;
   dialogue.client_calls = result.client_calls;
+  return result;
 }
 
 }  // namespace
@@ -158,6 +166,7 @@ asio::awaitable<void> Connection::converse(RequestHead head) {
 }
 
 void Connection::on_message(std::string_view text) {
+  if (is_closing_) return;
   auto message = parse_client_message(text);
   if (!message) return send(error_event(message.error(), 0));
   if (std::holds_alternative<CancelRequest>(*message)) {
@@ -193,8 +202,14 @@ void Connection::start(CreateRequest request) {
                             });
                           });
     stream.begin();
-    run_request(context, request, *dialogue, stream, id, stop);
+    const auto result = run_request(context, request, *dialogue, stream, id, stop);
+    // Free before the last event is out: posts run in order.
     asio::post(*context.io, [self] { self->is_busy_ = false; });
+    if (result) {
+      stream.handle(RunFinished{*result});
+    } else {
+      stream.fail(result.error());
+    }
   };
   if (const Status submitted = context_.worker->submit(std::move(job)); !submitted) {
     is_busy_ = false;
@@ -237,9 +252,12 @@ void Connection::close(websocket::close_code code) {
   stream_.async_close(code, [self = shared_from_this()](beast::error_code) {});
 }
 
-void Connection::shut_down() {
+void Connection::shut_down(ShutDown why) {
   stop_.request_stop();
-  if (is_open_) return close(websocket::close_code::going_away);
+  if (is_open_) {
+    return close(why == ShutDown::going_away ? websocket::close_code::going_away
+                                             : websocket::close_code::internal_error);
+  }
   beast::get_lowest_layer(stream_).close();
 }
 

@@ -36,6 +36,7 @@ struct ServerContext {
 /// connection never overlap.
 struct Dialogue {
   std::unique_ptr<ResponseSession> session;
+  CreateRequest first_request;  ///< What the session was opened with, without its messages.
   std::string last_response_id;
   std::vector<ToolCall> client_calls;  ///< What the last response waits for.
 };
@@ -47,8 +48,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   /// Serves the client to the end. Every error ends the connection, none leaves this function.
   boost::asio::awaitable<void> serve();
 
-  /// Tells the client that the server goes away, and cancels its request.
-  void shut_down();
+  enum class ShutDown { going_away, internal_error };
+  /// Tells the client why the connection ends, and cancels its request.
+  void shut_down(ShutDown why);
 
  private:
   [[nodiscard]] std::string answer(const Result<RequestHead>& head) const;

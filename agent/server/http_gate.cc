@@ -102,11 +102,23 @@ Status read_field(std::string_view line, RequestHead& head) {
   return ok();
 }
 
+/// 16 bytes in base64: 22 characters, of which the last holds 2 bits, and the padding.
+bool is_websocket_key(std::string_view key) {
+  if (key.size() != 24 || !key.ends_with("==")) return false;
+  const bool is_base64 = std::all_of(key.begin(), key.end() - 2, [](unsigned char c) {
+    return std::isalnum(c) != 0 || c == '+' || c == '/';
+  });
+  return is_base64 && std::string_view("AQgw").find(key[21]) != std::string_view::npos;
+}
+
 Status check_framing(const RequestHead& head) {
   for (const HeaderField& field : head.fields) {
     if (field.name == "transfer-encoding") return refuse("Transfer-Encoding is not accepted");
     if (field.name == "content-length" && field.value != "0") {
       return refuse("a request here has no body");
+    }
+    if (field.name == "sec-websocket-key" && !is_websocket_key(field.value)) {
+      return refuse("Sec-WebSocket-Key is not 16 bytes in base64");
     }
     if (field.name == "expect") return refuse("Expect is not accepted");
   }

@@ -40,7 +40,8 @@ struct GateOptions {
 /// anything but a plain HTTP/1.1 request without a body: bare CR or LF, NUL, folded lines, spaces
 /// before the colon, bytes outside of visible ASCII in the target, other than exactly one Host,
 /// any Transfer-Encoding, a Content-Length that is not 0, a repeated Upgrade, Origin or
-/// Sec-WebSocket field. permission_denied (answer 403) for a Host or an Origin that is not allowed.
+/// Sec-WebSocket field, a Sec-WebSocket-Key that is not 16 bytes in base64. permission_denied
+/// (answer 403) for a Host or an Origin that is not allowed.
 Result<RequestHead> check_request(std::string_view bytes, const GateOptions& options);
 
 /// True for localhost, 127.0.0.1 and [::1], each with an optional port.

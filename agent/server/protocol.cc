@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <cmath>
 #include <random>
 
@@ -16,6 +17,7 @@ using Json = nlohmann::ordered_json;
 
 constexpr std::size_t kItemsMax = 1000;
 constexpr std::size_t kToolsMax = 128;
+constexpr std::size_t kToolNameBytesMax = 64;
 
 Error wrong(const std::string& field, const std::string& what) {
   return Error{Code::invalid_argument, "\"" + field + "\" " + what};
@@ -103,6 +105,13 @@ Status read_input(const Json& message, CreateRequest& request) {
   return ok();
 }
 
+bool is_tool_name(std::string_view name) {
+  return !name.empty() && name.size() <= kToolNameBytesMax &&
+         std::all_of(name.begin(), name.end(), [](unsigned char c) {
+           return std::isalnum(c) != 0 || c == '_' || c == '-';
+         });
+}
+
 Status read_tools(const Json& message, CreateRequest& request) {
   if (!message.contains("tools")) return ok();
   const Json& tools = message.at("tools");
@@ -110,13 +119,20 @@ Status read_tools(const Json& message, CreateRequest& request) {
     return wrong("tools", "is not a list of at most " + std::to_string(kToolsMax));
   }
   for (const Json& tool : tools) {
-    if (!tool.is_object() || tool.value("type", "") != "function") {
-      return wrong("tools", "holds an entry that is not of type function");
+    if (!tool.is_object()) return wrong("tools", "holds an entry that is not an object");
+    FACET_TRY(const std::string type, text_field(tool, "type", true));
+    if (type != "function") {
+      return wrong("tools", "holds an entry of type \"" + type + "\", which is not handled");
     }
     FACET_TRY_STATUS(
         only_fields(tool, {"type", "name", "description", "parameters", "strict"}, "a tool"));
     ToolSpec spec;
     FACET_TRY(spec.name, text_field(tool, "name", true));
+    if (!is_tool_name(spec.name)) {
+      return wrong("name",
+                   "of a tool is 1 to 64 letters, digits, _ and -, not " +
+                       json_quote(spec.name.substr(0, kToolNameBytesMax)));
+    }
     FACET_TRY(spec.description, text_field(tool, "description", false));
     if (tool.contains("parameters") && !tool.at("parameters").is_null()) {
       if (!tool.at("parameters").is_object()) return wrong("parameters", "is not an object");
@@ -162,6 +178,10 @@ Result<ClientMessage> read_create(const Json& message) {
                                 "seed",
                                 "stream"},
                                "response.create"));
+  FACET_TRY([[maybe_unused]] const std::string model, text_field(message, "model", false));
+  if (message.contains("stream") && message.at("stream") != true) {
+    return wrong("stream", "is always true on a websocket");
+  }
   CreateRequest request;
   FACET_TRY_STATUS(read_input(message, request));
   FACET_TRY_STATUS(read_tools(message, request));
@@ -215,6 +235,32 @@ Result<ClientMessage> parse_client_message(std::string_view text) {
     return ClientMessage(CancelRequest{});
   }
   return wrong("type", "is \"" + type + "\"; known are response.create and response.cancel");
+}
+
+Status check_follows(const CreateRequest& first, const CreateRequest& next) {
+  const auto differs = [](const std::string& field) {
+    return wrong(field,
+                 "is not that of the first response: leave it out beside previous_response_id");
+  };
+  if (next.messages.size() > 1) {
+    return wrong("input", "holds earlier messages beside previous_response_id");
+  }
+  if (!next.instructions.empty() && next.instructions != first.instructions) {
+    return differs("instructions");
+  }
+  const auto is_same = [](const ToolSpec& a, const ToolSpec& b) {
+    return a.name == b.name && a.description == b.description && a.parameters == b.parameters;
+  };
+  const bool has_same_tools = std::equal(
+      first.tools.begin(), first.tools.end(), next.tools.begin(), next.tools.end(), is_same);
+  if (!next.tools.empty() && !has_same_tools) return differs("tools");
+  if (next.max_output_tokens && next.max_output_tokens != first.max_output_tokens) {
+    return differs("max_output_tokens");
+  }
+  if (next.temperature && next.temperature != first.temperature) return differs("temperature");
+  if (next.top_p && next.top_p != first.top_p) return differs("top_p");
+  if (next.seed && next.seed != first.seed) return differs("seed");
+  return ok();
 }
 
 std::string error_event(const Error& error, std::int64_t sequence_number) {

@@ -3,7 +3,8 @@
 //
 // Client: {"type":"response.create","input":"..."} or with a list of items (messages,
 //   function_call_output), "instructions", "tools" (run by the client), "max_output_tokens",
-//   "temperature", "top_p", "seed", "previous_response_id"; {"type":"response.cancel"}.
+//   "temperature", "top_p", "seed", "previous_response_id"; {"type":"response.cancel"}. "model" is
+//   not looked at: the response names the model that made it.
 // Server: response.created, response.output_item.added, response.output_text.delta,
 //   response.output_text.done, response.function_call_arguments.done, response.output_item.done,
 //   response.completed or response.incomplete, error; and, for what only Facet has, facet.plan and
@@ -50,6 +51,11 @@ using ClientMessage = std::variant<CreateRequest, CancelRequest>;
 /// invalid_argument or invalid_data naming the field for text that is not JSON, an unknown type or
 /// field, a wrong type or an out-of-range value.
 Result<ClientMessage> parse_client_message(std::string_view text);
+
+/// A conversation keeps what it was begun with. invalid_argument, naming the field, when `next`, a
+/// request with previous_response_id, asks for something else than `first`, or brings more than one
+/// message: it would be ignored.
+Status check_follows(const CreateRequest& first, const CreateRequest& next);
 
 /// {"type":"error","code","message","sequence_number"}: also for what happens outside a response.
 std::string error_event(const Error& error, std::int64_t sequence_number);

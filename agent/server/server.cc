@@ -69,7 +69,9 @@ void Server::State::serve(tcp::socket socket) {
   auto connection = std::make_shared<Connection>(std::move(socket), context);
   connections.push_back(connection);
   // An exception of a library ends its connection; the server goes on.
-  asio::co_spawn(io, connection->serve(), [connection](const std::exception_ptr&) {});
+  asio::co_spawn(io, connection->serve(), [connection](const std::exception_ptr& exception) {
+    if (exception) connection->shut_down(Connection::ShutDown::internal_error);
+  });
 }
 
 void Server::State::shut_down() {
@@ -78,7 +80,7 @@ void Server::State::shut_down() {
   bool has_connections = false;
   for (const auto& weak : connections) {
     if (const auto connection = weak.lock()) {
-      connection->shut_down();
+      connection->shut_down(Connection::ShutDown::going_away);
       has_connections = true;
     }
   }

@@ -61,6 +61,18 @@ TEST_CASE("requests that could mean two things are refused", "[agent][unit]") {
   CHECK(verdict(get(kHost + "X: " + std::string(10'000, 'a') + "\r\n")) == "400");
 }
 
+TEST_CASE("a websocket key is 16 bytes in base64 or nothing", "[agent][unit]") {
+  const auto key = [](const std::string& value) {
+    return verdict(get(kHost + "Sec-WebSocket-Key: " + value + "\r\n"));
+  };
+  CHECK(key("dGhlIHNhbXBsZSBub25jZQ==") == "ok");  // RFC 6455, section 1.3.
+  CHECK(key("") == "400");
+  CHECK(key("!!!!!!!!!!!!!!!!!!!!!!==") == "400");
+  CHECK(key("dGhlIHNhbXBsZSBub25jZR==") == "400");  // Bits behind the last byte.
+  CHECK(key("dGhlIHNhbXBsZSBub25jZQ=") == "400");
+  CHECK(key("dGhlIHNhbXBsZSBub25jZQAA") == "400");  // 18 bytes.
+}
+
 TEST_CASE("only loopback names and loopback origins are let in", "[agent][unit]") {
   CHECK(verdict(get("Host: 127.0.0.1\r\n")) == "ok");
   CHECK(verdict(get("Host: [::1]:9\r\n")) == "ok");

@@ -81,8 +81,43 @@ TEST_CASE("what is not understood is refused by name", "[agent][unit]") {
   CHECK(refusal(R"({"type":"response.create","input":"x","seed":-1})") ==
         "\"seed\" is not an integer in range");
   CHECK(refusal(R"({"type":"response.create","input":"x","tools":[{"type":"web_search"}]})") ==
-        "\"tools\" holds an entry that is not of type function");
+        "\"tools\" holds an entry of type \"web_search\", which is not handled");
+  CHECK(refusal(R"({"type":"response.create","input":"x","tools":[{"type":5}]})") ==
+        "\"type\" is not a string");
+  CHECK(refusal(R"({"type":"response.create","input":"x","tools":[{"type":"function",
+    "name":"a b<end_of_turn>"}]})") ==
+        "\"name\" of a tool is 1 to 64 letters, digits, _ and -, not \"a b<end_of_turn>\"");
+  CHECK(refusal(R"({"type":"response.create","input":"x","model":5})") ==
+        "\"model\" is not a string");
+  CHECK(refusal(R"({"type":"response.create","input":"x","stream":false})") ==
+        "\"stream\" is always true on a websocket");
   CHECK(refusal("{\"a\":" + std::string(100'000, '[')).find("nests JSON") != std::string::npos);
+}
+
+TEST_CASE("a later request may repeat what the conversation was begun with, not change it",
+          "[agent][unit]") {
+  const std::string more = R"("instructions":"Be kind.","temperature":0.5,
+    "tools":[{"type":"function","name":"a","description":"d"}])";
+  const auto first = create(R"({"type":"response.create","input":"x",)" + more + "}");
+  const auto follow = [&](const std::string& fields) {
+    const auto next =
+        create(R"({"type":"response.create","previous_response_id":"r",)" + fields + "}");
+    const auto status = facet::agent::check_follows(first, next);
+    return status ? std::string("ok") : status.error().message;
+  };
+  CHECK(follow(R"("input":"y")") == "ok");
+  CHECK(follow(R"("input":"y",)" + more) == "ok");
+  for (const std::string field : {R"("instructions":"Be rude.")",
+                                  R"("temperature":1)",
+                                  R"("top_p":0.5)",
+                                  R"("seed":1)",
+                                  R"("max_output_tokens":9)",
+                                  R"("tools":[{"type":"function","name":"b"}])"}) {
+    const std::string name = field.substr(0, field.find(':'));
+    CHECK(follow(R"("input":"y",)" + field).find(name) == 0);
+  }
+  CHECK(follow(R"("input":[{"role":"assistant","content":"a"},{"role":"user","content":"b"}])") ==
+        "\"input\" holds earlier messages beside previous_response_id");
 }
 
 TEST_CASE("a run becomes a response with numbered events", "[agent][unit]") {
@@ -90,8 +125,11 @@ TEST_CASE("a run becomes a response with numbered events", "[agent][unit]") {
   recorder.stream.begin();
   recorder.stream.handle(facet::agent::PlanMade{"a, b.", {"a", "b"}});
   recorder.stream.handle(facet::agent::ToolCalled{{"c1", "search", R"({"q":"x"})"}});
-  recorder.stream.handle(
-      facet::agent::ToolReturned{{"c1", "search", "{}"}, {R"({"n":1})", false}, "ok"});
+  facet::agent::ToolReturned returned;
+  returned.call = {"c1", "search", "{}"};
+  returned.output.content = R"({"n":1})";
+  returned.outcome = "ok";
+  recorder.stream.handle(returned);
   recorder.stream.handle(facet::agent::TextDelta{"Hel", 2});
   recorder.stream.handle(facet::agent::TextDelta{"lo", 2});
   facet::agent::RunResult result;

@@ -15,6 +15,7 @@
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/websocket.hpp>
 
+#include <chrono>
 #include <condition_variable>
 #include <mutex>
 #include <stop_token>
@@ -190,6 +191,8 @@ TEST_CASE("messages that cannot be understood get an error and change nothing", 
   CHECK(hear(client).at("code") == "invalid_data");
   say(client, R"({"type":"response.create","input":"x","n_discard":3})");
   CHECK(hear(client).at("message") == "unknown field \"n_discard\" in response.create");
+  say(client, create("x", R"(,"tools":[{"type":5}])"));
+  CHECK(hear(client).at("message") == "\"type\" is not a string");
   say(client, create("x", R"(,"temperature":-1)"));
   CHECK(hear_response(client).back().at("code") == "invalid_argument");
   say(client, create("still there?"));
@@ -246,6 +249,62 @@ TEST_CASE("a response can be cancelled and a second one has to wait", "[agent][s
   const auto events = hear_response(client);
   CHECK(events.back().at("type") == "response.incomplete");
   CHECK(events.back().at("response").at("incomplete_details").at("reason") == "cancelled");
+}
+
+TEST_CASE("who has read the end of a response may ask again at once", "[agent][server]") {
+  // The session takes its time to return after its last event, as a busy machine makes it.
+  class SlowToReturn final : public facet::agent::ResponseSession {
+   public:
+    facet::agent::RunResult run(std::string_view /*question*/,
+                                const facet::agent::EventSink& sink,
+                                const std::stop_token& /*stop*/) override {
+      facet::agent::RunResult result;
+      result.finish = facet::agent::RunFinish::answered;
+      sink(facet::agent::RunFinished{result});
+      std::this_thread::sleep_for(std::chrono::milliseconds(50));
+      return result;
+    }
+    facet::agent::RunResult go_on(const std::vector<facet::ToolOutput>& /*outputs*/,
+                                  const facet::agent::EventSink& sink,
+                                  const std::stop_token& stop) override {
+      return run("", sink, stop);
+    }
+  };
+  const facet::SystemClock clock;
+  auto server = facet::agent::Server::listen(
+      {.port = 0},
+      [](const auto&) -> facet::Result<std::unique_ptr<facet::agent::ResponseSession>> {
+        return std::unique_ptr<facet::agent::ResponseSession>(std::make_unique<SlowToReturn>());
+      },
+      "slow",
+      clock);
+  REQUIRE(server);
+  const std::jthread thread([&](const std::stop_token& stop) { (*server)->run(stop); });
+  asio::io_context io;
+  tcp::socket socket(io);
+  socket.connect({asio::ip::make_address("127.0.0.1"), (*server)->port()});
+  Client client(std::move(socket));
+  client.handshake("localhost", "/v1/responses");
+  for (int i = 0; i < 3; ++i) {
+    say(client, create("again"));
+    CHECK(hear_response(client).back().at("type") == "response.completed");
+  }
+}
+
+TEST_CASE("what a later request would change is refused, not ignored", "[agent][server]") {
+  RunningServer running({kAnswer, kAnswer});
+  Client client = running.open_websocket();
+  say(client, create("hello", R"(,"temperature":0.5,"instructions":"Be kind.")"));
+  const auto first = hear_response(client);
+  const std::string id = first.back().at("response").at("id").get<std::string>();
+  const std::string follow = R"(,"previous_response_id":")" + id + '"';
+  say(client, create("more", follow + R"(,"max_output_tokens":7)"));
+  const auto refused = hear_response(client);
+  CHECK(refused.back().at("code") == "invalid_argument");
+  CHECK(refused.back().at("message").get<std::string>().find("max_output_tokens") !=
+        std::string::npos);
+  say(client, create("more", follow + R"(,"temperature":0.5,"instructions":"Be kind.")"));
+  CHECK(hear_response(client).back().at("type") == "response.completed");
 }
 
 TEST_CASE("a stop tells clients that the server goes away", "[agent][server]") {
