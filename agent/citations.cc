@@ -36,6 +36,11 @@ std::vector<NumberedPassage> PassageBook::since(std::size_t begin) const {
   return {entries_.begin() + static_cast<std::ptrdiff_t>(begin), entries_.end()};
 }
 
+void PassageBook::clear() {
+  const std::lock_guard lock(mutex_);
+  entries_.clear();
+}
+
 Status PassageBook::restore(const NumberedPassage& entry) {
   const std::lock_guard lock(mutex_);
   const auto next = static_cast<std::int64_t>(entries_.size()) + 1;
@@ -117,6 +122,14 @@ void check_quote(std::string_view sentence, const PassageBook& book, Citation& c
 }  // namespace
 
 std::string sentence_before(std::string_view text) {
+  // Citations beside each other, as in "[1][2]", stand for the same sentence.
+  while (true) {
+    while (!text.empty() && is_space(text.back())) text.remove_suffix(1);
+    const std::size_t open = text.rfind('[');
+    if (open == std::string_view::npos || text.find(']', open) != text.size() - 1) break;
+    if (numbers_in_brackets(text.substr(open)).empty()) break;
+    text = text.substr(0, open);
+  }
   // What stands behind an earlier citation belongs to this one.
   if (const std::size_t bracket = text.rfind(']'); bracket != std::string_view::npos) {
     text.remove_prefix(bracket + 1);

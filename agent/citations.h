@@ -33,6 +33,9 @@ class PassageBook {
   [[nodiscard]] std::optional<NumberedPassage> find(std::int64_t id) const;
   [[nodiscard]] std::size_t size() const;
 
+  /// Forgets all passages: the next conversation counts from 1 again.
+  void clear();
+
   /// How many tokens the passages of the next search may take; the loop sets it before tools run.
   void set_room_tokens(std::int64_t tokens) { room_tokens_ = tokens; }
   [[nodiscard]] std::int64_t room_tokens() const { return room_tokens_; }
@@ -64,6 +67,7 @@ struct Citation {
 };
 
 /// The last sentence of `text`, white space collapsed: what a citation behind it stands for.
+/// Citations at the end of `text` belong to that sentence; text up to an earlier one does not.
 std::string sentence_before(std::string_view text);
 
 /// The citations `[1]`, `[2, 3]` in `answer`; numbers of more than nine digits are text.

@@ -44,6 +44,26 @@ Result<Json> initial_scope(const WorkflowRun& run) {
   return scope;
 }
 
+/// The error that a tool's outcome is for a workflow, which nobody reads and answers.
+Code code_of(tools::CallOutcome::Kind kind) {
+  using Kind = tools::CallOutcome::Kind;
+  switch (kind) {
+    case Kind::timeout:
+      return Code::timeout;
+    case Kind::cancelled:
+      return Code::cancelled;
+    case Kind::too_large:
+      return Code::limit_exceeded;
+    case Kind::unknown_tool:
+      return Code::not_found;
+    case Kind::ok:
+    case Kind::tool_error:
+    case Kind::invalid_arguments:
+      return Code::invalid_data;
+  }
+  return Code::internal;
+}
+
 /// Puts `result` into `to`; nullopt when the step succeeded.
 std::optional<StepFailure> ask(const WorkflowRun& run,
                                const WorkflowStep& step,
@@ -51,6 +71,8 @@ std::optional<StepFailure> ask(const WorkflowRun& run,
                                Json& to) {
   const auto prompt = substitute(step.prompt, scope);
   if (!prompt) return StepFailure{RunFinish::failed, prompt.error()};
+  // Numbers of an earlier step mean nothing in this conversation, nor to a resume of its run.
+  if (run.parts.passages != nullptr) run.parts.passages->clear();
   auto session = Session::open(run.parts, run.session);
   if (!session) return StepFailure{RunFinish::failed, session.error()};
   const RunResult result = (*session)->run(*prompt, run.sink, run.stop);
@@ -93,10 +115,8 @@ std::optional<StepFailure> call(const WorkflowRun& run,
                           false});
   }
   if (!outcome.output.is_error) return std::nullopt;
-  const Code code = outcome.kind == tools::CallOutcome::Kind::cancelled ? Code::cancelled
-                    : outcome.kind == tools::CallOutcome::Kind::timeout ? Code::timeout
-                                                                        : Code::unavailable;
-  return fail(Error{code, "tool \"" + step.tool + "\" returned " + outcome.output.content});
+  return fail(Error{code_of(outcome.kind),
+                    "tool \"" + step.tool + "\" returned " + outcome.output.content});
 }
 
 Result<Json> final_result(const Workflow& workflow, const Json& scope) {

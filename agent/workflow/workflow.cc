@@ -40,7 +40,7 @@ class Reader {
   [[nodiscard]] Error at(const YAML::Node& node, const std::string& what) const {
     // Mark() counts from 0; a node that is not there has line -1.
     return Error{Code::invalid_data,
-                 source_ + ":" + std::to_string(node.Mark().line + 1) + ": " + what};
+                 source_ + ":" + std::to_string(std::max(node.Mark().line, 0) + 1) + ": " + what};
   }
 
   Status expect_keys(const YAML::Node& node,
@@ -177,8 +177,10 @@ class Reader {
         out.push_back(std::move(value));
       } else {
         if (!item.first.IsScalar()) return at(item.first, "a key is not plain text");
+        const std::string& key = item.first.Scalar();
+        if (out.contains(key)) return at(item.first, "the key \"" + key + "\" is repeated");
         FACET_TRY(Json value, to_json(item.second, depth + 1));
-        out[item.first.Scalar()] = std::move(value);
+        out[key] = std::move(value);
       }
     }
     return out;
@@ -219,7 +221,13 @@ Result<Workflow> parse_workflow(std::string_view yaml, std::string_view source) 
                      " bytes; the limit for a workflow is " + std::to_string(kWorkflowBytesMax)};
   }
   try {
-    return Reader(source).read(YAML::Load(std::string(yaml)));
+    const std::vector<YAML::Node> documents = YAML::LoadAll(std::string(yaml));
+    if (documents.size() > 1) {
+      return Error{Code::invalid_data,
+                   std::string(source) + ":" + std::to_string(documents[1].Mark().line + 1) +
+                       ": a second document; a workflow is one"};
+    }
+    return Reader(source).read(documents.empty() ? YAML::Node() : documents.front());
   } catch (const YAML::Exception& error) {
     return Error{
         Code::invalid_data,

@@ -105,6 +105,12 @@ TEST_CASE("a citation is supported when its sentence stands in the passage", "[a
   CHECK(invented[0].passage->document == "office.txt");
   CHECK(citation_json(invented[0]).at("supported") == false);
 
+  // Citations beside each other stand for the same sentence.
+  const auto both = resolve_citations("The limit in Lisbon is 140 EUR. [2] [1]", book);
+  REQUIRE(both.size() == 2);
+  CHECK(both[1].id == 1);
+  CHECK(both[1].is_supported);
+
   // A short word stands in many places and moves nothing.
   CHECK(resolve_citations("EUR. [2]", book)[0].passage_id == 2);
 }
@@ -114,4 +120,6 @@ TEST_CASE("the sentence before a citation ends at the citation", "[agent]") {
   CHECK(sentence_before("First. [1] Second one. ") == "Second one.");
   CHECK(sentence_before("price: 3.50 EUR") == "price: 3.50 EUR");
   CHECK(sentence_before(" ").empty());
+  CHECK(sentence_before("First. [1] Second one. [1][2, 3] ") == "Second one.");
+  CHECK(sentence_before("An [aside] here. [1]") == "here.");
 }

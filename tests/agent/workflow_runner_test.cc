@@ -105,3 +105,37 @@ TEST_CASE("a workflow stops at the first step that does not succeed", "[agent][u
   CHECK(field.finish == RunFinish::failed);
   CHECK(field.error.message.find("${two.nothing}") != std::string::npos);
 }
+
+TEST_CASE("each ask step counts its passages from 1", "[agent][unit]") {
+  using facet::test::call;
+  facet::test::SessionFixture fixture(
+      {call("find", 1) + facet::test::kWait, "Found in [1]." + facet::test::kEnd});
+  int searches = 0;
+  fixture.add("find", [&](const Json&) -> facet::Result<Json> {
+    const std::string document = "d" + std::to_string(++searches) + ".md";
+    const auto added = fixture.passages.add({{.chunk_id = 1, .document = document, .text = "t"}});
+    return Json{{"id", added.front().id}};
+  });
+  const auto result = run(fixture,
+                          "name: two\n"
+                          "steps:\n"
+                          "  - {name: first, ask: a}\n"
+                          "  - {name: second, ask: b}\n"
+                          "result: ${second.citations}\n");
+  CHECK(result.error.message.empty());
+  REQUIRE(searches == 2);
+  const auto citations = facet::parse_json(result.result, "result");
+  REQUIRE(citations);
+  REQUIRE(citations->size() == 1);
+  CHECK(citations->at(0).at("document") == "d2.md");
+}
+
+TEST_CASE("a tool's error is a failure of the step, not of a backend", "[agent][unit]") {
+  facet::test::SessionFixture fixture({});
+  fixture.add("broken", [](const Json&) -> facet::Result<Json> {
+    return facet::Error{facet::Code::unavailable, "no luck"};
+  });
+  const std::string step = "name: w\nsteps:\n  - {name: s, tool: broken, arguments: ";
+  CHECK(run(fixture, step + "{x: 1}}\n").error.code == facet::Code::invalid_data);
+  CHECK(run(fixture, step + "{x: one}}\n").error.code == facet::Code::invalid_data);
+}

@@ -68,7 +68,11 @@ TEST_CASE("a broken workflow names the line and the reason", "[agent][unit]") {
   CHECK(error_of("- a\n").find("a workflow is a mapping") != std::string::npos);
   CHECK(error_of("name: a\nname: b\nsteps: [{name: x, ask: y}]\n").find("repeated") !=
         std::string::npos);
-  CHECK(error_of("").find("a workflow is a mapping") != std::string::npos);
+  CHECK(error_of("") == "w.yaml:1: a workflow is a mapping of keys to values");
+  CHECK(error_of("name: a\nsteps:\n  - {name: x, tool: t, arguments: {a: 1, a: 2}}\n") ==
+        "w.yaml:3: the key \"a\" is repeated");
+  CHECK(error_of("name: a\nsteps: [{name: x, ask: y}]\n---\nname: b\n") ==
+        "w.yaml:4: a second document; a workflow is one");
 }
 
 TEST_CASE("an alias bomb is stopped by the limit on values", "[agent][unit]") {
