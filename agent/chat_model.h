@@ -47,7 +47,7 @@ struct StepOptions {
   std::int64_t tokens_max = 512;
   engine::SamplingOptions sampling{.temperature = 0.0F};
   std::stop_token stop;
-  std::chrono::milliseconds time_max{0};  ///< 0: none.
+  std::chrono::milliseconds time_max{0};  ///< For prefill and sampling together; 0: none.
 };
 
 /// One output of the model. Everything a journal needs to put the conversation back to this point.

@@ -207,10 +207,10 @@ Result<std::unique_ptr<Journal>> Journal::open(const std::filesystem::path& path
   }
   sqlite3_busy_timeout(state->db, kBusyTimeoutMs);
   const auto prepare = [&]() -> Status {
-    FACET_TRY_STATUS(execute(state->db,
-                             "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
-                             "PRAGMA foreign_keys=ON; PRAGMA trusted_schema=OFF;"));
-    return state->transaction([&] { return state->check_version(); });
+    FACET_TRY_STATUS(execute(state->db, "PRAGMA foreign_keys=ON; PRAGMA trusted_schema=OFF;"));
+    // The journal mode is written into the file: only once it is known to be ours.
+    FACET_TRY_STATUS(state->transaction([&] { return state->check_version(); }));
+    return execute(state->db, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;");
   };
   if (auto status = prepare(); !status) {
     return status.error().with_context("'" + path.string() + "'");
@@ -327,7 +327,7 @@ Result<std::vector<JournalEntry>> Journal::entries(std::string_view run_id) cons
 
 Result<std::vector<RunRecord>> Journal::runs(int runs_max) const {
   const std::lock_guard lock(state_->mutex);
-  const std::string sql = std::string(kSelectRun) + " ORDER BY created_ms DESC, id LIMIT ?";
+  const std::string sql = std::string(kSelectRun) + " ORDER BY rowid DESC LIMIT ?";
   FACET_TRY(Statement select, Statement::prepare(state_->db, sql.c_str()));
   select.bind(1, std::int64_t{runs_max});
   std::vector<RunRecord> runs;

@@ -68,7 +68,7 @@ class Journal {
   [[nodiscard]] Result<RunRecord> run(std::string_view run_id) const;
   /// In the order they were appended.
   [[nodiscard]] Result<std::vector<JournalEntry>> entries(std::string_view run_id) const;
-  /// The newest runs first.
+  /// The last begun first, whatever the clock said.
   [[nodiscard]] Result<std::vector<RunRecord>> runs(int runs_max) const;
 
  private:

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <optional>
+#include <span>
 #include <utility>
 
 namespace facet::agent {
@@ -72,6 +74,19 @@ Result<prompts::ParsedOutput> OutputReader::finish() {
 
 namespace {
 
+/// Tokens between two looks at the clock. Each piece computes the logits of its last token, which
+/// costs a model with a large vocabulary as much as a few tokens: small against 256.
+constexpr std::size_t kPrefillPieceTokens = 256;
+
+/// What the prefill has left of the time of a step; 0: no limit.
+std::chrono::milliseconds time_left(const StepOptions& options,
+                                    std::chrono::steady_clock::time_point start) {
+  if (options.time_max.count() <= 0) return std::chrono::milliseconds(0);
+  const auto used = std::chrono::duration_cast<std::chrono::milliseconds>(
+      std::chrono::steady_clock::now() - start);
+  return std::max(options.time_max - used, std::chrono::milliseconds(1));
+}
+
 double ms_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start)
       .count();
@@ -134,13 +149,10 @@ class LocalConversation final : public Conversation {
     step.usage.prompt_tokens = static_cast<std::int64_t>(pending_.size());
     step.usage.prefilled_tokens = step.usage.prompt_tokens;
     const auto start = std::chrono::steady_clock::now();
-    if (auto status = sequence_.append(pending_, options.stop); !status) {
-      if (status.error().code != Code::cancelled) return status.error();
-      return cancelled_in_prefill(std::move(step));
-    }
-    pending_.clear();
+    FACET_TRY(const auto cut, prefill(options, start));
     step.prefill_ms = ms_since(start);
-    FACET_TRY_STATUS(sample(options, sink, step));
+    if (cut) return cut_in_prefill(std::move(step), *cut);
+    FACET_TRY_STATUS(sample(options, start, sink, step));
     usage_ += step.usage;
     return step;
   }
@@ -202,19 +214,43 @@ class LocalConversation final : public Conversation {
     return ok();
   }
 
-  /// The chunks that were finished stay; the rest stays pending.
-  StepResult cancelled_in_prefill(StepResult step) {
+  /// Computes what is pending, piece by piece, so that a long prompt keeps the time limit too. Why
+  /// it was cut, or nullopt; what is done has left pending_.
+  Result<std::optional<engine::FinishReason>> prefill(const StepOptions& options,
+                                                      std::chrono::steady_clock::time_point start) {
+    const bool has_limit = options.time_max.count() > 0;
+    while (!pending_.empty()) {
+      const bool is_late = std::chrono::steady_clock::now() - start >= options.time_max;
+      if (has_limit && is_late) return std::optional(engine::FinishReason::timeout);
+      const std::size_t before = sequence_.tokens().size();
+      const std::size_t count = has_limit ? std::min(kPrefillPieceTokens, pending_.size()) : 0;
+      const std::span<const TokenId> all(pending_);
+      const auto status = sequence_.append(has_limit ? all.first(count) : all, options.stop);
+      const auto done = static_cast<std::ptrdiff_t>(sequence_.tokens().size() - before);
+      pending_.erase(pending_.begin(), pending_.begin() + done);
+      if (!status && status.error().code == Code::cancelled) {
+        return std::optional(engine::FinishReason::cancelled);
+      }
+      FACET_TRY_STATUS(status);
+    }
+    return std::optional<engine::FinishReason>();
+  }
+
+  /// The pieces that were finished stay; the rest stays pending.
+  StepResult cut_in_prefill(StepResult step, engine::FinishReason reason) {
     const auto done =
         static_cast<std::int64_t>(sequence_.tokens().size()) - step.usage.cached_tokens;
-    pending_.erase(pending_.begin(), pending_.begin() + done);
     step.usage.prompt_tokens = done;
     step.usage.prefilled_tokens = done;
-    step.finish_reason = engine::FinishReason::cancelled;
+    step.finish_reason = reason;
     usage_ += step.usage;
     return step;
   }
 
-  Status sample(const StepOptions& options, const StepSink& sink, StepResult& step) {
+  Status sample(const StepOptions& options,
+                std::chrono::steady_clock::time_point start,
+                const StepSink& sink,
+                StepResult& step) {
     const engine::Tokenizer& tokenizer = engine_->tokenizer();
     OutputReader reader(dialect_, tokenizer);
     const auto& rules = std::exchange(plans_next_, false) ? plan_constraint_ : constraint_;
@@ -235,7 +271,7 @@ class LocalConversation final : public Conversation {
                                     .stop_ids = stop_ids_,
                                     .constraint = constraint.get(),
                                     .stop = options.stop,
-                                    .time_max = options.time_max};
+                                    .time_max = time_left(options, start)};
     const std::size_t before = sequence_.tokens().size();
     FACET_TRY(const engine::GenerateResult result,
               engine_->generate(sequence_, request, [&](std::string_view, TokenId) {

@@ -44,6 +44,16 @@ Session::Run::End Session::Run::limit(std::string message) {
   return {.finish = RunFinish::limit, .error = {Code::limit_exceeded, std::move(message)}};
 }
 
+Session::Run::End Session::Run::stopped() {
+  return {.finish = RunFinish::cancelled, .error = {Code::cancelled, "the run was stopped"}};
+}
+
+std::chrono::milliseconds Session::Run::time_left() const {
+  const auto left =
+      std::chrono::duration_cast<std::chrono::milliseconds>(deadline_ - parts_.clock->now());
+  return std::max(left, std::chrono::milliseconds(1));
+}
+
 void Session::Run::emit(const Event& event) {
   if (sink_) sink_(event);
 }
@@ -98,9 +108,7 @@ RunResult Session::Run::steps() {
 
 Session::Run::Verdict Session::Run::check_budgets() {
   const Budgets& budgets = options_.budgets;
-  if (stop_.stop_requested()) {
-    return End{.finish = RunFinish::cancelled, .error = {Code::cancelled, "the run was stopped"}};
-  }
+  if (stop_.stop_requested()) return stopped();
   if (result_.steps >= budgets.steps_max) {
     return limit("the run used its " + std::to_string(budgets.steps_max) +
                  " steps without an answer (steps_max)");
@@ -127,13 +135,11 @@ Result<StepResult> Session::Run::next_output(bool& is_replayed) {
     return *std::move(recorded);
   }
   const Budgets& budgets = options_.budgets;
-  const auto left =
-      std::chrono::duration_cast<std::chrono::milliseconds>(deadline_ - parts_.clock->now());
   const StepOptions step_options{
       .tokens_max = std::min(budgets.step_tokens_max, budgets.tokens_max - sampled_tokens_),
       .sampling = options_.sampling,
       .stop = stop_,
-      .time_max = std::max(left, std::chrono::milliseconds(1))};
+      .time_max = time_left()};
   FACET_TRY(StepResult output,
             conversation_.generate(step_options, [&](const auto& event) { stream(event); }));
   result_.usage += output.usage;
@@ -149,9 +155,9 @@ Session::Run::Verdict Session::Run::step() {
   if (!output) return failed(output.error());
   show_text(plan_reader_.finish());
   sampled_tokens_ += output->usage.completion_tokens;
-  const bool is_whole = output->finish_reason != engine::FinishReason::cancelled;
+  const bool is_whole = output->finish_reason == engine::FinishReason::stop;
   if (!is_replayed && is_whole) {
-    // An output that was cut by a stop is sampled again on resume.
+    // An output that was cut, by a stop or by a budget, is sampled again on resume.
     if (auto status = recording_.write_output(*output); !status) return failed(status.error());
   }
   emit(StepFinished{.step = result_.steps, .result = *output, .is_replayed = is_replayed});
@@ -189,7 +195,7 @@ Session::Run::Verdict Session::Run::judge(const StepResult& output) {
   if (is_cut) result_.answer = split_plan(output.text).text;
   switch (output.finish_reason) {
     case FinishReason::cancelled:
-      return End{.finish = RunFinish::cancelled, .error = {Code::cancelled, "the run was stopped"}};
+      return stopped();
     case FinishReason::timeout:
       return limit("the run used its " + std::to_string(options_.budgets.seconds_max.count()) +
                    " seconds without an answer (seconds_max)");

@@ -72,6 +72,9 @@ class Session::Run {
   void emit(const Event& event);
   static End failed(const Error& error);
   static End limit(std::string message);
+  static End stopped();
+  /// Until the deadline of the run; at least 1 ms.
+  [[nodiscard]] std::chrono::milliseconds time_left() const;
 
   const SessionParts& parts_;
   const SessionOptions& options_;

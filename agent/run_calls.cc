@@ -85,6 +85,8 @@ Session::Run::Verdict Session::Run::route_new(Pending& pending) {
     case Decision::allow:
       return std::nullopt;
     case Decision::deny:
+      // Nobody said no: the question was cut off.
+      if (stop_.stop_requested()) return stopped();
       pending.way = Pending::Way::answer;
       pending.record.outcome = "denied";
       pending.record.output = error_output("the user did not allow this call");
@@ -123,9 +125,7 @@ Session::Run::Verdict Session::Run::run_calls(std::vector<Pending>& all) {
   if (auto status = recording_.write_results(records, passages); !status) {
     return failed(status.error());
   }
-  if (stop_.stop_requested()) {
-    return End{.finish = RunFinish::cancelled, .error = {Code::cancelled, "the run was stopped"}};
-  }
+  if (stop_.stop_requested()) return stopped();
   for (const Pending& pending : all) {
     if (pending.way == Pending::Way::client) result_.client_calls.push_back(pending.call);
   }
@@ -151,11 +151,16 @@ void Session::Run::execute(const std::vector<Pending*>& runnable) {
       rounds.front().push_back(pending);
     }
   }
-  for (const auto& round : rounds) {
+  for (std::size_t n = 0; n < rounds.size(); ++n) {
+    const auto& round = rounds[n];
     if (round.empty()) continue;
     std::vector<ToolCall> calls;
     for (const Pending* pending : round) calls.push_back(pending->call);
-    auto outcomes = parts_.executor->run(*parts_.registry, calls, stop_);
+    // A search borrows the store and the book of this run: one that was abandoned would go on
+    // without them. It is short, so a stop and the deadline wait for it.
+    const bool is_search = n > 0 && !stop_.stop_requested();
+    auto outcomes = is_search ? parts_.executor->run(*parts_.registry, calls)
+                              : parts_.executor->run(*parts_.registry, calls, stop_, time_left());
     for (std::size_t i = 0; i < round.size(); ++i) {
       round[i]->record.output = std::move(outcomes[i].output);
       round[i]->record.outcome = tools::outcome_name(outcomes[i].kind);

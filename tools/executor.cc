@@ -281,8 +281,10 @@ Executor::~Executor() = default;
 
 std::vector<CallOutcome> Executor::run(const Registry& registry,
                                        std::span<const ToolCall> calls,
-                                       std::stop_token stop) const {
-  const ExecutorOptions& options = state_->options;
+                                       std::stop_token stop,
+                                       std::chrono::milliseconds time_max) const {
+  ExecutorOptions options = state_->options;
+  options.tool_timeout = std::min(options.tool_timeout, time_max);
   const auto parallel = static_cast<std::size_t>(std::max(1, options.parallel_calls_max));
   std::vector<CallOutcome> outcomes(calls.size());
   Run run(options, outcomes);

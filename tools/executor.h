@@ -57,9 +57,12 @@ class Executor {
   /// One outcome per call, in order. Every failure is an outcome whose output the model can read:
   /// unknown tool (with the known names), arguments that break the schema (with the JSON pointer),
   /// an Error, an exception, a timeout, an output over the limit.
-  std::vector<CallOutcome> run(const Registry& registry,
-                               std::span<const ToolCall> calls,
-                               std::stop_token stop = {}) const;
+  /// Each call has tool_timeout, or `time_max` where that is less.
+  std::vector<CallOutcome> run(
+      const Registry& registry,
+      std::span<const ToolCall> calls,
+      std::stop_token stop = {},
+      std::chrono::milliseconds time_max = std::chrono::milliseconds::max()) const;
 
  private:
   struct State;

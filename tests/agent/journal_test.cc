@@ -105,6 +105,36 @@ TEST_CASE("what is no journal is refused with a reason", "[agent]") {
   }
 }
 
+TEST_CASE("somebody else's database is refused and stays as it is", "[agent]") {
+  const TempDir dir;
+  const auto path = dir.path() / "other.sqlite";
+  REQUIRE(open_journal(path));
+  {
+    // The header of an SQLite file: write and read version (1: no WAL), and the application id.
+    std::fstream file(path, std::ios::binary | std::ios::in | std::ios::out);
+    file.seekp(18).write("\1\1", 2);
+    file.seekp(68).write("\0\0\0\0", 4);
+  }
+  std::ostringstream before;
+  before << std::ifstream(path, std::ios::binary).rdbuf();
+  CHECK(Journal::open(path).error().code == Code::invalid_data);
+  std::ostringstream after;
+  after << std::ifstream(path, std::ios::binary).rdbuf();
+  CHECK(before.str() == after.str());
+}
+
+TEST_CASE("the newest run is the one begun last, even when the clock went back", "[agent]") {
+  const TempDir dir;
+  const auto journal = open_journal(dir.path() / "j.sqlite");
+  REQUIRE(journal->begin_run({.id = "run_b", .created_ms = 9, .question = "q", .model = "m"}));
+  REQUIRE(journal->begin_run({.id = "run_c", .created_ms = 5, .question = "q", .model = "m"}));
+  REQUIRE(journal->begin_run({.id = "run_a", .created_ms = 5, .question = "q", .model = "m"}));
+  const auto runs = journal->runs(3);
+  REQUIRE(runs);
+  CHECK(runs->at(0).id == "run_a");
+  CHECK(runs->at(2).id == "run_b");
+}
+
 TEST_CASE("one run has one worker", "[agent]") {
   const TempDir dir;
   const auto journal = open_journal(dir.path() / "j.sqlite");
@@ -238,4 +268,44 @@ TEST_CASE("passages found before a kill still resolve afterwards", "[agent]") {
   REQUIRE(result->citations.size() == 1);
   REQUIRE(result->citations[0].is_resolved());
   CHECK(result->citations[0].passage->document == "travel.md");
+}
+
+TEST_CASE("a run that a budget cut off can go on with a larger one", "[agent]") {
+  const TempDir dir;
+  const auto journal = open_journal(dir.path() / "j.sqlite");
+  SessionFixture first({"A long answer." + kEnd});
+  first.journal = journal.get();
+  first.options.budgets.step_tokens_max = 3;
+  const RunResult cut = first.run("go");
+  REQUIRE(cut.finish == RunFinish::limit);
+
+  SessionFixture second({"A long answer." + kEnd});
+  second.journal = journal.get();
+  const auto result = second.open()->resume(cut.run_id);
+  REQUIRE(result);
+  CHECK(result->finish == RunFinish::answered);
+  CHECK(result->answer == "A long answer.");
+}
+
+TEST_CASE("an approval that a stop cut off is no refusal", "[agent]") {
+  const TempDir dir;
+  const auto effects = dir.path() / "effects";
+  const auto journal = open_journal(dir.path() / "j.sqlite");
+  std::stop_source stop;
+  TwoEffects first(effects, tools::Effect::changes_state);
+  first.journal = journal.get();
+  first.options.policy.allow_all = false;
+  first.options.policy.ask = [&](const ApprovalQuestion&) {
+    stop.request_stop();
+    return false;
+  };
+  const RunResult cut = first.run("go", stop.get_token());
+  CHECK(cut.finish == RunFinish::cancelled);
+
+  TwoEffects second(effects, tools::Effect::changes_state);
+  second.journal = journal.get();
+  const auto result = second.open()->resume(cut.run_id);
+  REQUIRE(result);
+  CHECK(result->finish == RunFinish::answered);
+  CHECK(count_effects(effects) == 2);
 }

@@ -157,3 +157,31 @@ TEST_CASE("a stop in the middle of a step is a cancelled step", "[agent]") {
   REQUIRE(conversation->generate(short_step(1), {}));
   check_computed_once(*conversation);
 }
+
+TEST_CASE("the time of a step covers the prefill, and what was computed is kept", "[agent]") {
+  const auto model = tiny_chat_model();
+  auto conversation = *model->start({});
+  std::string text;
+  for (int i = 0; i < 900; ++i) text += "a ";
+  REQUIRE(conversation->add_user(text));
+  const std::int64_t all = conversation->context_tokens();
+  REQUIRE(all > 512);
+  StepOptions hurried = short_step(1);
+  hurried.time_max = std::chrono::milliseconds(1);
+  const auto cut = conversation->generate(hurried, {});
+  REQUIRE(cut);
+  CHECK(cut->finish_reason == engine::FinishReason::timeout);
+  CHECK(cut->usage.prefilled_tokens < all);
+  CHECK(cut->usage.completion_tokens == 0);
+  CHECK(conversation->context_tokens() == all);
+
+  const auto rest = conversation->generate(short_step(1), {});
+  REQUIRE(rest);
+  CHECK(cut->usage.prefilled_tokens + rest->usage.prefilled_tokens == all);
+  check_computed_once(*conversation);
+
+  // In pieces or at once: the same output.
+  auto whole = *model->start({});
+  REQUIRE(whole->add_user(text));
+  CHECK(whole->generate(short_step(1), {})->ids == rest->ids);
+}

@@ -2,6 +2,9 @@
 
 #include "tests/agent/session_fixture.h"
 
+#include <atomic>
+#include <thread>
+
 using namespace facet;
 using namespace facet::agent;
 using namespace facet::test;
@@ -263,4 +266,38 @@ TEST_CASE("a session answers one question after the other in one conversation", 
   CHECK(second.answer == "Two.");
   CHECK(second.steps == 1);
   CHECK(fixture.model->transcript().user_turns == Strings{"first", "second"});
+}
+
+TEST_CASE("a tool has no more time than its run", "[agent]") {
+  SessionFixture fixture({call("wait", 1) + kWait, "Done." + kEnd});
+  fixture.options.budgets.seconds_max = std::chrono::seconds(1);
+  // The run's clock stands 990 ms behind its begin when the tool starts; the tool would take 30 s.
+  fixture.add("wait", [](const Json&) -> Result<Json> {
+    std::this_thread::sleep_for(std::chrono::milliseconds(300));
+    return Json("late");
+  });
+  fixture.options.policy.ask = nullptr;
+  const auto session = fixture.open();
+  const auto result = session->run("go", [&](const Event& event) {
+    if (std::holds_alternative<ToolCalled>(event)) {
+      fixture.clock.advance(std::chrono::milliseconds(990));
+    }
+  });
+  REQUIRE(result.calls.size() == 1);
+  CHECK(result.calls[0].outcome == "timeout");
+}
+
+TEST_CASE("a search is waited for, because it borrows from the run", "[agent]") {
+  SessionFixture fixture({call("search_documents", 1) + kWait, "Done." + kEnd});
+  std::stop_source stop;
+  std::atomic<bool> has_ended = false;
+  fixture.add("search_documents", [&](const Json&) -> Result<Json> {
+    stop.request_stop();
+    std::this_thread::sleep_for(std::chrono::milliseconds(150));  // Past the executor's grace.
+    has_ended = true;
+    return Json("found");
+  });
+  const RunResult result = fixture.run("go", stop.get_token());
+  CHECK(has_ended);
+  CHECK(result.finish == RunFinish::cancelled);
 }
