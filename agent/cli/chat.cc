@@ -70,7 +70,12 @@ int chat_loop(Session& session, const ChatOptions& options, Environment& environ
     if (!options.json && console.is_stdout_terminal()) console.out("> ");
     const auto line = lines.next(environment.stop);
     if (!line) return console.fail(line.error(), options.json);
-    if (!line->has_value() || **line == "/quit") break;
+    if (!line->has_value()) {
+      // Whatever comes next in this terminal is not part of the line of the prompt.
+      if (!options.json && console.is_stdout_terminal()) console.out("\n");
+      break;
+    }
+    if (**line == "/quit") break;
     if ((*line)->find_first_not_of(" \t\r") == std::string::npos) continue;
     RunView view(console, /*is_quiet=*/false);
     const RunResult result = session.run(

@@ -44,6 +44,21 @@ void add_json(CLI::App& app, bool& json) {
   app.add_flag("--json", json, "Print the result as JSON");
 }
 
+void add_threads(CLI::App& app, int& threads) {
+  app.add_option("--threads", threads, "Threads to compute with (one per core)")
+      ->check(CLI::Range(0, 1024));
+}
+
+void add_store(CLI::App& app,
+               std::string& store,
+               const char* text = "Folder of the store (the default store)") {
+  app.add_option("--store", store, text);
+}
+
+void add_embedder(CLI::App& app, std::string& embedder) {
+  app.add_option("--embedder", embedder, "Embedding model, or none (pocket)");
+}
+
 void add_model(CLI::App& app, ModelOptions& model) {
   app.add_option("-m,--model",
                  model.model,
@@ -53,8 +68,7 @@ void add_model(CLI::App& app, ModelOptions& model) {
                  "functiongemma, gemma3, gemma3-json, gemma3-python or gemma3-tool-code (by the "
                  "model's vocabulary)");
   app.add_option("--device", model.device, "cpu or auto ($FACET_DEVICE, else cpu)");
-  app.add_option("--threads", model.threads, "Threads to compute with (one per core)")
-      ->check(CLI::Range(0, 1024));
+  add_threads(app, model.threads);
 }
 
 void add_sampling(CLI::App& app, engine::SamplingOptions& sampling) {
@@ -67,8 +81,8 @@ void add_sampling(CLI::App& app, engine::SamplingOptions& sampling) {
 }
 
 void add_tools(CLI::App& app, AgentOptions& agent) {
-  app.add_option("--store", agent.store, "Store to search in (the default store, if it exists)");
-  app.add_option("--embedder", agent.model.embedder, "Embedding model, or none (pocket)");
+  add_store(app, agent.store, "Store to search in (the default store, if it exists)");
+  add_embedder(app, agent.model.embedder);
   app.add_option("--passages", agent.passages_max, "Passages of one search_documents (3)")
       ->check(CLI::Range(1, 20));
   app.add_option("--workspace", agent.workspace, "Folder that list_files and read_file may see");
@@ -197,13 +211,12 @@ void add_index(CLI::App& app, Command& command) {
   auto options = std::make_shared<IndexOptions>();
   CLI::App& index = *app.add_subcommand("index", "Bring a store in line with folders and files");
   index.add_option("roots", options->roots, "Folders or files")->required();
-  index.add_option("--store", options->store, "Folder of the store (the default store)");
+  add_store(index, options->store);
   index.add_option("--chunk-tokens", options->chunk_tokens_max, "Tokens of a passage at most (32)")
       ->check(CLI::Range(8, 4096));
   index.add_option("-m,--model", options->model, "Generator whose tokenizer measures chunks");
-  index.add_option("--embedder", options->embedder, "Embedding model, or none (pocket)");
-  index.add_option("--threads", options->threads, "Threads to compute with (one per core)")
-      ->check(CLI::Range(0, 1024));
+  add_embedder(index, options->embedder);
+  add_threads(index, options->threads);
   add_json(index, options->json);
   bind(index, command, options, run_index);
 }
@@ -212,11 +225,10 @@ void add_search(CLI::App& app, Command& command) {
   auto options = std::make_shared<SearchOptions>();
   CLI::App& search = *app.add_subcommand("search", "Find passages in a store");
   search.add_option("query", options->query, "What to look for")->required();
-  search.add_option("--store", options->store, "Folder of the store (the default store)");
+  add_store(search, options->store);
   search.add_option("--top-k", options->top_k, "How many passages (5)")->check(CLI::Range(1, 100));
-  search.add_option("--embedder", options->embedder, "Embedding model, or none (pocket)");
-  search.add_option("--threads", options->threads, "Threads to compute with (one per core)")
-      ->check(CLI::Range(0, 1024));
+  add_embedder(search, options->embedder);
+  add_threads(search, options->threads);
   add_json(search, options->json);
   bind(search, command, options, run_search);
 }
@@ -323,8 +335,8 @@ void add_machine_commands(CLI::App& app, Command& command) {
   auto doctor = std::make_shared<DoctorOptions>();
   CLI::App& doctor_app = *app.add_subcommand("doctor", "Check what Facet needs on this machine");
   doctor_app.add_option("-m,--model", doctor->agent.model.model, "Generator (pocket)");
-  doctor_app.add_option("--embedder", doctor->agent.model.embedder, "Embedding model (pocket)");
-  doctor_app.add_option("--store", doctor->agent.store, "Store (the default store)");
+  add_embedder(doctor_app, doctor->agent.model.embedder);
+  add_store(doctor_app, doctor->agent.store);
   doctor_app.add_option("--device", doctor->agent.model.device, "cpu or auto");
   add_json(doctor_app, doctor->json);
   bind(doctor_app, command, doctor, run_doctor);

@@ -134,6 +134,23 @@ ordered_json machine_json() {
           {"instruction_sets", std::move(sets)}};
 }
 
+/// Whether the default journal can be written, by the nearest place of its path that is there.
+ordered_json journal_check() {
+  const auto path = default_journal();
+  if (!path) return {{"ok", false}, {"reason", path.error().message}};
+  fs::path nearest = *path;
+  std::error_code error;
+  while (!fs::exists(nearest, error) && nearest.has_relative_path())
+    nearest = nearest.parent_path();
+  const bool can_hold = nearest == *path || fs::is_directory(nearest, error);
+  if (!can_hold || ::access(nearest.c_str(), W_OK) != 0) {
+    return {{"ok", false},
+            {"path", path->string()},
+            {"reason", "'" + nearest.string() + "' cannot be written: runs are not recorded"}};
+  }
+  return {{"ok", true}, {"path", path->string()}};
+}
+
 ordered_json plugins_check() {
   ordered_json files = ordered_json::array();
   for (const fs::path& plugin : list_plugins()) files.push_back(plugin.string());
@@ -196,11 +213,12 @@ int run_doctor(const DoctorOptions& options, Environment environment) {
   report["device"] = device ? ordered_json{{"ok", true}, {"name", "cpu"}}
                             : ordered_json{{"ok", false}, {"reason", device.error().message}};
   report["model"] = model_check(options.agent.model.model, ModelKind::generator, has_generator);
-  report["embedder"] = model_check(options.agent.model.embedder, ModelKind::embedder, has_embedder);
+  const std::string& embedder = options.agent.model.embedder;
+  report["embedder"] = embedder == "none"
+                           ? ordered_json{{"ok", true}, {"reason", "none: search is by words only"}}
+                           : model_check(embedder, ModelKind::embedder, has_embedder);
   report["store"] = store_check(options.agent.store);
-  const auto journal = default_journal();
-  report["journal"] = journal ? ordered_json{{"ok", true}, {"path", journal->string()}}
-                              : ordered_json{{"ok", false}, {"reason", journal.error().message}};
+  report["journal"] = journal_check();
   report["pdftotext"] = pdftotext_check();
   report["plugins"] = plugins_check();
   // Searching by words needs no embedder, and a store can be made: neither is a failure.

@@ -214,3 +214,17 @@ TEST_CASE("a resumed run refuses the options it would not use", "[e2e]") {
   CHECK_THAT(finished.err, Catch::Contains("--model"));
   CHECK(run_facet(home.path(), "ask --resume last --steps-max 3 --json").exit_code == 1);
 }
+
+TEST_CASE("doctor looks at what it says is fine", "[e2e]") {
+  const TempDir home;
+  const auto report = run_facet(home.path(), "doctor --embedder none --json").json();
+  CHECK(report.at("journal").at("ok") == true);
+  CHECK(report.at("embedder").at("ok") == true);
+  // Below a file there is no place for a journal, not even for root.
+  std::ofstream(home.path() / "file") << "x";
+  const Finished finished =
+      run_facet(home.path(),
+                "--version >&2; FACET_HOME=" + quoted((home.path() / "file").string()) + " " +
+                    quoted(FACET_PROGRAM) + " doctor --json");
+  CHECK(finished.json().at("journal").at("ok") == false);
+}
