@@ -1,6 +1,7 @@
 #include "engine/sampling/constraint.h"
 
 #include "tests/support/catch.h"
+#include "tests/support/fake_tokenizer.h"
 
 #include <algorithm>
 #include <cstdint>
@@ -14,43 +15,7 @@
 namespace facet::engine {
 namespace {
 
-/// A vocabulary of the given pieces; those in angle brackets are control tokens.
-class FakeTokenizer final : public Tokenizer {
- public:
-  explicit FakeTokenizer(std::vector<std::string> pieces) : pieces_(std::move(pieces)) {}
-
-  [[nodiscard]] std::vector<TokenId> encode(std::string_view /*text*/) const override { return {}; }
-  [[nodiscard]] std::vector<TokenId> encode(std::span<const Segment> /*parts*/) const override {
-    return {};
-  }
-  [[nodiscard]] std::string decode(std::span<const TokenId> /*ids*/,
-                                   bool /*with_control*/) const override {
-    return "";
-  }
-  [[nodiscard]] std::string_view token_bytes(TokenId id) const override {
-    return is_control(id) ? std::string_view() : token_text(id);
-  }
-  [[nodiscard]] std::optional<TokenId> find_token(std::string_view text) const override {
-    for (std::size_t i = 0; i < pieces_.size(); ++i) {
-      if (pieces_[i] == text) return static_cast<TokenId>(i);
-    }
-    return std::nullopt;
-  }
-  [[nodiscard]] bool is_control(TokenId id) const override {
-    return token_text(id).size() > 2 && token_text(id).front() == '<';
-  }
-  [[nodiscard]] std::string_view token_text(TokenId id) const override {
-    return pieces_.at(static_cast<std::size_t>(id));
-  }
-  [[nodiscard]] std::size_t size() const override { return pieces_.size(); }
-  [[nodiscard]] TokenId bos() const override { return -1; }
-  [[nodiscard]] TokenId eos() const override { return -1; }
-  [[nodiscard]] bool add_bos() const override { return false; }
-  [[nodiscard]] bool add_eos() const override { return false; }
-
- private:
-  std::vector<std::string> pieces_;
-};
+using test::FakeTokenizer;
 
 FakeTokenizer small_vocabulary() {
   return FakeTokenizer(

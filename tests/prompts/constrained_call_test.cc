@@ -5,6 +5,7 @@
 #include "prompts/functiongemma.h"
 #include "tests/prompts/fixtures.h"
 #include "tests/support/catch.h"
+#include "tests/support/fake_tokenizer.h"
 
 #include <optional>
 #include <string>
@@ -15,58 +16,6 @@ namespace facet::prompts {
 namespace {
 
 using engine::TokenId;
-
-/// Every byte, and behind them the control tokens of the dialect.
-class ByteTokenizer final : public engine::Tokenizer {
- public:
-  explicit ByteTokenizer(std::vector<std::string> control) {
-    for (int byte = 0; byte < 256; ++byte) pieces_.emplace_back(1, static_cast<char>(byte));
-    pieces_.insert(pieces_.end(), control.begin(), control.end());
-  }
-
-  [[nodiscard]] std::vector<TokenId> encode(std::string_view text) const override {
-    std::vector<TokenId> ids;
-    for (const char c : text) ids.push_back(static_cast<unsigned char>(c));
-    return ids;
-  }
-  [[nodiscard]] std::vector<TokenId> encode(std::span<const Segment> segments) const override {
-    std::vector<TokenId> ids;
-    for (const Segment& segment : segments) {
-      if (segment.kind == Segment::Kind::control) {
-        ids.push_back(*find_token(segment.text));
-      } else {
-        const auto more = encode(segment.text);
-        ids.insert(ids.end(), more.begin(), more.end());
-      }
-    }
-    return ids;
-  }
-  [[nodiscard]] std::string decode(std::span<const TokenId> /*ids*/,
-                                   bool /*with_control*/) const override {
-    return "";
-  }
-  [[nodiscard]] std::string_view token_bytes(TokenId id) const override {
-    return is_control(id) ? std::string_view() : token_text(id);
-  }
-  [[nodiscard]] std::optional<TokenId> find_token(std::string_view text) const override {
-    for (std::size_t i = 0; i < pieces_.size(); ++i) {
-      if (pieces_[i] == text) return static_cast<TokenId>(i);
-    }
-    return std::nullopt;
-  }
-  [[nodiscard]] bool is_control(TokenId id) const override { return id >= 256; }
-  [[nodiscard]] std::string_view token_text(TokenId id) const override {
-    return pieces_.at(static_cast<std::size_t>(id));
-  }
-  [[nodiscard]] std::size_t size() const override { return pieces_.size(); }
-  [[nodiscard]] TokenId bos() const override { return -1; }
-  [[nodiscard]] TokenId eos() const override { return -1; }
-  [[nodiscard]] bool add_bos() const override { return false; }
-  [[nodiscard]] bool add_eos() const override { return false; }
-
- private:
-  std::vector<std::string> pieces_;
-};
 
 const ToolSpec kTool{
     .name = "book_room",
@@ -82,7 +31,7 @@ const ToolSpec kTool{
 
 TEST_CASE("Rendered calls pass the constraint of their tools, others do not", "[prompts][unit]") {
   const Dialect& dialect = functiongemma();
-  const ByteTokenizer tokenizer(dialect.control_tokens());
+  const auto tokenizer = facet::test::byte_tokenizer(dialect.control_tokens());
   const auto grammar = dialect.call_grammar({kTool}, {});
   REQUIRE(grammar);
   const std::string trigger(dialect.call_trigger());
