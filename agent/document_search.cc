@@ -19,19 +19,22 @@ std::string response_text(int number, const retrieval::Passage& passage) {
 
 }  // namespace
 
-StoreSearch::StoreSearch(const retrieval::Store& store,
-                         const retrieval::TokenCounter& counter,
-                         PassageBook& book,
+StoreSearch::StoreSearch(std::shared_ptr<const retrieval::Store> store,
+                         std::shared_ptr<const retrieval::TokenCounter> counter,
+                         std::shared_ptr<PassageBook> book,
                          StoreSearchOptions options)
-    : store_(store), counter_(counter), book_(book), options_(options) {}
+    : store_(std::move(store)),
+      counter_(std::move(counter)),
+      book_(std::move(book)),
+      options_(options) {}
 
 Result<std::vector<tools::FoundPassage>> StoreSearch::search(std::string_view query,
                                                              std::size_t top_k) {
-  FACET_TRY(const auto found, store_.search(query, {.top_k = static_cast<int>(top_k)}));
-  const std::int64_t tokens_max = std::min(options_.passages_tokens_max, book_.room_tokens());
+  FACET_TRY(const auto found, store_->search(query, {.top_k = static_cast<int>(top_k)}));
+  const std::int64_t tokens_max = std::min(options_.passages_tokens_max, book_->room_tokens());
   const retrieval::PackedContext packed = retrieval::pack_passages(
       found,
-      counter_,
+      *counter_,
       {.tokens_max = std::max<std::int64_t>(tokens_max, 0), .format = response_text});
   if (packed.passages.empty() && !found.empty()) {
     return Error{Code::limit_exceeded,
@@ -43,7 +46,7 @@ Result<std::vector<tools::FoundPassage>> StoreSearch::search(std::string_view qu
     kept.push_back(packed_passage.passage);
   }
   std::vector<tools::FoundPassage> out;
-  for (const NumberedPassage& entry : book_.add(kept)) {
+  for (const NumberedPassage& entry : book_->add(kept)) {
     out.push_back({.id = entry.id, .source = entry.passage.document, .text = entry.passage.text});
   }
   return out;

@@ -10,6 +10,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string_view>
 #include <vector>
 
@@ -19,12 +20,13 @@ struct StoreSearchOptions {
   std::int64_t passages_tokens_max = 512;  ///< Of one search, counted by the generator's tokenizer.
 };
 
-/// Borrows store, counter and book; all must outlive it. Thread-safe.
+/// Thread-safe. Shares store, counter and book: a search that was abandoned at its deadline may go
+/// on for a while behind the session that began it.
 class StoreSearch final : public tools::DocumentSearch {
  public:
-  StoreSearch(const retrieval::Store& store,
-              const retrieval::TokenCounter& counter,
-              PassageBook& book,
+  StoreSearch(std::shared_ptr<const retrieval::Store> store,
+              std::shared_ptr<const retrieval::TokenCounter> counter,
+              std::shared_ptr<PassageBook> book,
               StoreSearchOptions options = {});
 
   /// Packs whole passages, best first, into passages_tokens_max and book.room_tokens(), whichever
@@ -34,9 +36,9 @@ class StoreSearch final : public tools::DocumentSearch {
                                                   std::size_t top_k) override;
 
  private:
-  const retrieval::Store& store_;
-  const retrieval::TokenCounter& counter_;
-  PassageBook& book_;
+  std::shared_ptr<const retrieval::Store> store_;
+  std::shared_ptr<const retrieval::TokenCounter> counter_;
+  std::shared_ptr<PassageBook> book_;
   StoreSearchOptions options_;
 };
 

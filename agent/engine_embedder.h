@@ -11,6 +11,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace facet::agent {
@@ -39,16 +40,17 @@ class EngineEmbedder final : public retrieval::Embedder {
   std::shared_ptr<const engine::Engine> engine_;
 };
 
-/// Counts tokens of data text. Thread-safe; borrows the tokenizer.
+/// Counts tokens of data text. Thread-safe.
 class TokenizerCounter final : public retrieval::TokenCounter {
  public:
-  explicit TokenizerCounter(const engine::Tokenizer& tokenizer) : tokenizer_(tokenizer) {}
+  explicit TokenizerCounter(std::shared_ptr<const engine::Tokenizer> tokenizer)
+      : tokenizer_(std::move(tokenizer)) {}
   [[nodiscard]] std::int64_t count(std::string_view text) const override {
-    return static_cast<std::int64_t>(tokenizer_.encode(text).size());
+    return static_cast<std::int64_t>(tokenizer_->encode(text).size());
   }
 
  private:
-  const engine::Tokenizer& tokenizer_;
+  std::shared_ptr<const engine::Tokenizer> tokenizer_;
 };
 
 }  // namespace facet::agent

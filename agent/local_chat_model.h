@@ -61,6 +61,10 @@ class LocalChatModel final : public ChatModel {
 
   [[nodiscard]] const prompts::Dialect& dialect() const { return *dialect_; }
   [[nodiscard]] const engine::Engine& engine() const { return *engine_; }
+  /// The engine's, which it keeps alive.
+  [[nodiscard]] std::shared_ptr<const engine::Tokenizer> tokenizer() const {
+    return {engine_, &engine_->tokenizer()};
+  }
 
  private:
   LocalChatModel(std::shared_ptr<const engine::Engine> engine, const prompts::Dialect* dialect);

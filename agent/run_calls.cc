@@ -151,16 +151,11 @@ void Session::Run::execute(const std::vector<Pending*>& runnable) {
       rounds.front().push_back(pending);
     }
   }
-  for (std::size_t n = 0; n < rounds.size(); ++n) {
-    const auto& round = rounds[n];
+  for (const auto& round : rounds) {
     if (round.empty()) continue;
     std::vector<ToolCall> calls;
     for (const Pending* pending : round) calls.push_back(pending->call);
-    // A search borrows the store and the book of this run: one that was abandoned would go on
-    // without them. It is short, so a stop and the deadline wait for it.
-    const bool is_search = n > 0 && !stop_.stop_requested();
-    auto outcomes = is_search ? parts_.executor->run(*parts_.registry, calls)
-                              : parts_.executor->run(*parts_.registry, calls, stop_, time_left());
+    auto outcomes = parts_.executor->run(*parts_.registry, calls, stop_, time_left());
     for (std::size_t i = 0; i < round.size(); ++i) {
       round[i]->record.output = std::move(outcomes[i].output);
       round[i]->record.outcome = tools::outcome_name(outcomes[i].kind);

@@ -25,7 +25,7 @@ struct Toolbox::Parts {
   std::vector<std::shared_ptr<const tools::Tool>> plugin_tools;
 };
 
-Toolbox::Toolbox(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+Toolbox::Toolbox(std::shared_ptr<const Parts> parts) : parts_(std::move(parts)) {}
 Toolbox::~Toolbox() = default;
 
 const retrieval::Store* Toolbox::store() const {
@@ -41,16 +41,16 @@ Result<std::unique_ptr<retrieval::Embedder>> load_embedder(const std::filesystem
 }
 
 Result<std::unique_ptr<Toolbox>> Toolbox::open(const ToolboxOptions& options,
-                                               const engine::Tokenizer* tokenizer) {
+                                               std::shared_ptr<const engine::Tokenizer> tokenizer) {
   if (options.passages_max < 1 || options.passages_max > 20) {
     return Error{Code::invalid_argument,
                  "passages_max is " + std::to_string(options.passages_max) + ", expected 1 to 20"};
   }
-  auto parts = std::make_unique<Parts>();
+  auto parts = std::make_shared<Parts>();
   parts->options = options;
   if (options.store) {
     FACET_CHECK(tokenizer != nullptr);
-    parts->counter = std::make_unique<TokenizerCounter>(*tokenizer);
+    parts->counter = std::make_unique<TokenizerCounter>(std::move(tokenizer));
     if (options.embedder) {
       FACET_TRY(parts->embedder, load_embedder(*options.embedder, options.threads));
     }
@@ -68,8 +68,8 @@ Result<std::unique_ptr<Toolbox>> Toolbox::open(const ToolboxOptions& options,
   }
   std::unique_ptr<Toolbox> toolbox(new Toolbox(std::move(parts)));
   // Wrong names show up when the program starts, not in the middle of a session.
-  PassageBook book;
-  FACET_TRY(const tools::Registry registry, toolbox->make_registry(book));
+  FACET_TRY(const tools::Registry registry,
+            toolbox->make_registry(std::make_shared<PassageBook>()));
   for (const std::string& name : options.only) {
     if (registry.find(name) == nullptr) {
       return Error{Code::not_found, "there is no tool '" + name + "' with these options"};
@@ -78,10 +78,14 @@ Result<std::unique_ptr<Toolbox>> Toolbox::open(const ToolboxOptions& options,
   return toolbox;
 }
 
-Result<tools::Registry> Toolbox::make_registry(PassageBook& book) const {
+Result<tools::Registry> Toolbox::make_registry(std::shared_ptr<PassageBook> book) const {
   std::vector<std::shared_ptr<const tools::Tool>> all;
   if (parts_->store) {
-    auto search = std::make_shared<StoreSearch>(*parts_->store, *parts_->counter, book);
+    // The store borrows from the parts too, so they are kept as a whole.
+    auto search = std::make_shared<StoreSearch>(
+        std::shared_ptr<const retrieval::Store>(parts_, parts_->store.get()),
+        std::shared_ptr<const retrieval::TokenCounter>(parts_, parts_->counter.get()),
+        std::move(book));
     all.push_back(tools::make_search_documents(
         std::move(search), {.top_k = static_cast<std::size_t>(parts_->options.passages_max)}));
   }

@@ -27,29 +27,29 @@ struct ToolboxOptions {
   int threads = 0;                ///< For the embedder; 0: one per core.
 };
 
-/// Thread-safe after open. Registries borrow from the toolbox: it must outlive them.
+/// Thread-safe after open. Registries share what they need of it and may outlive it.
 class Toolbox {
  public:
-  /// Counts with `tokenizer`, the generator's, which it borrows; it may be null without a store.
+  /// Counts with `tokenizer`, the generator's; it may be null without a store.
   /// Errors of the store, the embedder, the workspace and the plugins as they are; not_found for a
   /// name in `only` that no tool has.
   static Result<std::unique_ptr<Toolbox>> open(const ToolboxOptions& options,
-                                               const engine::Tokenizer* tokenizer);
+                                               std::shared_ptr<const engine::Tokenizer> tokenizer);
 
   Toolbox(const Toolbox&) = delete;
   Toolbox& operator=(const Toolbox&) = delete;
   ~Toolbox();
 
-  /// The tools of one session; passages it finds are numbered in `book`, which must outlive it.
-  [[nodiscard]] Result<tools::Registry> make_registry(PassageBook& book) const;
+  /// The tools of one session; passages it finds are numbered in `book`.
+  [[nodiscard]] Result<tools::Registry> make_registry(std::shared_ptr<PassageBook> book) const;
 
   /// Null without a store.
   [[nodiscard]] const retrieval::Store* store() const;
 
  private:
   struct Parts;
-  explicit Toolbox(std::unique_ptr<Parts> parts);
-  std::unique_ptr<Parts> parts_;
+  explicit Toolbox(std::shared_ptr<const Parts> parts);
+  std::shared_ptr<const Parts> parts_;
 };
 
 /// Loads an embedding model for a store. unavailable, naming the path, whatever keeps it from being

@@ -97,14 +97,14 @@ int run_ask(const AskOptions& given, Environment environment) {
   Failure failure;
   const auto bench = Workbench::open(options.agent, console, failure);
   if (!bench) return console.fail(failure.error, is_json, failure.exit_code);
-  PassageBook book;
+  const auto book = std::make_shared<PassageBook>();
   const auto registry = bench->toolbox().make_registry(book);
   if (!registry) return console.fail(registry.error(), is_json);
   auto session = Session::open({.model = &bench->model(),
                                 .registry = &*registry,
                                 .executor = &bench->executor(),
                                 .clock = &bench->clock(),
-                                .passages = &book,
+                                .passages = book.get(),
                                 .journal = bench->journal()},
                                bench->session_options(environment.stop));
   if (!session) return console.fail(session.error(), is_json);

@@ -104,14 +104,14 @@ int run_chat(const ChatOptions& options, Environment environment) {
   Failure failure;
   const auto bench = Workbench::open(agent, console, failure);
   if (!bench) return console.fail(failure.error, options.json, failure.exit_code);
-  PassageBook book;
+  const auto book = std::make_shared<PassageBook>();
   const auto registry = bench->toolbox().make_registry(book);
   if (!registry) return console.fail(registry.error(), options.json);
   auto session = Session::open({.model = &bench->model(),
                                 .registry = &*registry,
                                 .executor = &bench->executor(),
                                 .clock = &bench->clock(),
-                                .passages = &book},
+                                .passages = book.get()},
                                bench->session_options(environment.stop));
   if (!session) return console.fail(session.error(), options.json);
   return chat_loop(**session, options, environment);

@@ -63,7 +63,7 @@ Result<OpenStore> open_store(const fs::path& folder,
   }
   if (model) {
     FACET_TRY(open.tokenizer, chunk_tokenizer(*model, console));
-    if (open.tokenizer) open.counter = std::make_unique<TokenizerCounter>(*open.tokenizer);
+    if (open.tokenizer) open.counter = std::make_unique<TokenizerCounter>(open.tokenizer);
   }
   FACET_TRY(open.store,
             retrieval::Store::open({.folder = folder,

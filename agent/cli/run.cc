@@ -45,7 +45,7 @@ int run_workflow_file(const RunOptions& options, Environment environment) {
   Failure failure;
   const auto bench = Workbench::open(options.agent, console, failure);
   if (!bench) return console.fail(failure.error, options.json, failure.exit_code);
-  PassageBook book;
+  const auto book = std::make_shared<PassageBook>();
   const auto registry = bench->toolbox().make_registry(book);
   if (!registry) return console.fail(registry.error(), options.json);
 
@@ -57,7 +57,7 @@ int run_workflow_file(const RunOptions& options, Environment environment) {
                .registry = &*registry,
                .executor = &bench->executor(),
                .clock = &bench->clock(),
-               .passages = &book,
+               .passages = book.get(),
                .journal = bench->journal()};
   run.session = bench->session_options(environment.stop);
   run.stop = environment.stop;

@@ -17,7 +17,9 @@ int run_serve(const ServeOptions& options, Environment environment) {
   if (!bench) return console.fail(failure.error, options.json, failure.exit_code);
   SessionHost host;
   host.model = &bench->model();
-  host.make_registry = [&](PassageBook& book) { return bench->toolbox().make_registry(book); };
+  host.make_registry = [&](std::shared_ptr<PassageBook> book) {
+    return bench->toolbox().make_registry(std::move(book));
+  };
   host.executor = &bench->executor();
   host.clock = &bench->clock();
   host.journal = bench->journal();

@@ -34,7 +34,6 @@ void show_tool(const tools::Tool& tool, Console& console) {
 struct OpenTools {
   std::shared_ptr<const engine::Tokenizer> tokenizer;
   std::unique_ptr<Toolbox> toolbox;
-  PassageBook book;
   tools::Registry registry;
 };
 
@@ -47,8 +46,8 @@ Status open_tools(const AgentOptions& options, Console& console, OpenTools& open
     if (!tokenizer) return as_unavailable(tokenizer.error());
     open.tokenizer = *std::move(tokenizer);
   }
-  FACET_TRY(open.toolbox, Toolbox::open(toolbox, open.tokenizer.get()));
-  FACET_TRY(open.registry, open.toolbox->make_registry(open.book));
+  FACET_TRY(open.toolbox, Toolbox::open(toolbox, open.tokenizer));
+  FACET_TRY(open.registry, open.toolbox->make_registry(std::make_shared<PassageBook>()));
   return ok();
 }
 

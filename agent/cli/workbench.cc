@@ -209,7 +209,7 @@ std::unique_ptr<Workbench> Workbench::open(const AgentOptions& options,
   bench->model_ = *std::move(model);
   const auto toolbox = toolbox_options(options, console);
   if (!toolbox) return fail(toolbox.error());
-  auto opened = Toolbox::open(*toolbox, &bench->model_->engine().tokenizer());
+  auto opened = Toolbox::open(*toolbox, bench->model_->tokenizer());
   if (!opened) return fail(opened.error());
   bench->toolbox_ = *std::move(opened);
   if (auto status = bench->open_journal(options, console); !status) return fail(status.error());

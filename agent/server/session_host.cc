@@ -19,7 +19,7 @@ class HostedSession final : public ResponseSession {
                              .registry = &hosted->registry_,
                              .executor = host.executor,
                              .clock = host.clock,
-                             .passages = &hosted->book_,
+                             .passages = hosted->book_.get(),
                              .journal = host.journal},
                             std::move(options)));
     return std::unique_ptr<ResponseSession>(std::move(hosted));
@@ -40,7 +40,7 @@ class HostedSession final : public ResponseSession {
  private:
   HostedSession() = default;
 
-  PassageBook book_;
+  std::shared_ptr<PassageBook> book_ = std::make_shared<PassageBook>();
   tools::Registry registry_;
   std::unique_ptr<Session> session_;
 };

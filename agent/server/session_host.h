@@ -11,6 +11,7 @@
 #include "tools/tool.h"
 
 #include <functional>
+#include <memory>
 
 namespace facet::agent {
 
@@ -18,7 +19,7 @@ namespace facet::agent {
 struct SessionHost {
   const ChatModel* model = nullptr;
   /// The tools of one conversation; passages are numbered in its own book.
-  std::function<Result<tools::Registry>(PassageBook& book)> make_registry;
+  std::function<Result<tools::Registry>(std::shared_ptr<PassageBook> book)> make_registry;
   const tools::Executor* executor = nullptr;
   const Clock* clock = nullptr;
   Journal* journal = nullptr;  ///< May be null.

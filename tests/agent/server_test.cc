@@ -47,7 +47,8 @@ struct RunningServer {
     fixture.add_double("double");
     facet::agent::SessionHost host;
     host.model = fixture.model.get();
-    host.make_registry = [](facet::agent::PassageBook&) -> facet::Result<facet::tools::Registry> {
+    host.make_registry = [](const std::shared_ptr<facet::agent::PassageBook>&)
+        -> facet::Result<facet::tools::Registry> {
       facet::tools::Registry registry;
       FACET_TRY_STATUS(registry.add(std::make_shared<facet::test::LambdaTool>(
           "double", [](const Json& arguments) -> facet::Result<Json> {

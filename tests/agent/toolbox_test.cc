@@ -5,6 +5,7 @@
 #include "tests/agent/session_fixture.h"
 #include "tests/support/temp_dir.h"
 #include "tests/support/tiny_model.h"
+#include "tools/executor.h"
 
 #include <fstream>
 
@@ -39,7 +40,7 @@ struct Documents {
     REQUIRE(report);
     REQUIRE(report->added == 2);
   }
-  [[nodiscard]] std::unique_ptr<retrieval::Store> open() const {
+  [[nodiscard]] std::shared_ptr<retrieval::Store> open() const {
     auto store = retrieval::Store::open({.folder = store_path});
     REQUIRE(store);
     return *std::move(store);
@@ -57,9 +58,8 @@ std::shared_ptr<const engine::Tokenizer> tiny_tokenizer() {
 TEST_CASE("passages of a second search go on counting", "[agent]") {
   const Documents documents;
   const auto store = documents.open();
-  const ByteCounter counter;
-  PassageBook book;
-  StoreSearch search(*store, counter, book);
+  const auto book = std::make_shared<PassageBook>();
+  StoreSearch search(store, std::make_shared<ByteCounter>(), book);
   const auto first = search.search("finance director", 2);
   REQUIRE(first);
   REQUIRE(first->size() == 2);
@@ -69,20 +69,19 @@ TEST_CASE("passages of a second search go on counting", "[agent]") {
   REQUIRE(second);
   REQUIRE(second->size() == 1);
   CHECK((*second)[0].id == 3);
-  CHECK(book.find(3)->passage.document == "bikes.md");
+  CHECK(book->find(3)->passage.document == "bikes.md");
 }
 
 TEST_CASE("passages are packed into the room that is left", "[agent]") {
   const Documents documents;
   const auto store = documents.open();
-  const ByteCounter counter;
-  PassageBook book;
-  StoreSearch search(*store, counter, book);
-  book.set_room_tokens(150);
+  const auto book = std::make_shared<PassageBook>();
+  StoreSearch search(store, std::make_shared<ByteCounter>(), book);
+  book->set_room_tokens(150);
   const auto one = search.search("finance director", 2);
   REQUIRE(one);
   CHECK(one->size() == 1);
-  book.set_room_tokens(10);
+  book->set_room_tokens(10);
   const auto none = search.search("finance director", 2);
   REQUIRE_FALSE(none);
   CHECK(none.error().code == Code::limit_exceeded);
@@ -92,10 +91,9 @@ TEST_CASE("a toolbox offers what its options allow", "[agent]") {
   const Documents documents;
   const auto tokenizer = tiny_tokenizer();
   const auto names = [&](const ToolboxOptions& options) {
-    const auto toolbox = Toolbox::open(options, tokenizer.get());
+    const auto toolbox = Toolbox::open(options, tokenizer);
     REQUIRE(toolbox);
-    PassageBook book;
-    const auto registry = (*toolbox)->make_registry(book);
+    const auto registry = (*toolbox)->make_registry(std::make_shared<PassageBook>());
     REQUIRE(registry);
     std::vector<std::string> out;
     for (const ToolSpec& spec : registry->specs()) out.push_back(spec.name);
@@ -107,17 +105,36 @@ TEST_CASE("a toolbox offers what its options allow", "[agent]") {
         Strings{"search_documents"});
   CHECK(names({.workspace = documents.dir.path() / "docs"}) ==
         Strings{"calculator", "current_time", "list_files", "read_file"});
-  const auto unknown = Toolbox::open({.only = {"search_documents"}}, tokenizer.get());
+  const auto unknown = Toolbox::open({.only = {"search_documents"}}, tokenizer);
   REQUIRE_FALSE(unknown);
   CHECK(unknown.error().code == Code::not_found);
-  CHECK_FALSE(Toolbox::open({.workspace = "/no/such/folder"}, tokenizer.get()));
-  CHECK_FALSE(Toolbox::open({.plugins = {"/no/such.so"}}, tokenizer.get()));
+  CHECK_FALSE(Toolbox::open({.workspace = "/no/such/folder"}, tokenizer));
+  CHECK_FALSE(Toolbox::open({.plugins = {"/no/such.so"}}, tokenizer));
+}
+
+TEST_CASE("a search may end behind the session and the toolbox that began it", "[agent]") {
+  const Documents documents;
+  const auto book = std::make_shared<PassageBook>();
+  tools::Registry registry;
+  {
+    auto toolbox = Toolbox::open({.store = documents.store_path}, tiny_tokenizer());
+    REQUIRE(toolbox);
+    auto made = (*toolbox)->make_registry(book);
+    REQUIRE(made);
+    registry = *std::move(made);
+  }
+  const std::vector<ToolCall> calls = {
+      {.id = "call_1", .name = "search_documents", .arguments = R"({"query":"finance director"})"}};
+  const auto outcomes = tools::Executor().run(registry, calls);
+  REQUIRE(outcomes.size() == 1);
+  CHECK(outcomes[0].kind == tools::CallOutcome::Kind::ok);
+  CHECK(book->size() > 0);
 }
 
 TEST_CASE("an answer from documents cites the place it came from", "[agent]") {
   const Documents documents;
   const auto tokenizer = tiny_tokenizer();
-  const auto toolbox = Toolbox::open({.store = documents.store_path}, tokenizer.get());
+  const auto toolbox = Toolbox::open({.store = documents.store_path}, tokenizer);
   REQUIRE(toolbox);
   const std::string escape = "<escape>";
   SessionFixture fixture(
@@ -126,7 +143,8 @@ TEST_CASE("an answer from documents cites the place it came from", "[agent]") {
        "<start_function_call>call:calculator{expression:" + escape + "4 * 140" + escape +
            "}<end_function_call>" + kWait,
        "4 * 140 = 560. Trips above 2,000 EUR are approved by the finance director. [1]" + kEnd});
-  auto registry = (*toolbox)->make_registry(fixture.passages);
+  auto registry = (*toolbox)->make_registry(
+      std::shared_ptr<PassageBook>(std::shared_ptr<PassageBook>(), &fixture.passages));
   REQUIRE(registry);
   fixture.registry = *std::move(registry);
   const RunResult result = fixture.run("Who approves trips?");

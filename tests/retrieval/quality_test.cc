@@ -35,7 +35,7 @@ struct PocketStore {
     auto read = engine::load_tokenizer(kPocket / "generator.gguf");
     REQUIRE(read.has_value());
     tokenizer = *std::move(read);
-    counter = std::make_unique<agent::TokenizerCounter>(*tokenizer);
+    counter = std::make_unique<agent::TokenizerCounter>(tokenizer);
     auto opened = Store::open({.folder = temp.path() / "store",
                                .embedder = embedder.get(),
                                .counter = counter.get(),
