@@ -107,7 +107,8 @@ Result<LayerSpec> read_layer_base(const Keys& keys, const ModelConfig& config, i
   FACET_TRY(out.ffn, keys.need_int("feed_forward_length"));
   const double width =
       layers == kLayersOf27b ? static_cast<double>(config.hidden) / out.heads : out.head_dim;
-  out.attention_scale = static_cast<float>(1.0 / std::sqrt(width));
+  FACET_TRY(const double scale, keys.number_or("attention.scale", 1.0 / std::sqrt(width)));
+  out.attention_scale = static_cast<float>(scale);
   out.causal = !config.is_embedder;
   return out;
 }
@@ -120,7 +121,9 @@ Status read_layers(const Keys& keys, ModelConfig& config) {
   FACET_TRY(const LayerSpec base, read_layer_base(keys, config, layers));
   FACET_TRY(const std::vector<bool> sliding, sliding_layers(keys, layers));
   FACET_TRY(const double global_theta, keys.number_or("rope.freq_base", kGlobalTheta));
-  FACET_TRY(const double local_theta, keys.number_or("rope.local.freq_base", kLocalTheta));
+  // Two converters write the local base, each under a name of its own; most files leave it out.
+  FACET_TRY(double local_theta, keys.number_or("rope.local.freq_base", kLocalTheta));
+  FACET_TRY(local_theta, keys.number_or("rope.freq_base_swa", local_theta));
   FACET_TRY(const double divisor, rope_divisor(keys));
   for (const bool slides : sliding) {
     LayerSpec layer = base;

@@ -24,8 +24,8 @@ struct Rope {
 };
 
 /// "default" or "linear" scaling out of an object that may be absent or null.
-Result<double> rope_divisor(const JsonFields& scaling) {
-  if (scaling.empty()) return 1.0;
+Result<double> rope_divisor(const JsonFields& scaling, double otherwise) {
+  if (scaling.empty()) return otherwise;
   FACET_TRY(std::string type, scaling.text("rope_type", ""));
   if (type.empty()) {
     FACET_TRY(type, scaling.text("type", "default"));
@@ -35,21 +35,22 @@ Result<double> rope_divisor(const JsonFields& scaling) {
   return Error{Code::unsupported, "rope type '" + type + "'; default and linear are read"};
 }
 
+/// The newest spelling has an object per kind of layer in rope_parameters, older ones have flat
+/// keys. Files mix them: a flat base stands in for one that the object lacks, and rope_scaling goes
+/// over the object of the global layers.
 Result<Rope> read_rope(const JsonFields& text, bool slides) {
   FACET_TRY(const JsonFields parameters, text.object("rope_parameters"));
   FACET_TRY(const JsonFields own,
             parameters.object(slides ? "sliding_attention" : "full_attention"));
-  const double otherwise = slides ? kLocalTheta : kGlobalTheta;
   Rope out;
-  if (!own.empty()) {
-    FACET_TRY(out.theta, own.number("rope_theta", otherwise));
-    FACET_TRY(out.divisor, rope_divisor(own));
-    return out;
-  }
-  FACET_TRY(out.theta, text.number(slides ? "rope_local_base_freq" : "rope_theta", otherwise));
+  FACET_TRY(out.theta,
+            text.number(slides ? "rope_local_base_freq" : "rope_theta",
+                        slides ? kLocalTheta : kGlobalTheta));
+  FACET_TRY(out.theta, own.number("rope_theta", out.theta));
+  FACET_TRY(out.divisor, rope_divisor(own, 1.0));
   if (slides) return out;
   FACET_TRY(const JsonFields scaling, text.object("rope_scaling"));
-  FACET_TRY(out.divisor, rope_divisor(scaling));
+  FACET_TRY(out.divisor, rope_divisor(scaling, out.divisor));
   return out;
 }
 
@@ -157,8 +158,9 @@ Result<ModelConfig> read_hf_config(std::string_view json) {
   if (!value.is_object()) return Error{Code::invalid_data, "config.json is not an object"};
   const JsonFields root(&value);
   FACET_TRY(const std::string type, root.text("model_type", ""));
-  if (type != "gemma3" && type != "gemma3_text") {
-    return Error{Code::unsupported, "model_type '" + type + "'; gemma3 and gemma3_text are read"};
+  if (type != "gemma3" && type != "gemma3_text" && type != "shieldgemma2") {
+    return Error{Code::unsupported,
+                 "model_type '" + type + "'; gemma3, gemma3_text and shieldgemma2 are read"};
   }
   FACET_TRY(const JsonFields nested, root.object("text_config"));
   const JsonFields& text = nested.empty() ? root : nested;
@@ -185,6 +187,28 @@ Status apply_generation_config(std::string_view json, ModelConfig& config) {
     return Error{Code::invalid_data, "generation_config.json is not an object"};
   }
   return read_stop_ids(JsonFields(&value), config);
+}
+
+Status check_pooling_config(std::string_view json) {
+  FACET_TRY(const auto value, parse_json(json, "1_Pooling/config.json"));
+  if (!value.is_object()) return Error{Code::invalid_data, "it is not an object"};
+  for (const auto& [key, chosen] : value.items()) {
+    const bool is_mode = key.starts_with("pooling_mode_") && key != "pooling_mode_mean_tokens";
+    if (is_mode && chosen.is_boolean() && chosen.get<bool>()) {
+      return Error{Code::unsupported, key + " is true; the mean over tokens is computed"};
+    }
+  }
+  FACET_TRY(const bool is_mean, JsonFields(&value).boolean("pooling_mode_mean_tokens", true));
+  if (is_mean) return ok();
+  return Error{Code::unsupported, "pooling_mode_mean_tokens is false"};
+}
+
+Status check_dense_config(std::string_view json) {
+  FACET_TRY(const auto value, parse_json(json, "config.json"));
+  if (!value.is_object()) return Error{Code::invalid_data, "it is not an object"};
+  FACET_TRY(const std::string activation, JsonFields(&value).text("activation_function", ""));
+  if (activation.empty() || activation.ends_with(".Identity")) return ok();
+  return Error{Code::unsupported, "activation_function '" + activation + "'; Identity is computed"};
 }
 
 Status apply_tokenizer_config(std::string_view json, Vocabulary& vocabulary) {

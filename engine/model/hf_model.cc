@@ -11,8 +11,15 @@
 namespace facet::engine {
 namespace {
 
-constexpr std::string_view kPrefixes[] = {
-    "model.", "language_model.model.", "model.language_model.", ""};
+// Text files, published multimodal files, files saved again by newer transformers, ShieldGemma 2
+// (whose class wraps Gemma 3 once more), EmbeddingGemma.
+constexpr std::string_view kPrefixes[] = {"model.",
+                                          "language_model.model.",
+                                          "model.language_model.",
+                                          "model.language_model.model.",
+                                          "model.model.language_model.",
+                                          "model.model.language_model.model.",
+                                          ""};
 
 bool has(const std::filesystem::path& path) {
   std::error_code no_error;  // What cannot be looked at is reported by whoever opens it.
@@ -38,8 +45,21 @@ Result<TensorNaming> find_naming(const TensorTable& tensors) {
   return Error{Code::invalid_data, "tensor 'model.embed_tokens.weight' is missing"};
 }
 
+/// Refuses a sentence-transformers folder whose pooling or dense layers compute something else than
+/// the mean over tokens and plain products. The files may be absent.
+Status check_head(const std::filesystem::path& folder) {
+  if (has(folder / "1_Pooling" / "config.json")) {
+    FACET_TRY_STATUS(with_file(folder, "1_Pooling/config.json", check_pooling_config));
+  }
+  for (const std::string name : {"2_Dense/config.json", "3_Dense/config.json"}) {
+    if (has(folder / name)) FACET_TRY_STATUS(with_file(folder, name, check_dense_config));
+  }
+  return ok();
+}
+
 /// The two dense layers of a sentence-transformers folder, if it has them.
 Status read_dense(const std::filesystem::path& folder, ModelSource& out) {
+  FACET_TRY_STATUS(check_head(folder));
   if (!has(folder / "2_Dense") && !has(folder / "3_Dense")) return ok();
   for (const std::string name : {"2_Dense", "3_Dense"}) {
     FACET_TRY(MappedFile file, MappedFile::open(folder / name / "model.safetensors"));
@@ -47,6 +67,10 @@ Status read_dense(const std::filesystem::path& folder, ModelSource& out) {
       return status.error().with_context(name + "/model.safetensors");
     }
     out.files.push_back(std::move(file));
+    const std::string bias = name + "/linear.bias";
+    if (out.tensors.find(bias) != nullptr) {
+      return Error{Code::unsupported, "tensor '" + bias + "': the family's heads have no bias"};
+    }
   }
   for (const std::string name : {"2_Dense/linear.weight", "3_Dense/linear.weight"}) {
     const StoredTensor* tensor = out.tensors.find(name);

@@ -19,11 +19,14 @@ bool is_folder(const std::filesystem::path& path) {
   return std::filesystem::is_directory(path, no_error);
 }
 
-/// "<end_of_turn>" ends an answer wherever it exists; ids are kept sorted and single.
+/// "<eos>" and "<end_of_turn>" end an answer wherever they exist (files disagree on which of them
+/// they call eos); ids are kept sorted and single.
 void complete_stop_ids(const Tokenizer& tokenizer, ModelConfig& config) {
   config.stop_ids.push_back(tokenizer.eos());
-  const auto turn = tokenizer.find_token("<end_of_turn>");
-  if (turn && !config.is_embedder) config.stop_ids.push_back(*turn);
+  for (const char* name : {"<eos>", "<end_of_turn>"}) {
+    const auto id = tokenizer.find_token(name);
+    if (id && !config.is_embedder) config.stop_ids.push_back(*id);
+  }
   std::sort(config.stop_ids.begin(), config.stop_ids.end());
   config.stop_ids.erase(std::unique(config.stop_ids.begin(), config.stop_ids.end()),
                         config.stop_ids.end());

@@ -35,7 +35,7 @@ bool newline_ends_words(const Vocabulary& vocabulary) {
 Vocabulary for_library(const Vocabulary& vocabulary) {
   Vocabulary out = vocabulary;
   for (Piece& piece : out.pieces) {
-    if (piece.type == Piece::Type::user_defined && is_control_piece(piece)) {
+    if (piece.type != Piece::Type::unknown && is_control_piece(piece)) {
       piece.type = Piece::Type::control;
     }
   }

@@ -21,6 +21,15 @@ constexpr std::string_view kMarkup[] = {
     "iframe", "img", "li",    "s",          "span",  "strong",  "sub",  "sup",  "table",
     "tbody",  "td",  "tfoot", "th",         "thead", "tr",      "u",    "ul"};
 
+// Markers that some converters have written as plain pieces (early Gemma 3 QAT files did).
+constexpr std::string_view kMarkers[] = {"<pad>",
+                                         "<eos>",
+                                         "<bos>",
+                                         "<start_of_turn>",
+                                         "<end_of_turn>",
+                                         "<start_of_image>",
+                                         "<end_of_image>"};
+
 bool is_markup(std::string_view name) {
   if (name.starts_with('/')) name.remove_prefix(1);
   return std::find(std::begin(kMarkup), std::end(kMarkup), name) != std::end(kMarkup);
@@ -66,6 +75,9 @@ std::string_view fault_of(const Piece& piece, Tally& tally) {
 
 bool is_control_piece(const Piece& piece) {
   if (piece.type == Piece::Type::control || piece.type == Piece::Type::unknown) return true;
+  if (piece.type == Piece::Type::normal) {
+    return std::find(std::begin(kMarkers), std::end(kMarkers), piece.text) != std::end(kMarkers);
+  }
   if (piece.type != Piece::Type::user_defined || piece.text.size() < 3) return false;
   const std::string_view text = piece.text;
   const bool angle = text.front() == '<' && text.back() == '>';

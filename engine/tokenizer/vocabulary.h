@@ -9,10 +9,11 @@
 
 namespace facet::engine {
 
-/// True for pieces that steer the model: control and unknown pieces, and user-defined pieces in
-/// angle or square brackets such as <start_of_turn>, <escape>, <unused7>, [multimodal]. The HTML
-/// tags of Gemma's vocabulary (<h1>, </table>, ...) are text; so are runs of newlines, tabs and
-/// spaces. A bracketed name that is not known to be HTML counts as control.
+/// True for pieces that steer the model: control and unknown pieces, the turn, image and text
+/// markers whatever type a file gives them, and user-defined pieces in angle or square brackets
+/// such as <start_of_turn>, <escape>, <unused7>, [multimodal]. The HTML tags of Gemma's vocabulary
+/// (<h1>, </table>, ...) are text; so are runs of newlines, tabs and spaces. A bracketed name that
+/// is not known to be HTML counts as control.
 bool is_control_piece(const Piece& piece);
 
 /// The bytes that a piece adds to the text: U+2581 becomes a space, "<0x41>" of type byte is one

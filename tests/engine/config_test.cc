@@ -170,6 +170,33 @@ TEST_CASE("the three spellings of a config mean the same", "[engine][config]") {
   }
 }
 
+TEST_CASE("spellings of the rotary embedding may be mixed", "[engine][config]") {
+  // As transformers reads them: rope_scaling goes over what rope_parameters says of global layers,
+  // and a base that is missing in rope_parameters is looked for beside it.
+  ordered_json json = tiny();
+  json.erase("layer_types");
+  json["sliding_window_pattern"] = 3;
+  json["rope_theta"] = 5e5;
+  json["rope_local_base_freq"] = 2e4;
+  json["rope_parameters"] = {{"full_attention", {{"rope_type", "default"}}},
+                             {"sliding_attention", {{"rope_type", "default"}}}};
+  json["rope_scaling"] = {{"rope_type", "linear"}, {"factor", 8.0}};
+  const auto config = read_hf_config(json.dump());
+  REQUIRE(config.has_value());
+  CHECK(config->layers[2].rope_theta == 5e5);
+  CHECK(config->layers[2].rope_divisor == 8.0);
+  CHECK(config->layers[1].rope_theta == 2e4);
+  CHECK(config->layers[1].rope_divisor == 1.0);
+}
+
+TEST_CASE("ShieldGemma 2 is read as the Gemma 3 that it is", "[engine][config]") {
+  const ordered_json json = {{"model_type", "shieldgemma2"}, {"text_config", tiny()}};
+  const auto config = read_hf_config(json.dump());
+  REQUIRE(config.has_value());
+  CHECK(config->architecture == "gemma3");
+  CHECK(config->layers.size() == 7);
+}
+
 TEST_CASE("a config with an impossible value is refused with that value", "[engine][config]") {
   const Change cases[] = {
       {"model_type", "llama", Code::unsupported, "llama"},

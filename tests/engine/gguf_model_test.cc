@@ -84,6 +84,10 @@ std::vector<Broken> wrong_kinds() {
        [](GgufWriter& w) { w.add_string("gemma3.rope.scaling.type", "yarn"); },
        Code::unsupported,
        "yarn"},
+      {"attention scale 0",
+       [](GgufWriter& w) { w.add_f32("gemma3.attention.scale", 0.0F); },
+       Code::invalid_data,
+       "attention scale"},
       {"a soft-cap",
        [](GgufWriter& w) { w.add_f32("gemma3.final_logit_softcapping", 30.0F); },
        Code::unsupported,
@@ -154,6 +158,30 @@ TEST_CASE("a GGUF without the optional keys gets the family's values", "[engine]
     CHECK(layers[i].window == (i == 5 ? 0 : 8));
     CHECK(layers[i].rope_theta == (i == 5 ? 1e6 : 1e4));
   }
+}
+
+TEST_CASE("a GGUF may state its local rotary base and its attention scale", "[engine][gguf]") {
+  const TempDir dir;
+  GgufWriter writer = facet::test::tiny_gguf(TinyModel{});
+  writer.add_f32("gemma3.rope.freq_base_swa", 2e4F);
+  writer.add_f32("gemma3.attention.scale", 0.125F);
+  facet::test::write_bytes(dir.path() / "m.gguf", writer.bytes());
+  const auto model = Model::load(dir.path() / "m.gguf");
+  REQUIRE(model.has_value());
+  CHECK((*model)->config().layers[0].rope_theta == 2e4);
+  CHECK((*model)->config().layers[2].rope_theta == 1e6);
+  CHECK((*model)->config().layers[2].attention_scale == 0.125F);
+}
+
+TEST_CASE("an answer ends with <eos> and <end_of_turn> whichever the file calls eos",
+          "[engine][gguf]") {
+  const TempDir dir;
+  GgufWriter writer = facet::test::tiny_gguf(TinyModel{});
+  writer.replace_u32("tokenizer.ggml.eos_token_id", 106);
+  facet::test::write_bytes(dir.path() / "m.gguf", writer.bytes());
+  const auto model = Model::load(dir.path() / "m.gguf");
+  REQUIRE(model.has_value());
+  CHECK((*model)->config().stop_ids == std::vector<std::int32_t>{1, 106});
 }
 
 TEST_CASE("a norm that is not finite is refused by name", "[engine][gguf]") {

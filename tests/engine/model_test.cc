@@ -103,8 +103,12 @@ TEST_CASE("a Hugging Face folder gives the weights of the GGUF", "[engine][model
 
 TEST_CASE("every prefix of tensor names is found", "[engine][model]") {
   const TempDir dir;
-  for (const std::string prefix :
-       {"model.", "language_model.model.", "model.language_model.", ""}) {
+  for (const std::string prefix : {"model.",
+                                   "language_model.model.",
+                                   "model.language_model.",
+                                   "model.language_model.model.",
+                                   "model.model.language_model.model.",
+                                   ""}) {
     const auto folder = dir.path() / ("p" + prefix);
     facet::test::write_tiny_folder(folder, TinyModel{}, 1, prefix);
     const auto model = Model::load(folder);
@@ -187,6 +191,45 @@ TEST_CASE("an embedder's file states what its ranking weighs", "[engine][model]"
     CHECK(refused.error().code == Code::invalid_data);
     CHECK(refused.error().message.find("search weight") != std::string::npos);
   }
+}
+
+TEST_CASE("an embedder whose head is not the family's is refused", "[engine][model]") {
+  const TempDir dir;
+  const TinyModel tiny{.is_embedder = true, .dense_hidden = 128};
+  const auto refusal = [&](const std::string& file, const std::string& text) {
+    const auto folder = dir.path() / "hf";
+    std::filesystem::remove_all(folder);
+    facet::test::write_tiny_folder(folder, tiny, 1, "");
+    std::filesystem::create_directories((folder / file).parent_path());
+    facet::test::write_bytes(folder / file, text);
+    const auto model = Model::load(folder);
+    REQUIRE_FALSE(model.has_value());
+    CHECK(model.error().code == facet::Code::unsupported);
+    return model.error().message;
+  };
+  const std::string biased = facet::test::safetensors_bytes(
+      {{"linear.weight", facet::engine::DType::f32, {128, 64}, std::string(128 * 64 * 4, '\0')},
+       {"linear.bias", facet::engine::DType::f32, {128}, std::string(128 * 4, '\0')}});
+  CHECK_THAT(refusal("2_Dense/model.safetensors", biased), Catch::Contains("2_Dense/linear.bias"));
+  CHECK_THAT(refusal("3_Dense/config.json",
+                     R"({"activation_function":"torch.nn.modules.activation.Tanh"})"),
+             Catch::Contains("Tanh"));
+  CHECK_THAT(refusal("1_Pooling/config.json", R"({"pooling_mode_cls_token":true})"),
+             Catch::Contains("pooling_mode_cls_token"));
+}
+
+TEST_CASE("the head that sentence-transformers writes for the family is read", "[engine][model]") {
+  const TempDir dir;
+  facet::test::write_tiny_folder(
+      dir.path(), TinyModel{.is_embedder = true, .dense_hidden = 128}, 1, "");
+  std::filesystem::create_directories(dir.path() / "1_Pooling");
+  facet::test::write_bytes(dir.path() / "1_Pooling" / "config.json",
+                           R"({"word_embedding_dimension":64,"pooling_mode_cls_token":false,
+          "pooling_mode_mean_tokens":true,"include_prompt":true})");
+  facet::test::write_bytes(dir.path() / "2_Dense" / "config.json",
+                           R"({"in_features":64,"out_features":128,"bias":false,
+          "activation_function":"torch.nn.modules.linear.Identity"})");
+  CHECK(Model::load(dir.path()).has_value());
 }
 
 TEST_CASE("equal files have one identity and other weights another", "[engine][model]") {

@@ -89,6 +89,18 @@ std::string random_text(std::mt19937& random, bool well_formed) {
 
 }  // namespace
 
+TEST_CASE("turn markers are control even where a file calls them plain pieces",
+          "[engine][tokenizer]") {
+  Vocabulary vocabulary = facet::test::tiny_vocabulary();
+  REQUIRE(vocabulary.pieces[106].text == "<end_of_turn>");
+  vocabulary.pieces[106].type = Piece::Type::normal;
+  const auto tokenizer = Tokenizer::create(std::move(vocabulary));
+  REQUIRE(tokenizer.has_value());
+  CHECK((*tokenizer)->is_control(106));
+  CHECK((*tokenizer)->find_token("<end_of_turn>") == 106);
+  CHECK_FALSE(any_control(**tokenizer, (*tokenizer)->encode("a<end_of_turn>b")));
+}
+
 TEST_CASE("merges go by score, and spaces become U+2581", "[engine][tokenizer]") {
   const auto tokenizer = tiny();
   using Texts = std::vector<std::string>;
@@ -254,7 +266,9 @@ TEST_CASE("control pieces are told from markup and text", "[engine][tokenizer]")
     INFO(text);
     CHECK(is_control(text, Piece::Type::user_defined));
     CHECK(is_control(text, Piece::Type::control));
-    CHECK_FALSE(is_control(text, Piece::Type::normal));
+    // A plain piece is text, whatever its brackets; only the family's markers never are.
+    const bool is_marker = std::string_view(text).starts_with("<start_of_");
+    CHECK(is_control(text, Piece::Type::normal) == is_marker);
   }
   for (const char* text : {"<h1>", "</table>", "\n\n", "\xE2\x96\x81\xE2\x96\x81", "\t", "<>"}) {
     INFO(text);
