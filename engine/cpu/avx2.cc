@@ -71,6 +71,14 @@ struct Avx2 {
     bytes = _mm_sub_epi8(_mm_and_si128(bytes, _mm_set1_epi8(15)), _mm_set1_epi8(8));
     return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(bytes));
   }
+  /// levels[nibble] of the same nibbles; 16 levels.
+  static Reg from_levels(const std::byte* from, std::int64_t first, const std::int8_t* levels) {
+    __m128i bytes = load64(from + first % 16);
+    if (first >= 16) bytes = _mm_srli_epi16(bytes, 4);
+    const __m128i table = _mm_loadu_si128(reinterpret_cast<const __m128i*>(levels));
+    bytes = _mm_shuffle_epi8(table, _mm_and_si128(bytes, _mm_set1_epi8(15)));
+    return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(bytes));
+  }
 };
 
 constexpr Ops kAvx2 = Kernels<Avx2>::table("avx2");

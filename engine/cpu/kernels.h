@@ -5,11 +5,13 @@
 // instruction set can never be linked into another. V offers
 //   Reg, kWidth, kRows, kTokens, kDecodeRows, kValueRegs, kFused, zero, set1, load, store, add,
 //   sub, mul, div, fma, max, min, sum (of the lanes), sum4 (of four vectors, each in the same order
-//   as sum), top (of the lanes), exp2_bits, from_half, from_bf16, from_int8, from_nibbles, half.
+//   as sum), top (of the lanes), exp2_bits, from_half, from_bf16, from_int8, from_nibbles,
+//   from_levels, half.
 // Files that include this are compiled with -ffp-contract=off: a product and a sum are fused where
 // fma() says so and nowhere else, which is what makes all block shapes give the same bits.
 #pragma once
 
+#include "engine/cpu/weights.h"
 #include "engine/ops.h"
 
 #include <cstdint>
@@ -37,52 +39,8 @@ struct Kernels {
     std::memcpy(to, part, static_cast<std::size_t>(n) * sizeof(float));
   }
 
-  /// kWidth weights from column k of a row, for each DType. k is a multiple of kWidth. `scale` is
-  /// the scale of the block that k lies in (see block_scale).
   template <DType D>
-  static Reg load_weights(const std::byte* row, std::int64_t k, Reg scale) {
-    if constexpr (D == DType::f32) {
-      return V::load(row + 4 * k);
-    } else if constexpr (D == DType::f16) {
-      return V::from_half(row + 2 * k);
-    } else if constexpr (D == DType::bf16) {
-      return V::from_bf16(row + 2 * k);
-    } else if constexpr (D == DType::q8_0) {
-      const std::byte* block = row + k / kQuantBlock * 34;
-      return V::mul(scale, V::from_int8(block + 2 + k % kQuantBlock));
-    } else {
-      const std::byte* block = row + k / kQuantBlock * 18;
-      return V::mul(scale, V::from_nibbles(block + 2, k % kQuantBlock));
-    }
-  }
-
-  template <DType D>
-  static constexpr bool kHasBlocks = D == DType::q8_0 || D == DType::q4_0;
-  /// Columns that one turn of a loop takes: a block, so that its scale is read once, or a vector.
-  template <DType D>
-  static constexpr std::int64_t kStep = kHasBlocks<D> ? kQuantBlock : kWidth;
-
-  /// The scale of the block at column k in every lane; without blocks nothing is read.
-  template <DType D>
-  static Reg block_scale(const std::byte* row, std::int64_t k) {
-    if constexpr (D == DType::q8_0) {
-      return V::set1(V::half(row + k / kQuantBlock * 34));
-    } else if constexpr (D == DType::q4_0) {
-      return V::set1(V::half(row + k / kQuantBlock * 18));
-    } else {
-      return V::zero();
-    }
-  }
-
-  /// The last n < kWidth weights of a row of a type without blocks, padded with zeros.
-  template <DType D>
-  static Reg load_weights_part(const std::byte* row, std::int64_t k, std::int64_t n) {
-    static_assert(!kHasBlocks<D>);
-    constexpr std::int64_t kSize = D == DType::f32 ? 4 : 2;
-    std::byte part[4 * kLanes] = {};
-    std::memcpy(part, row + kSize * k, static_cast<std::size_t>(n * kSize));
-    return load_weights<D>(part, 0, V::zero());
-  }
+  static constexpr std::int64_t kStep = Weights<V>::template kStep<D>;
 
   /// y[t][r] for a block of R weight rows and T tokens. Every output has one vector accumulator
   /// that runs over k in ascending order, so the bits do not depend on R and T.
@@ -100,19 +58,19 @@ struct Kernels {
     std::int64_t k = 0;
     for (; k + kStep<D> <= cols; k += kStep<D>) {
       for (int r = 0; r < R; ++r) {
-        const Reg scale = block_scale<D>(w + r * row_bytes, k);
-        for (std::int64_t i = k; i < k + kStep<D>; i += kWidth) {
-          const Reg weights = load_weights<D>(w + r * row_bytes, i, scale);
+        const auto columns = Weights<V>::template columns<D>(w + r * row_bytes, k);
+        for (std::int64_t i = 0; i < kStep<D>; i += kWidth) {
+          const Reg weights = columns.at(i);
           for (int t = 0; t < T; ++t) {
-            sums[r][t] = V::fma(weights, V::load(x + t * cols + i), sums[r][t]);
+            sums[r][t] = V::fma(weights, V::load(x + t * cols + k + i), sums[r][t]);
           }
         }
       }
     }
-    if constexpr (!kHasBlocks<D>) {
+    if constexpr (kStep<D> == kWidth) {
       if (k < cols) {
         for (int r = 0; r < R; ++r) {
-          const Reg weights = load_weights_part<D>(w + r * row_bytes, k, cols - k);
+          const Reg weights = Weights<V>::template part<D>(w + r * row_bytes, k, cols - k);
           for (int t = 0; t < T; ++t) {
             sums[r][t] = V::fma(weights, load_part(x + t * cols + k, cols - k), sums[r][t]);
           }
@@ -158,13 +116,11 @@ struct Kernels {
   static void dequantize_row(const std::byte* row, std::int64_t cols, float* to) {
     std::int64_t k = 0;
     for (; k + kStep<D> <= cols; k += kStep<D>) {
-      const Reg scale = block_scale<D>(row, k);
-      for (std::int64_t i = k; i < k + kStep<D>; i += kWidth) {
-        V::store(to + i, load_weights<D>(row, i, scale));
-      }
+      const auto columns = Weights<V>::template columns<D>(row, k);
+      for (std::int64_t i = 0; i < kStep<D>; i += kWidth) V::store(to + k + i, columns.at(i));
     }
-    if constexpr (!kHasBlocks<D>) {
-      if (k < cols) store_part(to + k, cols - k, load_weights_part<D>(row, k, cols - k));
+    if constexpr (kStep<D> == kWidth) {
+      if (k < cols) store_part(to + k, cols - k, Weights<V>::template part<D>(row, k, cols - k));
     }
   }
 
@@ -174,28 +130,22 @@ struct Kernels {
   static void matmul_typed(const MatmulArgs& a) {
     const std::int64_t cols = a.w.cols;
     const std::int64_t bytes = a.w.row_bytes();
-    if (D == DType::f32 || (V::kFused && a.tokens < V::kTokens)) {
-      for (std::int64_t r = a.row_begin; r < a.row_end; r += kMatmulRows) {
-        const std::int64_t rows = a.row_end - r < kMatmulRows ? a.row_end - r : kMatmulRows;
-        const std::byte* w = a.w.data + r * bytes;
-        if (a.tokens < V::kTokens) {
-          dot_rows<D, V::kDecodeRows, 1>(w, bytes, rows, cols, a.x, a.tokens, a.y + r, a.w.rows);
-        } else {
-          dot_rows<D, V::kRows, V::kTokens>(w, bytes, rows, cols, a.x, a.tokens, a.y + r, a.w.rows);
-        }
+    const bool is_decode = (D == DType::f32 || V::kFused) && a.tokens < V::kTokens;
+    for (std::int64_t r = a.row_begin; r < a.row_end; r += kMatmulRows) {
+      const std::int64_t rows = a.row_end - r < kMatmulRows ? a.row_end - r : kMatmulRows;
+      const std::byte* w = a.w.data + r * bytes;
+      if (is_decode) {
+        dot_rows<D, V::kDecodeRows, 1>(w, bytes, rows, cols, a.x, a.tokens, a.y + r, a.w.rows);
+        continue;
       }
-      return;
-    }
-    if constexpr (D != DType::f32) {
-      const auto* tile = reinterpret_cast<const std::byte*>(a.scratch);
-      for (std::int64_t r = a.row_begin; r < a.row_end; r += kMatmulRows) {
-        const std::int64_t rows = a.row_end - r < kMatmulRows ? a.row_end - r : kMatmulRows;
+      if constexpr (D != DType::f32) {
         for (std::int64_t i = 0; i < rows; ++i) {
-          dequantize_row<D>(a.w.data + (r + i) * bytes, cols, a.scratch + i * cols);
+          dequantize_row<D>(w + i * bytes, cols, a.scratch + i * cols);
         }
-        dot_rows<DType::f32, V::kRows, V::kTokens>(
-            tile, cols * 4, rows, cols, a.x, a.tokens, a.y + r, a.w.rows);
+        w = reinterpret_cast<const std::byte*>(a.scratch);
       }
+      dot_rows<DType::f32, V::kRows, V::kTokens>(
+          w, cols * 4, rows, cols, a.x, a.tokens, a.y + r, a.w.rows);
     }
   }
 
@@ -211,6 +161,20 @@ struct Kernels {
         return matmul_typed<DType::q8_0>(args);
       case DType::q4_0:
         return matmul_typed<DType::q4_0>(args);
+      case DType::q4_1:
+        return matmul_typed<DType::q4_1>(args);
+      case DType::q5_0:
+        return matmul_typed<DType::q5_0>(args);
+      case DType::q5_1:
+        return matmul_typed<DType::q5_1>(args);
+      case DType::q4_k:
+        return matmul_typed<DType::q4_k>(args);
+      case DType::q5_k:
+        return matmul_typed<DType::q5_k>(args);
+      case DType::q6_k:
+        return matmul_typed<DType::q6_k>(args);
+      case DType::iq4_nl:
+        return matmul_typed<DType::iq4_nl>(args);
     }
   }
 

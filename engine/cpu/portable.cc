@@ -107,6 +107,13 @@ struct Portable {
       return static_cast<float>((static_cast<int>(from[first % 16 + i]) >> shift & 15) - 8);
     });
   }
+  /// levels[nibble] of the same nibbles; 16 levels.
+  static Reg from_levels(const std::byte* from, std::int64_t first, const std::int8_t* levels) {
+    const int shift = first >= 16 ? 4 : 0;
+    return each([&](int i) {
+      return static_cast<float>(levels[static_cast<int>(from[first % 16 + i]) >> shift & 15]);
+    });
+  }
 };
 
 constexpr Ops kPortable = Kernels<Portable>::table("portable");

@@ -25,7 +25,8 @@ struct DeviceMatrix {
 
 /// y = x W^T. x: (tokens, cols), y: (tokens, rows), f32; weights dequantised to f32 in registers,
 /// products and sums in f32 (one warp per output, lanes stride the columns, butterfly sum).
-/// |y - ref| <= 4e-6 * sum_k |x[t][k] w[r][k]|.
+/// |y - ref| <= 4e-6 * sum_k |x[t][k] w[r][k]|. Here and in embed: unsupported for a type other
+/// than F32, F16, BF16, Q8_0 and Q4_0.
 Status matmul(const DeviceMatrix& w, const float* x, std::int64_t tokens, float* y, Stream stream);
 
 /// y = x / sqrt(mean(x^2) + eps) * w per row; x, y: (rows, dim), y may be x; w: (dim).

@@ -3,6 +3,8 @@
 #include "engine/cuda/load.cuh"
 #include "engine/cuda/status.cuh"
 
+#include <string>
+
 namespace facet::engine::cuda {
 namespace {
 
@@ -43,21 +45,33 @@ __global__ void embed_kernel(const unsigned char* __restrict__ table,
   }
 }
 
-/// Calls `launch` with the DType as a compile-time constant.
+/// Calls `launch` with the DType as a compile-time constant; false for types without a kernel yet.
 template <typename Launch>
-void dispatch(DType type, const Launch& launch) {
+bool dispatch(DType type, const Launch& launch) {
   switch (type) {
     case DType::f32:
-      return launch.template operator()<DType::f32>();
+      launch.template operator()<DType::f32>();
+      return true;
     case DType::f16:
-      return launch.template operator()<DType::f16>();
+      launch.template operator()<DType::f16>();
+      return true;
     case DType::bf16:
-      return launch.template operator()<DType::bf16>();
+      launch.template operator()<DType::bf16>();
+      return true;
     case DType::q8_0:
-      return launch.template operator()<DType::q8_0>();
+      launch.template operator()<DType::q8_0>();
+      return true;
     case DType::q4_0:
-      return launch.template operator()<DType::q4_0>();
+      launch.template operator()<DType::q4_0>();
+      return true;
+    default:
+      return false;
   }
+}
+
+Error no_kernel(DType type) {
+  return {Code::unsupported,
+          "weights of type " + std::string(dtype_name(type)) + " on this device"};
 }
 
 }  // namespace
@@ -67,10 +81,11 @@ Status matmul(const DeviceMatrix& w, const float* x, std::int64_t tokens, float*
   const dim3 grid(static_cast<unsigned>((w.rows + kWarpsPerBlock - 1) / kWarpsPerBlock),
                   static_cast<unsigned>(tokens));
   const auto* data = static_cast<const unsigned char*>(w.data);
-  dispatch(w.type, [&]<DType type>() {
+  const bool has_kernel = dispatch(w.type, [&]<DType type>() {
     matmul_kernel<type><<<grid, kWarpsPerBlock * kWarp, 0, static_cast<cudaStream_t>(stream)>>>(
         data, x, y, w.rows, w.cols);
   });
+  if (!has_kernel) return no_kernel(w.type);
   return launch_status("matmul");
 }
 
@@ -82,11 +97,12 @@ Status embed(const DeviceMatrix& table,
              Stream stream) {
   if (tokens == 0) return ok();
   const auto* data = static_cast<const unsigned char*>(table.data);
-  dispatch(table.type, [&]<DType type>() {
+  const bool has_kernel = dispatch(table.type, [&]<DType type>() {
     embed_kernel<type>
         <<<static_cast<unsigned>(tokens), 256, 0, static_cast<cudaStream_t>(stream)>>>(
             data, ids, scale, y, table.cols);
   });
+  if (!has_kernel) return no_kernel(table.type);
   return launch_status("embed");
 }
 

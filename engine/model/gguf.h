@@ -42,8 +42,8 @@ class Gguf {
  public:
   /// Parses a whole file. invalid_data for anything that breaks the format (duplicate keys and
   /// tensors, misaligned, overlapping or out-of-file data, nested arrays, u64 above 2^63 - 1),
-  /// unsupported for version 1, big-endian files and tensor types other than F32, F16, BF16, Q8_0
-  /// and Q4_0, limit_exceeded beyond `limits`. The message names key or tensor and the value.
+  /// unsupported for version 1, big-endian files and tensor types that are not a DType,
+  /// limit_exceeded beyond `limits`. The message names key or tensor and the value.
   static Result<Gguf> parse(std::span<const std::byte> bytes, const GgufLimits& limits = {});
 
   [[nodiscard]] std::uint32_t version() const { return version_; }

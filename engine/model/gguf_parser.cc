@@ -45,6 +45,15 @@ std::string quoted(std::string_view text) {
   return "'" + std::string(text.substr(0, 80)) + "'";
 }
 
+/// "F32, F16, ...": the types that are read.
+std::string readable_types() {
+  std::string out;
+  for (const DType type : dtypes()) {
+    out += (out.empty() ? "" : ", ") + std::string(dtype_name(type));
+  }
+  return out;
+}
+
 /// Walks the header once; each step reads one part.
 class Parser {
  public:
@@ -294,11 +303,11 @@ Result<TensorInfo> Parser::read_tensor_info() {
   FACET_TRY_STATUS(read_shape(info));
   FACET_TRY(const auto type_id, reader_.read<std::uint32_t>(name));
   FACET_TRY(info.offset, reader_.read<std::uint64_t>(name));
-  const auto type = gguf_tensor_type(type_id);
+  const auto type = dtype_from_gguf_id(type_id);
   if (!type) {
     return Error{Code::unsupported,
-                 "tensor " + quoted(name) + " has type " + gguf_tensor_type_text(type_id) +
-                     "; F32, F16, BF16, Q8_0 and Q4_0 are read"};
+                 "tensor " + quoted(name) + " has type " + gguf_tensor_type_text(type_id) + "; " +
+                     readable_types() + " are read"};
   }
   info.tensor.type = *type;
   std::optional<std::int64_t> bytes = dtype_row_bytes(*type, info.tensor.shape.back());

@@ -1,47 +1,20 @@
 #include "engine/model/gguf_types.h"
 
-#include <iterator>
 #include <string_view>
+#include <utility>
 
 namespace facet::engine {
 
-std::optional<DType> gguf_tensor_type(std::uint32_t id) {
-  switch (id) {
-    case 0:
-      return DType::f32;
-    case 1:
-      return DType::f16;
-    case 2:
-      return DType::q4_0;
-    case 8:
-      return DType::q8_0;
-    case 30:
-      return DType::bf16;
-    default:
-      return std::nullopt;
-  }
-}
-
 std::string gguf_tensor_type_text(std::uint32_t id) {
-  constexpr std::string_view kNames[] = {"F32",
-                                         "F16",
-                                         "Q4_0",
-                                         "Q4_1",
-                                         "",
-                                         "",
-                                         "Q5_0",
-                                         "Q5_1",
-                                         "Q8_0",
-                                         "Q8_1",
-                                         "Q2_K",
-                                         "Q3_K",
-                                         "Q4_K",
-                                         "Q5_K",
-                                         "Q6_K",
-                                         "Q8_K"};
+  // Only the types that are not read: the names of the others are in tensor.cc.
+  constexpr std::pair<std::uint32_t, std::string_view> kForeign[] = {
+      {9, "Q8_1"},    {10, "Q2_K"},    {11, "Q3_K"},  {15, "Q8_K"},  {16, "IQ2_XXS"},
+      {17, "IQ2_XS"}, {18, "IQ3_XXS"}, {19, "IQ1_S"}, {21, "IQ3_S"}, {22, "IQ2_S"},
+      {23, "IQ4_XS"}, {24, "I8"},      {25, "I16"},   {26, "I32"},   {27, "I64"},
+      {28, "F64"},    {29, "IQ1_M"},   {34, "TQ1_0"}, {35, "TQ2_0"}, {39, "MXFP4"}};
   const std::string number = std::to_string(id);
-  if (id < std::size(kNames) && !kNames[id].empty()) {
-    return std::string(kNames[id]) + " (" + number + ")";
+  for (const auto& [number_of, name] : kForeign) {
+    if (number_of == id) return std::string(name) + " (" + number + ")";
   }
   return number;
 }

@@ -2,35 +2,52 @@
 
 #include "base/check.h"
 #include "base/checked.h"
+#include "engine/model/quantised.h"
 
+#include <array>
 #include <bit>
 #include <cmath>
 #include <cstring>
+#include <iterator>
 
 namespace facet::engine {
 namespace {
 
 struct TypeFacts {
+  DType type;
   std::string_view name;
+  std::uint32_t gguf_id;
   std::int64_t elements;
   std::int64_t bytes;
+  DequantizeBlock dequantize;  ///< Null for the types without blocks.
 };
 
-TypeFacts facts(DType type) {
-  switch (type) {
-    case DType::f32:
-      return {"F32", 1, 4};
-    case DType::f16:
-      return {"F16", 1, 2};
-    case DType::bf16:
-      return {"BF16", 1, 2};
-    case DType::q8_0:
-      return {"Q8_0", kQuantBlock, 34};
-    case DType::q4_0:
-      return {"Q4_0", kQuantBlock, 18};
-  }
-  FACET_CHECK(false && "a DType outside the enumeration");
-  return {};
+/// One row per DType, in the order of the enumeration.
+constexpr TypeFacts kFacts[] = {
+    {DType::f32, "F32", 0, 1, 4, nullptr},
+    {DType::f16, "F16", 1, 1, 2, nullptr},
+    {DType::bf16, "BF16", 30, 1, 2, nullptr},
+    {DType::q8_0, "Q8_0", 8, kQuantBlock, 34, dequantize_q8_0},
+    {DType::q4_0, "Q4_0", 2, kQuantBlock, 18, dequantize_q4_0},
+    {DType::q4_1, "Q4_1", 3, kQuantBlock, 20, dequantize_q4_1},
+    {DType::q5_0, "Q5_0", 6, kQuantBlock, 22, dequantize_q5_0},
+    {DType::q5_1, "Q5_1", 7, kQuantBlock, 24, dequantize_q5_1},
+    {DType::q4_k, "Q4_K", 12, kSuperBlock, 144, dequantize_q4_k},
+    {DType::q5_k, "Q5_K", 13, kSuperBlock, 176, dequantize_q5_k},
+    {DType::q6_k, "Q6_K", 14, kSuperBlock, 210, dequantize_q6_k},
+    {DType::iq4_nl, "IQ4_NL", 20, kQuantBlock, 18, dequantize_iq4_nl},
+};
+
+constexpr auto kTypes = [] {
+  std::array<DType, std::size(kFacts)> out{};
+  for (std::size_t i = 0; i < out.size(); ++i) out[i] = kFacts[i].type;
+  return out;
+}();
+
+const TypeFacts& facts(DType type) {
+  const auto index = static_cast<std::size_t>(type);
+  FACET_CHECK(index < std::size(kFacts) && kFacts[index].type == type);
+  return kFacts[index];
 }
 
 std::uint16_t load_u16(const std::byte* from) {
@@ -41,8 +58,30 @@ std::uint16_t load_u16(const std::byte* from) {
 
 }  // namespace
 
+std::span<const DType> dtypes() {
+  return kTypes;
+}
+
 std::string_view dtype_name(DType type) {
   return facts(type).name;
+}
+
+std::optional<DType> dtype_from_name(std::string_view name) {
+  for (const TypeFacts& of : kFacts) {
+    if (of.name == name) return of.type;
+  }
+  return std::nullopt;
+}
+
+std::uint32_t dtype_gguf_id(DType type) {
+  return facts(type).gguf_id;
+}
+
+std::optional<DType> dtype_from_gguf_id(std::uint32_t id) {
+  for (const TypeFacts& of : kFacts) {
+    if (of.gguf_id == id) return of.type;
+  }
+  return std::nullopt;
 }
 
 std::int64_t dtype_block_elements(DType type) {
@@ -54,7 +93,7 @@ std::int64_t dtype_block_bytes(DType type) {
 }
 
 std::optional<std::int64_t> dtype_row_bytes(DType type, std::int64_t cols) {
-  const TypeFacts of = facts(type);
+  const TypeFacts& of = facts(type);
   if (cols < 0 || cols % of.elements != 0) return std::nullopt;
   return checked_mul<std::int64_t>(cols / of.elements, of.bytes);
 }
@@ -100,28 +139,17 @@ std::uint16_t float_to_bf16(float value) {
 }
 
 void dequantize(DType type, const std::byte* from, std::int64_t count, float* to) {
-  FACET_CHECK(count % dtype_block_elements(type) == 0);
+  const TypeFacts& of = facts(type);
+  FACET_CHECK(count % of.elements == 0);
   if (type == DType::f32) {
     std::memcpy(to, from, static_cast<std::size_t>(count) * sizeof(float));
   } else if (type == DType::f16) {
     for (std::int64_t i = 0; i < count; ++i) to[i] = half_to_float(load_u16(from + 2 * i));
   } else if (type == DType::bf16) {
     for (std::int64_t i = 0; i < count; ++i) to[i] = bf16_to_float(load_u16(from + 2 * i));
-  } else if (type == DType::q8_0) {
-    for (std::int64_t block = 0; block < count / kQuantBlock; ++block, from += 34) {
-      const float scale = half_to_float(load_u16(from));
-      for (std::int64_t i = 0; i < kQuantBlock; ++i) {
-        *to++ = scale * static_cast<float>(static_cast<std::int8_t>(from[2 + i]));
-      }
-    }
   } else {
-    for (std::int64_t block = 0; block < count / kQuantBlock; ++block, from += 18, to += 32) {
-      const float scale = half_to_float(load_u16(from));
-      for (std::int64_t i = 0; i < kQuantBlock / 2; ++i) {
-        const int packed = static_cast<int>(from[2 + i]);
-        to[i] = scale * static_cast<float>((packed & 15) - 8);
-        to[i + kQuantBlock / 2] = scale * static_cast<float>((packed >> 4) - 8);
-      }
+    for (std::int64_t done = 0; done < count; done += of.elements, from += of.bytes) {
+      of.dequantize(from, to + done);
     }
   }
 }

@@ -4,24 +4,47 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string_view>
 
 namespace facet::engine {
 
-/// The weight types the engine reads. q8_0: blocks of 32 as half d, 32 int8 (34 bytes), w = q d.
-/// q4_0: blocks of 32 as half d, 16 bytes (18 bytes), byte j holds element j in its low and element
-/// j + 16 in its high nibble, w = (q - 8) d. All little-endian.
-enum class DType : std::uint8_t { f32, f16, bf16, q8_0, q4_0 };
+/// The weight types the engine reads. The quantised ones are described in quantised.h.
+enum class DType : std::uint8_t {
+  f32,
+  f16,
+  bf16,
+  q8_0,
+  q4_0,
+  q4_1,
+  q5_0,
+  q5_1,
+  q4_k,
+  q5_k,
+  q6_k,
+  iq4_nl
+};
 
-/// Elements of one block of q8_0 and q4_0.
+/// Elements of one block of q8_0, q4_0, q4_1, q5_0, q5_1 and iq4_nl.
 inline constexpr std::int64_t kQuantBlock = 32;
+/// Elements of one block of q4_k, q5_k and q6_k.
+inline constexpr std::int64_t kSuperBlock = 256;
 
-/// "F32", "F16", "BF16", "Q8_0", "Q4_0".
+/// All of them, in the order of the enumeration.
+std::span<const DType> dtypes();
+
+/// "F32", "BF16", "Q8_0", "Q4_K", "IQ4_NL", ...
 std::string_view dtype_name(DType type);
+/// The type of that name; nullopt for any other text.
+std::optional<DType> dtype_from_name(std::string_view name);
 
-/// Elements that are stored together: 1, or 32 for the quantised types.
+/// The number of the type in a GGUF file, and back; nullopt for numbers of types that are not read.
+std::uint32_t dtype_gguf_id(DType type);
+std::optional<DType> dtype_from_gguf_id(std::uint32_t id);
+
+/// Elements that are stored together: 1, or the block of a quantised type.
 std::int64_t dtype_block_elements(DType type);
-/// Bytes of one such block: 4, 2, 2, 34, 18.
+/// Bytes of one such block.
 std::int64_t dtype_block_bytes(DType type);
 
 /// Bytes of a row of `cols` elements; nullopt when it would overflow, when `cols` is negative, or
@@ -47,7 +70,7 @@ struct TensorView {
   [[nodiscard]] bool empty() const { return data == nullptr; }
 };
 
-/// `count` elements of `type` at `from` as floats at `to`. q8_0 and q4_0: whole blocks only.
+/// `count` elements of `type` at `from` as floats at `to`; quantised types: whole blocks only.
 /// REQUIRES: count is a multiple of dtype_block_elements(type).
 void dequantize(DType type, const std::byte* from, std::int64_t count, float* to);
 

@@ -38,7 +38,7 @@ std::vector<float> logits_of(const RuntimeModel& model,
 TEST_CASE("the forward pass agrees with the scalar reference", "[engine][unit]") {
   // Logits are about 10 in size here; every op keeps its tolerance of a few 1e-6 relative.
   constexpr double kTolerance = 2e-4;
-  const DType type = GENERATE(DType::f32, DType::f16, DType::bf16, DType::q8_0, DType::q4_0);
+  const DType type = GENERATE(from_range(dtypes().begin(), dtypes().end()));
   const RuntimeModel model = make_memory_model({.type = type, .layers = 7, .seed = 21});
   std::mt19937 random(22);
   const std::vector<TokenId> ids = random_ids(23, random);
@@ -56,7 +56,7 @@ TEST_CASE("the forward pass agrees with the scalar reference", "[engine][unit]")
 }
 
 TEST_CASE("logits have the same bits for every chunk size and thread count", "[engine][unit]") {
-  const DType type = GENERATE(DType::f32, DType::bf16, DType::q8_0, DType::q4_0);
+  const DType type = GENERATE(DType::f32, DType::bf16, DType::q8_0, DType::q4_0, DType::q5_1);
   const RuntimeModel model = make_memory_model({.type = type, .seed = 23});
   std::mt19937 random(24);
   const std::vector<TokenId> ids = random_ids(150, random);

@@ -58,10 +58,12 @@ TEST_CASE("matmul multiplies a hand-made matrix", "[engine][unit]") {
 }
 
 TEST_CASE("matmul agrees with the reference for every type and shape", "[engine][unit]") {
-  const DType type = GENERATE(DType::f32, DType::f16, DType::bf16, DType::q8_0, DType::q4_0);
-  const bool blocks = dtype_block_elements(type) > 1;
+  const DType type = GENERATE(from_range(dtypes().begin(), dtypes().end()));
+  const std::int64_t block = dtype_block_elements(type);
+  std::vector<std::int64_t> widths = {block, 2 * block, 3 * block, 5 * block};
+  if (block == 1) widths = {1, 32, 47, 130};
   std::mt19937 random(11);
-  for (const std::int64_t cols : {32, blocks ? 64 : 1, blocks ? 96 : 47, blocks ? 160 : 130}) {
+  for (const std::int64_t cols : widths) {
     for (const std::int64_t rows : {1, 3, 16, 17, 37}) {
       const RandomTensor w(type, rows, cols, random);
       for (const std::int64_t tokens : {0, 1, 2, 3, 4, 5, 9}) {
@@ -82,14 +84,40 @@ TEST_CASE("matmul agrees with the reference for every type and shape", "[engine]
   }
 }
 
+TEST_CASE("matmul expands the weights of every type exactly", "[engine][unit]") {
+  // Against unit vectors a product is a weight: few tokens take one path, many the other.
+  const DType type = GENERATE(from_range(dtypes().begin(), dtypes().end()));
+  const std::int64_t cols = std::max<std::int64_t>(64, dtype_block_elements(type));
+  constexpr std::int64_t kRows = 5;
+  std::mt19937 random(18);
+  const RandomTensor w(type, kRows, cols, random);
+  std::vector<float> expected(static_cast<std::size_t>(kRows * cols));
+  dequantize(type, w.view().data, kRows * cols, expected.data());
+  std::vector<float> units(static_cast<std::size_t>(cols * cols));
+  for (std::int64_t k = 0; k < cols; ++k) units[static_cast<std::size_t>(k * cols + k)] = 1.0F;
+  for (const Ops* ops : usable_ops()) {
+    const std::vector<float> together = run_matmul(*ops, w.view(), units);
+    for (std::int64_t k = 0; k < cols; ++k) {
+      const auto alone =
+          run_matmul(*ops, w.view(), {units.begin() + k * cols, units.begin() + (k + 1) * cols});
+      for (std::int64_t r = 0; r < kRows; ++r) {
+        INFO(ops->name << ' ' << dtype_name(type) << " row " << r << " column " << k);
+        const float weight = expected[static_cast<std::size_t>(r * cols + k)];
+        REQUIRE(together[static_cast<std::size_t>(k * kRows + r)] == weight);
+        REQUIRE(alone[static_cast<std::size_t>(r)] == weight);
+      }
+    }
+  }
+}
+
 TEST_CASE("matmul gives the same bits whatever is computed beside a row", "[engine][unit]") {
-  const DType type = GENERATE(DType::f32, DType::f16, DType::bf16, DType::q8_0, DType::q4_0);
+  const DType type = GENERATE(from_range(dtypes().begin(), dtypes().end()));
   constexpr std::int64_t kRows = 45;
-  constexpr std::int64_t kCols = 96;
+  const std::int64_t cols = 3 * std::max<std::int64_t>(32, dtype_block_elements(type));
   constexpr std::int64_t kTokens = 11;
   std::mt19937 random(12);
-  const RandomTensor w(type, kRows, kCols, random);
-  const std::vector<float> x = random_floats(kTokens * kCols, random);
+  const RandomTensor w(type, kRows, cols, random);
+  const std::vector<float> x = random_floats(kTokens * cols, random);
   for (const Ops* ops : usable_ops()) {
     INFO(ops->name << ' ' << dtype_name(type));
     const std::vector<float> together = run_matmul(*ops, w.view(), x);
@@ -98,7 +126,7 @@ TEST_CASE("matmul gives the same bits whatever is computed beside a row", "[engi
       for (std::int64_t t = 0; t < kTokens; t += chunk) {
         const std::int64_t end = std::min(kTokens, t + chunk);
         const auto part =
-            run_matmul(*ops, w.view(), {x.begin() + t * kCols, x.begin() + end * kCols});
+            run_matmul(*ops, w.view(), {x.begin() + t * cols, x.begin() + end * cols});
         apart.insert(apart.end(), part.begin(), part.end());
       }
       REQUIRE(same_bits(together, apart));

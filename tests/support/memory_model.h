@@ -20,11 +20,16 @@ struct MemoryModelOptions {
   unsigned seed = 1;
 };
 
-/// Heads 4, KV heads 2, head_dim 16, hidden 64, ffn 96, vocabulary 70. The returned model owns its
-/// weights through RuntimeModel::owner.
+/// Heads 4, KV heads 2, head_dim 16, hidden 64, ffn 96, vocabulary 70; for types in blocks of 256
+/// head_dim 64, hidden 256, ffn 512. The returned model owns its weights through
+/// RuntimeModel::owner.
 inline engine::RuntimeModel make_memory_model(const MemoryModelOptions& options = {}) {
-  constexpr int kHidden = 64;
   constexpr int kVocabulary = 70;
+  const bool is_wide = engine::dtype_block_elements(options.type) > 64;
+  const int hidden = is_wide ? 256 : 64;
+  const int head_dim = is_wide ? 64 : 16;
+  const int ffn = is_wide ? 512 : 96;
+  const int dense = is_wide ? 256 : 128;
   auto tensors = std::make_shared<std::deque<RandomTensor>>();
   std::mt19937 random(options.seed);
   const auto matrix = [&](std::int64_t rows, std::int64_t cols) {
@@ -39,45 +44,45 @@ inline engine::RuntimeModel make_memory_model(const MemoryModelOptions& options 
   engine::RuntimeModel model{.identity = "memory-" + std::to_string(options.seed)};
   model.config = {.name = "memory",
                   .architecture = options.is_embedder ? "gemma-embedding" : "gemma3",
-                  .hidden = kHidden,
+                  .hidden = hidden,
                   .vocabulary = kVocabulary,
-                  .embedding_scale = 8.0F,
+                  .embedding_scale = is_wide ? 16.0F : 8.0F,
                   .context_tokens_max = 4096,
                   .stop_ids = {1},
                   .is_embedder = options.is_embedder};
-  model.weights.embedding = matrix(kVocabulary, kHidden);
-  model.weights.output_norm = norm(kHidden);
+  model.weights.embedding = matrix(kVocabulary, hidden);
+  model.weights.output_norm = norm(hidden);
   for (int l = 0; l < options.layers; ++l) {
     const bool global = l % 3 == 2;
     const engine::LayerSpec spec{.heads = 4,
                                  .kv_heads = 2,
-                                 .head_dim = 16,
-                                 .ffn = 96,
+                                 .head_dim = head_dim,
+                                 .ffn = ffn,
                                  .window = global ? 0 : options.window,
                                  .causal = !options.is_embedder,
                                  .rope_theta = global ? 1e6 : 1e4,
                                  .rope_divisor = global ? 8.0 : 1.0,
-                                 .attention_scale = 0.25F};
+                                 .attention_scale = is_wide ? 0.125F : 0.25F};
     model.config.layers.push_back(spec);
-    model.weights.layers.push_back({.attn_norm = norm(kHidden),
-                                    .q = matrix(64, kHidden),
-                                    .k = matrix(32, kHidden),
-                                    .v = matrix(32, kHidden),
-                                    .o = matrix(kHidden, 64),
-                                    .q_norm = norm(16),
-                                    .k_norm = norm(16),
-                                    .post_attn_norm = norm(kHidden),
-                                    .ffn_norm = norm(kHidden),
-                                    .gate = matrix(96, kHidden),
-                                    .up = matrix(96, kHidden),
-                                    .down = matrix(kHidden, 96),
-                                    .post_ffn_norm = norm(kHidden)});
+    model.weights.layers.push_back({.attn_norm = norm(hidden),
+                                    .q = matrix(4 * head_dim, hidden),
+                                    .k = matrix(2 * head_dim, hidden),
+                                    .v = matrix(2 * head_dim, hidden),
+                                    .o = matrix(hidden, 4 * head_dim),
+                                    .q_norm = norm(head_dim),
+                                    .k_norm = norm(head_dim),
+                                    .post_attn_norm = norm(hidden),
+                                    .ffn_norm = norm(hidden),
+                                    .gate = matrix(ffn, hidden),
+                                    .up = matrix(ffn, hidden),
+                                    .down = matrix(hidden, ffn),
+                                    .post_ffn_norm = norm(hidden)});
   }
   if (options.is_embedder) {
-    model.config.dense_hidden = 128;
-    model.config.embedding_dim = kHidden;
-    model.weights.dense2 = matrix(128, kHidden);
-    model.weights.dense3 = matrix(kHidden, 128);
+    model.config.dense_hidden = dense;
+    model.config.embedding_dim = hidden;
+    model.weights.dense2 = matrix(dense, hidden);
+    model.weights.dense3 = matrix(hidden, dense);
   }
   model.owner = tensors;
   return model;

@@ -180,8 +180,7 @@ std::string GgufWriter::bytes() const {
     for (auto size = tensor.shape.rbegin(); size != tensor.shape.rend(); ++size) {
       out += little_endian(static_cast<std::uint64_t>(*size), 8);
     }
-    constexpr std::uint64_t kIds[] = {0, 1, 30, 8, 2};  // In the order of DType.
-    out += little_endian(kIds[static_cast<int>(tensor.type)], 4) + little_endian(data.size(), 8);
+    out += little_endian(engine::dtype_gguf_id(tensor.type), 4) + little_endian(data.size(), 8);
     data += tensor.bytes;
     pad(data);
   }

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstring>
 #include <random>
+#include <string>
 #include <vector>
 
 namespace facet::test {
@@ -31,6 +32,10 @@ class RandomTensor {
     for (std::int64_t block = 0; block < blocks; ++block, to += size.bytes) fill(to, size, random);
   }
 
+  /// The bytes as a file holds them.
+  [[nodiscard]] std::string bytes() const {
+    return {reinterpret_cast<const char*>(bytes_.data()), bytes_.size()};
+  }
   [[nodiscard]] engine::TensorView view() const {
     return {.type = type_, .rows = rows_, .cols = cols_, .data = bytes_.data()};
   }
@@ -52,19 +57,53 @@ class RandomTensor {
     std::int64_t bytes;
   };
 
+  /// Where the halves of a quantised block lie, and the largest factor that they are multiplied by.
+  struct Scales {
+    std::int64_t first = 0;
+    std::int64_t second = -1;
+    float factor = 1.0F;
+  };
+  [[nodiscard]] Scales scales() const {
+    switch (type_) {
+      case engine::DType::q8_0:
+        return {.factor = 128.0F};
+      case engine::DType::q4_0:
+        return {.factor = 8.0F};
+      case engine::DType::q4_1:
+        return {.second = 2, .factor = 16.0F};
+      case engine::DType::q5_0:
+        return {.factor = 16.0F};
+      case engine::DType::q5_1:
+        return {.second = 2, .factor = 32.0F};
+      case engine::DType::iq4_nl:
+        return {.factor = 127.0F};
+      case engine::DType::q4_k:
+        return {.second = 2, .factor = 63.0F * 15.0F};
+      case engine::DType::q5_k:
+        return {.second = 2, .factor = 63.0F * 31.0F};
+      case engine::DType::q6_k:
+        return {.first = 208, .factor = 128.0F * 32.0F};
+      default:
+        return {};
+    }
+  }
+
+  /// Quantised weights stay within [-2, 2]: scales are divided by the largest factor.
   void fill(std::byte* to, const TensorSize& size, std::mt19937& random) {
-    float value = random_floats(1, random)[0];
-    // Quantised weights stay within [-1, 1] too: the scale is divided by the largest integer.
-    if (type_ == engine::DType::q8_0) value /= 128.0F;
-    if (type_ == engine::DType::q4_0) value /= 8.0F;
-    std::uint16_t half = engine::float_to_half(value);
+    const Scales at = scales();
+    const float value = random_floats(1, random)[0] / at.factor;
     if (type_ == engine::DType::f32) {
       std::memcpy(to, &value, sizeof value);
       return;
     }
-    if (type_ == engine::DType::bf16) half = engine::float_to_bf16(value);
-    std::memcpy(to, &half, sizeof half);
-    for (std::int64_t i = 2; i < size.bytes; ++i) to[i] = static_cast<std::byte>(random() & 255U);
+    for (std::int64_t i = 0; i < size.bytes; ++i) to[i] = static_cast<std::byte>(random() & 255U);
+    const auto put = [&](std::int64_t offset, float scale) {
+      const std::uint16_t bits = type_ == engine::DType::bf16 ? engine::float_to_bf16(scale)
+                                                              : engine::float_to_half(scale);
+      std::memcpy(to + offset, &bits, sizeof bits);
+    };
+    put(at.first, value);
+    if (at.second >= 0) put(at.second, random_floats(1, random)[0] / at.factor);
   }
 
   engine::DType type_;

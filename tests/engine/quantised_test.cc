@@ -1,0 +1,128 @@
+// The quantised types against another implementation, and in files that mix them.
+#include "engine/model/quantised.h"
+
+#include "engine/engine.h"
+#include "tests/support/catch.h"
+#include "tests/support/random_tensors.h"
+#include "tests/support/temp_dir.h"
+#include "tests/support/tiny_model.h"
+
+#include <nlohmann/json.hpp>
+
+#include <cstring>
+#include <fstream>
+#include <map>
+#include <string>
+#include <vector>
+
+using namespace facet::engine;
+using facet::test::GgufWriter;
+using facet::test::RandomTensor;
+using facet::test::TempDir;
+using facet::test::TinyModel;
+
+namespace {
+
+std::vector<std::byte> from_hex(const std::string& hex) {
+  std::vector<std::byte> out;
+  for (std::size_t i = 0; i + 2 <= hex.size(); i += 2) {
+    out.push_back(static_cast<std::byte>(std::stoi(hex.substr(i, 2), nullptr, 16)));
+  }
+  return out;
+}
+
+/// What a converter makes of each tensor.
+using TypeOf = DType (*)(const std::string& name);
+
+/// As in Q4_K_M files: values and the way down in Q6_K, the rest in Q4_K.
+DType mixed_k(const std::string& name) {
+  const bool is_fine = name.find("attn_v") != std::string::npos ||
+                       name.find("ffn_down") != std::string::npos || name == "token_embd.weight";
+  return is_fine ? DType::q6_k : DType::q4_k;
+}
+
+/// As in Google's QAT files.
+DType mixed_qat(const std::string& name) {
+  return name == "token_embd.weight" ? DType::f16 : DType::q4_0;
+}
+
+/// Every other type somewhere.
+DType mixed_all(const std::string& name) {
+  if (name.find("attn_q.") != std::string::npos) return DType::q5_k;
+  if (name.find("attn_k.") != std::string::npos) return DType::q4_1;
+  if (name.find("attn_v") != std::string::npos) return DType::q5_0;
+  if (name.find("attn_output") != std::string::npos) return DType::iq4_nl;
+  if (name.find("ffn_up") != std::string::npos) return DType::bf16;
+  return name == "token_embd.weight" ? DType::q8_0 : DType::q5_1;
+}
+
+constexpr TinyModel kWide{.layers = 3, .hidden = 256, .head_dim = 64, .ffn = 512};
+
+/// Logits after a prompt of two windows and a bit, from a file.
+std::vector<float> logits_of(const std::filesystem::path& path) {
+  const auto engine = Engine::load({.model = path, .threads = 1});
+  if (!engine) FAIL(engine.error().message);
+  Sequence sequence = (*engine)->new_sequence();
+  std::vector<TokenId> ids;
+  for (int i = 0; i < 19; ++i) ids.push_back(110 + 13 * i);
+  REQUIRE(sequence.append(ids).has_value());
+  const auto logits = sequence.logits();
+  return {logits.begin(), logits.end()};
+}
+
+}  // namespace
+
+TEST_CASE("every type gives the values of the gguf package", "[engine][quantised]") {
+  std::ifstream file(std::string(FACET_SOURCE_DIR) + "/tests/engine/oracle/gguf_blocks.json");
+  const auto golden = nlohmann::json::parse(file).at("types");
+  for (const DType type : dtypes()) {
+    if (type == DType::f32) continue;
+    INFO(dtype_name(type));
+    const auto& entry = golden.at(std::string(dtype_name(type)));
+    const std::vector<std::byte> blocks = from_hex(entry.at("blocks"));
+    const std::vector<std::byte> values = from_hex(entry.at("values"));
+    REQUIRE(blocks.size() % static_cast<std::size_t>(dtype_block_bytes(type)) == 0);
+    std::vector<float> out(values.size() / sizeof(float));
+    const auto count = static_cast<std::int64_t>(out.size());
+    REQUIRE(dtype_row_bytes(type, count) == static_cast<std::int64_t>(blocks.size()));
+    dequantize(type, blocks.data(), count, out.data());
+    std::vector<float> wanted(out.size());
+    std::memcpy(wanted.data(), values.data(), values.size());
+    CHECK(out == wanted);
+  }
+}
+
+TEST_CASE("types are known by name and by number", "[engine][quantised]") {
+  CHECK(dtypes().size() == 12);
+  for (const DType type : dtypes()) {
+    CHECK(dtype_from_name(dtype_name(type)) == type);
+    CHECK(dtype_from_gguf_id(dtype_gguf_id(type)) == type);
+  }
+  CHECK(dtype_gguf_id(DType::iq4_nl) == 20);
+  CHECK_FALSE(dtype_from_gguf_id(10).has_value());
+  CHECK_FALSE(dtype_from_name("q4_k").has_value());
+  CHECK_FALSE(dtype_row_bytes(DType::q6_k, 640).has_value());
+  CHECK(dtype_row_bytes(DType::q6_k, 768) == 630);
+}
+
+TEST_CASE("a file of mixed types computes what its dequantised weights compute",
+          "[engine][quantised]") {
+  const TypeOf type_of = GENERATE(mixed_k, mixed_qat, mixed_all);
+  const TempDir dir;
+  GgufWriter mixed = facet::test::tiny_gguf(kWide);
+  GgufWriter plain = facet::test::tiny_gguf(kWide);
+  std::mt19937 random(5);
+  for (const auto& [name, weights] : facet::test::tiny_weights(kWide)) {
+    if (weights.shape.size() != 2) continue;
+    const DType type = type_of(name);
+    const RandomTensor tensor(type, weights.shape[0], weights.shape[1], random);
+    std::vector<float> floats(weights.values.size());
+    dequantize(type, tensor.view().data, static_cast<std::int64_t>(floats.size()), floats.data());
+    mixed.tensor(name) = {name, type, weights.shape, tensor.bytes()};
+    plain.tensor(name).bytes = facet::test::encode_values(DType::f32, floats);
+  }
+  facet::test::write_bytes(dir.path() / "mixed.gguf", mixed.bytes());
+  facet::test::write_bytes(dir.path() / "plain.gguf", plain.bytes());
+  // Weights are expanded exactly and summed in one order, so not a bit may differ.
+  CHECK(logits_of(dir.path() / "mixed.gguf") == logits_of(dir.path() / "plain.gguf"));
+}
