@@ -32,10 +32,11 @@ class EngineEmbedder final : public retrieval::Embedder {
   [[nodiscard]] Result<std::vector<float>> embed_query(std::string_view text) const override;
   [[nodiscard]] Result<std::vector<float>> embed_document(std::string_view title,
                                                           std::string_view text) const override;
+  /// The vector of a text as it is, between <bos> and <eos>.
+  [[nodiscard]] Result<std::vector<float>> embed(std::string_view prompt) const;
 
  private:
   explicit EngineEmbedder(std::shared_ptr<const engine::Engine> engine);
-  [[nodiscard]] Result<std::vector<float>> embed(std::string_view prompt) const;
 
   std::shared_ptr<const engine::Engine> engine_;
 };

@@ -89,7 +89,7 @@ Engine::~Engine() = default;
 Result<std::shared_ptr<Engine>> Engine::load(const EngineOptions& options) {
   const char* forced = std::getenv("FACET_CPU");
   FACET_TRY(const Ops* ops, choose_ops(forced == nullptr ? "" : forced));
-  FACET_TRY(auto model, Model::load(options.model));
+  FACET_TRY(auto model, Model::load(options.model, {.with_tokenizer = options.with_tokenizer}));
   FACET_TRY(const RuntimeOptions resolved, resolve(options, model->config()));
   auto parts = std::make_unique<Parts>();
   parts->info = describe(*model, *ops, resolved);

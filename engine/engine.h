@@ -32,7 +32,14 @@ struct EngineOptions {
   int threads = 0;                          ///< 0: one per core.
   std::int64_t context_tokens_max = 0;      ///< 0: what the model states, which is also the most.
   std::int64_t prefill_chunk_tokens = 128;  ///< 1 to 4096; a stop is looked for between chunks.
+  /// False: no tokenizer is read (the files need none), and every row of the embedding is a token,
+  /// the placeholders of multimodal files too. For checks that speak in ids.
+  bool with_tokenizer = true;
 };
+
+/// Called with the logits after one token. (vocabulary); valid during the call. An error ends the
+/// work and is handed on.
+using LogitsSink = std::function<Status(std::span<const float> logits)>;
 
 class Model;          // engine/model/model.h: immutable weights, shared.
 class SequenceState;  // KV cache, tokens and logits of one sequence.
@@ -52,6 +59,12 @@ class Sequence {
   /// appended) when they do not fit the context; cancelled between chunks when a stop is asked for:
   /// the tokens of finished chunks stay appended.
   Status append(std::span<const TokenId> ids, std::stop_token stop = {});
+
+  /// The same, and gives `sink` the logits after each of `ids`, in order. The tokens of finished
+  /// chunks (16 here) stay appended when it ends early.
+  Status append_scored(std::span<const TokenId> ids,
+                       const LogitsSink& sink,
+                       std::stop_token stop = {});
 
   /// Logits over the vocabulary after the last token. (vocabulary); valid until the next change.
   /// After a rewind or a cancelled append the last token is run once more to get them.
@@ -121,6 +134,7 @@ class Engine {
   ~Engine();
 
   [[nodiscard]] const ModelInfo& info() const;
+  /// REQUIRES: loaded with_tokenizer.
   [[nodiscard]] const Tokenizer& tokenizer() const;
 
   /// An empty sequence. REQUIRES: !info().is_embedder.
@@ -134,7 +148,7 @@ class Engine {
   /// token is appended to `sequence` (its KV is there when this returns). Cancel, length and
   /// timeout are finish reasons, not errors. invalid_argument for options out of range or an empty
   /// sequence; invalid_data when the model gives NaN or the constraint leaves no token: what was
-  /// sampled before stays in the sequence.
+  /// sampled before stays in the sequence. REQUIRES: loaded with_tokenizer.
   Result<GenerateResult> generate(Sequence& sequence,
                                   const GenerateRequest& request,
                                   const TextSink& sink = {}) const;

@@ -7,6 +7,12 @@
 #include <utility>
 
 namespace facet::engine {
+namespace {
+
+/// Logits of this many tokens are held at once: 16 MiB with Gemma's vocabulary.
+constexpr std::size_t kScoredChunkTokens = 16;
+
+}  // namespace
 
 SequenceState::SequenceState(std::shared_ptr<const Runtime> runtime)
     : runtime_(std::move(runtime)), cache_(runtime_->config().layers) {}
@@ -20,7 +26,7 @@ void SequenceState::run(std::span<const TokenId> ids, bool last) {
   logits_known_ = last;
 }
 
-Status SequenceState::append(std::span<const TokenId> ids, const std::stop_token& stop) {
+Status SequenceState::check_ids(std::span<const TokenId> ids) const {
   const auto room = static_cast<std::size_t>(runtime_->options().context_tokens_max);
   if (ids.size() > room - tokens_.size()) {
     return Error{Code::limit_exceeded,
@@ -34,6 +40,11 @@ Status SequenceState::append(std::span<const TokenId> ids, const std::stop_token
                        std::to_string(runtime_->config().vocabulary)};
     }
   }
+  return ok();
+}
+
+Status SequenceState::append(std::span<const TokenId> ids, const std::stop_token& stop) {
+  FACET_TRY_STATUS(check_ids(ids));
   const auto chunk = static_cast<std::size_t>(runtime_->options().prefill_chunk_tokens);
   while (!ids.empty()) {
     if (stop.stop_requested()) {
@@ -42,6 +53,32 @@ Status SequenceState::append(std::span<const TokenId> ids, const std::stop_token
     const std::size_t count = std::min(chunk, ids.size());
     run(ids.first(count), count == ids.size());
     ids = ids.subspan(count);
+  }
+  return ok();
+}
+
+Status SequenceState::append_scored(std::span<const TokenId> ids,
+                                    const LogitsSink& sink,
+                                    const std::stop_token& stop) {
+  FACET_TRY_STATUS(check_ids(ids));
+  const auto vocabulary = static_cast<std::size_t>(runtime_->config().vocabulary);
+  std::vector<float> rows;
+  while (!ids.empty()) {
+    if (stop.stop_requested()) {
+      return Error{Code::cancelled, "stopped with " + std::to_string(ids.size()) + " tokens to go"};
+    }
+    const auto chunk = ids.first(std::min(kScoredChunkTokens, ids.size()));
+    rows.resize(chunk.size() * vocabulary);
+    logits_known_ = false;
+    runtime_->forward().append(chunk, cache_, rows);
+    tokens_.insert(tokens_.end(), chunk.begin(), chunk.end());
+    computed_tokens_ += static_cast<std::int64_t>(chunk.size());
+    logits_.assign(rows.end() - static_cast<std::ptrdiff_t>(vocabulary), rows.end());
+    logits_known_ = true;
+    for (std::size_t t = 0; t < chunk.size(); ++t) {
+      FACET_TRY_STATUS(sink(std::span(rows).subspan(t * vocabulary, vocabulary)));
+    }
+    ids = ids.subspan(chunk.size());
   }
   return ok();
 }
@@ -118,6 +155,12 @@ Sequence::~Sequence() = default;
 
 Status Sequence::append(std::span<const TokenId> ids, std::stop_token stop) {
   return state_->append(ids, stop);
+}
+
+Status Sequence::append_scored(std::span<const TokenId> ids,
+                               const LogitsSink& sink,
+                               std::stop_token stop) {
+  return state_->append_scored(ids, sink, stop);
 }
 
 std::span<const float> Sequence::logits() const {

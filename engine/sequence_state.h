@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/result.h"
+#include "engine/engine.h"
 #include "engine/kv/cache.h"
 #include "engine/runtime.h"
 
@@ -23,6 +24,9 @@ class SequenceState {
                                                         const std::filesystem::path& path);
 
   Status append(std::span<const TokenId> ids, const std::stop_token& stop);
+  Status append_scored(std::span<const TokenId> ids,
+                       const LogitsSink& sink,
+                       const std::stop_token& stop);
   /// After a rewind or a cancelled append the logits are unknown; the first call then runs the last
   /// token again (and counts it).
   std::span<const float> logits();
@@ -36,6 +40,8 @@ class SequenceState {
   [[nodiscard]] const KvCache& cache() const { return cache_; }
 
  private:
+  /// That `ids` are tokens and fit the context.
+  [[nodiscard]] Status check_ids(std::span<const TokenId> ids) const;
   /// Runs one chunk; `last` says whether the logits are wanted.
   void run(std::span<const TokenId> ids, bool last);
 

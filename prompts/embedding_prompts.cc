@@ -1,6 +1,7 @@
 #include "prompts/embedding_prompts.h"
 
 #include <array>
+#include <utility>
 
 namespace facet::prompts {
 namespace {
@@ -20,6 +21,22 @@ constexpr std::array<Row, 8> kRows{{
     {EmbeddingTask::clustering, "clustering", "clustering"},
     {EmbeddingTask::sentence_similarity, "sentence_similarity", "sentence similarity"},
     {EmbeddingTask::summarization, "summarization", "summarization"},
+}};
+
+/// Names of the sentence-transformers configuration, beside "query" and "document".
+constexpr std::array<std::pair<std::string_view, EmbeddingTask>, 12> kPublished{{
+    {"query", EmbeddingTask::search},
+    {"Retrieval", EmbeddingTask::search},
+    {"Retrieval-query", EmbeddingTask::search},
+    {"Reranking", EmbeddingTask::search},
+    {"BitextMining", EmbeddingTask::search},
+    {"InstructionRetrieval", EmbeddingTask::code_retrieval},
+    {"Classification", EmbeddingTask::classification},
+    {"MultilabelClassification", EmbeddingTask::classification},
+    {"Clustering", EmbeddingTask::clustering},
+    {"PairClassification", EmbeddingTask::sentence_similarity},
+    {"STS", EmbeddingTask::sentence_similarity},
+    {"Summarization", EmbeddingTask::summarization},
 }};
 
 const Row& row_of(EmbeddingTask task) {
@@ -57,6 +74,24 @@ std::string embedding_query(std::string_view text, EmbeddingTask task) {
 
 std::string embedding_document(std::string_view text, std::string_view title) {
   return "title: " + std::string(title.empty() ? "none" : title) + " | text: " + std::string(text);
+}
+
+Result<std::string> embedding_prompt(std::string_view prompt_name, std::string_view text) {
+  if (prompt_name.empty()) return std::string(text);
+  if (prompt_name == "document" || prompt_name == "Retrieval-document") {
+    return embedding_document(text);
+  }
+  std::string known = "document, Retrieval-document";
+  for (const auto& [name, task] : kPublished) {
+    if (name == prompt_name) return embedding_query(text, task);
+    known += ", " + std::string(name);
+  }
+  for (const Row& row : kRows) {
+    if (row.name == prompt_name) return embedding_query(text, row.task);
+    known += ", " + std::string(row.name);
+  }
+  return Error{Code::invalid_argument,
+               "unknown prompt name \"" + std::string(prompt_name) + "\"; known are " + known};
 }
 
 }  // namespace facet::prompts

@@ -35,4 +35,9 @@ std::string embedding_query(std::string_view text, EmbeddingTask task = Embeddin
 /// What is embedded for a document of an index: "title: none | text: .." without a title.
 std::string embedding_document(std::string_view text, std::string_view title = {});
 
+/// `text` behind the prompt of that name: "query", "document", a task's name (above), or a name of
+/// the sentence-transformers configuration ("Retrieval-query", "STS", "Clustering", ...). Empty:
+/// the text alone. invalid_argument that lists the names otherwise.
+Result<std::string> embedding_prompt(std::string_view prompt_name, std::string_view text);
+
 }  // namespace facet::prompts

@@ -134,6 +134,23 @@ struct TokenizeOptions {
 };
 int run_tokenize(const TokenizeOptions& options, Environment environment);
 
+struct EmbedOptions {
+  std::string model;        ///< An embedder; empty: pocket.
+  std::string prompt_name;  ///< Empty: the text alone.
+  int threads = 0;
+  bool json = false;
+};
+int run_embed(const EmbedOptions& options, Environment environment);
+
+struct DebugLogitsOptions {
+  std::string model;
+  std::string ids;  ///< "2,10,20"
+  std::string out;
+  int threads = 0;
+  bool json = false;
+};
+int run_debug_logits(const DebugLogitsOptions& options, Environment environment);
+
 struct PromptOptions {
   std::string dialect = "functiongemma";
 };

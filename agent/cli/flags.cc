@@ -270,6 +270,34 @@ void add_eval(CLI::App& app, Command& command) {
   bind(calls, command, options, run_eval_calls);
 }
 
+/// What shows the numbers inside a model.
+void add_number_commands(CLI::App& app, Command& command) {
+  auto embed = std::make_shared<EmbedOptions>();
+  CLI::App& embed_app = *app.add_subcommand("embed", "Vectors of the lines of text on stdin");
+  embed_app.add_option("-m,--model", embed->model, "Embedder: a GGUF, a folder or a name (pocket)");
+  embed_app.add_option("--prompt-name",
+                       embed->prompt_name,
+                       "Prompt in front of each text: query, document, Clustering, ... (none)");
+  embed_app.add_option("--threads", embed->threads, "Threads to compute with (one per core)")
+      ->check(CLI::Range(0, 256));
+  add_json(embed_app, embed->json);
+  bind(embed_app, command, embed, run_embed);
+
+  CLI::App& debug = *app.add_subcommand("debug", "Looks inside a model");
+  debug.require_subcommand(1);
+  auto options = std::make_shared<DebugLogitsOptions>();
+  CLI::App& logits = *debug.add_subcommand(
+      "logits", "Write the logits after each of some token ids as a NumPy file");
+  logits.add_option("-m,--model", options->model, "As in facet generate; needs no tokenizer");
+  logits.add_option("--ids", options->ids, "Token ids, as 2,10,20")->required();
+  logits.add_option("-o,--out", options->out, "The .npy file: float32, (ids, vocabulary)")
+      ->required();
+  logits.add_option("--threads", options->threads, "Threads to compute with (one per core)")
+      ->check(CLI::Range(0, 256));
+  add_json(logits, options->json);
+  bind(logits, command, options, run_debug_logits);
+}
+
 void add_text_commands(CLI::App& app, Command& command) {
   auto tokenize = std::make_shared<TokenizeOptions>();
   CLI::App& tokenize_app = *app.add_subcommand("tokenize", "Token ids of the text on stdin");
@@ -361,6 +389,7 @@ int run_command_line(int argc, const char* const* argv, Environment environment)
   add_text_commands(app, command);
   add_generate(app, command);
   add_eval(app, command);
+  add_number_commands(app, command);
   add_machine_commands(app, command);
   try {
     app.parse(argc, argv);

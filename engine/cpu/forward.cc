@@ -280,13 +280,14 @@ void Forward::append(std::span<const TokenId> ids, KvCache& cache, std::span<flo
   for (std::size_t l = 0; l < config_.layers.size(); ++l) layer(l, cache, l, work);
   cache.commit(work.tokens);
   if (logits.empty()) return;
-  FACET_CHECK(logits.size() == static_cast<std::size_t>(config_.vocabulary));
-  const float* last = work.x.data() + (work.tokens - 1) * config_.hidden;
+  const auto rows = static_cast<std::int64_t>(logits.size()) / config_.vocabulary;
+  FACET_CHECK(rows == 1 || rows == work.tokens);
+  const float* last = work.x.data() + (work.tokens - rows) * config_.hidden;
   ops_.rms_norm(
-      last, weights_.output_norm.data(), config_.norm_eps, 1, config_.hidden, work.h.data());
+      last, weights_.output_norm.data(), config_.norm_eps, rows, config_.hidden, work.h.data());
   TensorView head = weights_.embedding;
   head.rows = config_.vocabulary;  // Rows beyond it are placeholders, not tokens.
-  matmul(head, work.h.data(), 1, logits.data(), work);
+  matmul(head, work.h.data(), rows, logits.data(), work);
 }
 
 std::vector<float> Forward::embed(std::span<const TokenId> ids) const {

@@ -33,8 +33,9 @@ class Forward {
   ~Forward();
 
   /// Appends `ids` (at least one) to `cache` as one chunk. When `logits` is not empty it receives
-  /// the logits after the last token. (vocabulary). The bits do not depend on how a text is cut
-  /// into chunks. REQUIRES: ids within the vocabulary, cache made for this config.
+  /// the logits after the last token, (vocabulary), or after each, (ids.size(), vocabulary). The
+  /// bits do not depend on how a text is cut into chunks. REQUIRES: ids within the vocabulary,
+  /// cache made for this config.
   void append(std::span<const TokenId> ids, KvCache& cache, std::span<float> logits) const;
 
   /// The L2-normalised vector of `ids` (at least one). (embedding_dim), or (hidden) where the model

@@ -230,7 +230,7 @@ Result<std::vector<Piece>> read_pieces(const Gguf& gguf) {
 
 }  // namespace
 
-Result<ModelConfig> read_gguf_config(const Gguf& gguf) {
+Result<ModelConfig> read_gguf_config(const Gguf& gguf, bool with_tokenizer) {
   FACET_TRY(const std::string_view architecture, gguf.need_string("general.architecture"));
   ModelConfig config;
   config.architecture = std::string(architecture);
@@ -251,8 +251,12 @@ Result<ModelConfig> read_gguf_config(const Gguf& gguf) {
   config.embedding_scale = std::sqrt(static_cast<float>(config.hidden));
   FACET_TRY_STATUS(refuse_softcaps(keys));
   FACET_TRY_STATUS(read_layers(keys, config));
-  FACET_TRY(const auto* tokens, need_array<std::string_view>(gguf, "tokenizer.ggml.tokens"));
-  config.vocabulary = checked_cast<int>(tokens->size()).value_or(-1);
+  if (with_tokenizer) {
+    FACET_TRY(const auto* tokens, need_array<std::string_view>(gguf, "tokenizer.ggml.tokens"));
+    config.vocabulary = checked_cast<int>(tokens->size()).value_or(-1);
+  } else if (const StoredTensor* rows = gguf.tensors().find("token_embd.weight")) {
+    config.vocabulary = checked_cast<int>(rows->shape.front()).value_or(-1);
+  }
   FACET_TRY_STATUS(read_stop_ids(gguf, config));
   if (config.is_embedder) FACET_TRY_STATUS(read_embedder(keys, config));
   FACET_TRY_STATUS(check_config(config));

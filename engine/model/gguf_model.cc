@@ -8,10 +8,12 @@ namespace facet::engine {
 namespace {
 
 /// Fills everything but the files.
-Status read_parts(std::span<const std::byte> bytes, ModelSource& out) {
+Status read_parts(std::span<const std::byte> bytes, bool with_tokenizer, ModelSource& out) {
   FACET_TRY(const Gguf gguf, Gguf::parse(bytes));
-  FACET_TRY(out.config, read_gguf_config(gguf));
-  FACET_TRY(out.vocabulary, read_gguf_vocabulary(gguf));
+  FACET_TRY(out.config, read_gguf_config(gguf, with_tokenizer));
+  if (with_tokenizer) {
+    FACET_TRY(out.vocabulary, read_gguf_vocabulary(gguf));
+  }
   out.tensors = gguf.tensors();
   if (out.tensors.find("output.weight") == nullptr) return ok();
   return Error{Code::unsupported, "tensor 'output.weight': the head of the family is tied"};
@@ -19,10 +21,10 @@ Status read_parts(std::span<const std::byte> bytes, ModelSource& out) {
 
 }  // namespace
 
-Result<ModelSource> read_gguf_model(const std::filesystem::path& path) {
+Result<ModelSource> read_gguf_model(const std::filesystem::path& path, bool with_tokenizer) {
   FACET_TRY(MappedFile file, MappedFile::open(path));
   ModelSource out;
-  FACET_TRY_STATUS(read_parts(file.bytes(), out));
+  FACET_TRY_STATUS(read_parts(file.bytes(), with_tokenizer, out));
   if (out.config.name.empty()) out.config.name = path.stem().string();
   out.naming = gguf_naming();
   out.files.push_back(std::move(file));

@@ -113,7 +113,7 @@ Result<Vocabulary> read_vocabulary(const std::filesystem::path& folder, bool is_
 
 }  // namespace
 
-Result<ModelSource> read_hf_model(const std::filesystem::path& folder) {
+Result<ModelSource> read_hf_model(const std::filesystem::path& folder, bool with_tokenizer) {
   ModelSource out;
   FACET_TRY(out.config, with_file(folder, "config.json", read_hf_config));
   if (has(folder / "generation_config.json")) {
@@ -121,11 +121,13 @@ Result<ModelSource> read_hf_model(const std::filesystem::path& folder) {
       return apply_generation_config(text, out.config);
     }));
   }
-  FACET_TRY(out.vocabulary, read_vocabulary(folder, out.config.is_embedder));
+  if (with_tokenizer) {
+    FACET_TRY(out.vocabulary, read_vocabulary(folder, out.config.is_embedder));
+  }
   FACET_TRY_STATUS(read_safetensors_folder(folder, out.tensors, out.files));
   if (out.config.is_embedder) FACET_TRY_STATUS(read_dense(folder, out));
   FACET_TRY(out.naming, find_naming(out.tensors));
-  FACET_TRY_STATUS(match_vocabulary(out));
+  if (with_tokenizer) FACET_TRY_STATUS(match_vocabulary(out));
   out.config.name = std::filesystem::absolute(folder).lexically_normal().filename().string();
   return out;
 }

@@ -83,17 +83,23 @@ struct Model::Parts {
   ModelInfo info;
 };
 
-Result<std::shared_ptr<const Model>> Model::load(const std::filesystem::path& path) {
+Result<std::shared_ptr<const Model>> Model::load(const std::filesystem::path& path,
+                                                 const ModelLoadOptions& options) {
+  const bool with_tokenizer = options.with_tokenizer;
   auto loaded = [&]() -> Result<std::unique_ptr<Parts>> {
-    FACET_TRY(ModelSource source, is_folder(path) ? read_hf_model(path) : read_gguf_model(path));
+    FACET_TRY(ModelSource source,
+              is_folder(path) ? read_hf_model(path, with_tokenizer)
+                              : read_gguf_model(path, with_tokenizer));
     auto parts = std::make_unique<Parts>();
     FACET_TRY(parts->weights,
               assemble_weights(
                   source.config, source.tensors, source.naming, source.embedding_may_be_longer));
     parts->info = describe(source);
-    FACET_TRY(parts->tokenizer, Tokenizer::create(std::move(source.vocabulary)));
     parts->config = std::move(source.config);
-    complete_stop_ids(*parts->tokenizer, parts->config);
+    if (with_tokenizer) {
+      FACET_TRY(parts->tokenizer, Tokenizer::create(std::move(source.vocabulary)));
+      complete_stop_ids(*parts->tokenizer, parts->config);
+    }
     parts->files = std::move(source.files);
     return parts;
   }();
@@ -130,6 +136,7 @@ const TensorView& Model::dense3() const {
 }
 
 const Tokenizer& Model::tokenizer() const {
+  FACET_CHECK(parts_->tokenizer != nullptr);
   return *parts_->tokenizer;
 }
 

@@ -43,6 +43,11 @@ struct ModelWeights {
   TensorView dense3;  ///< (embedding_dim, dense_hidden); empty when there is none
 };
 
+struct ModelLoadOptions {
+  /// False: see EngineOptions::with_tokenizer.
+  bool with_tokenizer = true;
+};
+
 /// Immutable after load and shared; all methods may be called from several threads at once. Matrix
 /// weights stay memory-mapped; the Model keeps the mapping alive for every view it hands out.
 class Model {
@@ -51,7 +56,8 @@ class Model {
   /// Every tensor's name and shape is checked against the config. not_found for a missing file or
   /// tensor file, unsupported for another architecture or tensor type, invalid_data for anything
   /// broken; the message names file, tensor and value.
-  static Result<std::shared_ptr<const Model>> load(const std::filesystem::path& path);
+  static Result<std::shared_ptr<const Model>> load(const std::filesystem::path& path,
+                                                   const ModelLoadOptions& options = {});
 
   Model(const Model&) = delete;
   Model& operator=(const Model&) = delete;
@@ -64,6 +70,7 @@ class Model {
   [[nodiscard]] std::span<const float> output_norm() const;
   [[nodiscard]] const TensorView& dense2() const;
   [[nodiscard]] const TensorView& dense3() const;
+  /// REQUIRES: loaded with_tokenizer.
   [[nodiscard]] const Tokenizer& tokenizer() const;
   /// What the files say; cpu_path and the kv_ fields are left empty.
   [[nodiscard]] const ModelInfo& info() const;

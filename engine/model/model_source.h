@@ -24,8 +24,9 @@ struct ModelSource {
   bool embedding_may_be_longer = false;
 };
 
-Result<ModelSource> read_gguf_model(const std::filesystem::path& path);
-Result<ModelSource> read_hf_model(const std::filesystem::path& folder);
+/// Without the tokenizer the vocabulary stays empty, and every row of the embedding is a token.
+Result<ModelSource> read_gguf_model(const std::filesystem::path& path, bool with_tokenizer);
+Result<ModelSource> read_hf_model(const std::filesystem::path& folder, bool with_tokenizer);
 
 /// Only the vocabularies of the same.
 Result<Vocabulary> read_gguf_vocabulary_file(const std::filesystem::path& path);

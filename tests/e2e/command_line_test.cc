@@ -19,6 +19,8 @@ TEST_CASE("help lists the commands and the exit codes", "[e2e]") {
                               "tokenize",
                               "prompt",
                               "generate",
+                              "embed",
+                              "debug",
                               "models",
                               "doctor"}) {
     CHECK_THAT(help.out, Catch::Contains(command));

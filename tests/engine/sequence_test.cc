@@ -109,6 +109,39 @@ TEST_CASE("rewinding is as if the rest had never been there", "[engine][unit]") 
   }
 }
 
+TEST_CASE("append_scored gives the logits of every position", "[engine][unit]") {
+  const auto runtime = make_runtime();
+  std::mt19937 random(36);
+  const std::vector<TokenId> ids = random_ids(37, random);  // Two chunks of 16 and a part.
+  Sequence sequence = make_sequence(runtime);
+  REQUIRE(sequence.append(std::span(ids).first(3)).has_value());
+  std::size_t seen = 3;
+  const auto status = sequence.append_scored(
+      std::span(ids).subspan(3), [&](std::span<const float> logits) -> Status {
+        ++seen;
+        INFO("after " << seen);
+        CHECK(equal(logits, fresh_logits(runtime, std::span(ids).first(seen))));
+        return ok();
+      });
+  REQUIRE(status.has_value());
+  CHECK(seen == ids.size());
+  CHECK(sequence.computed_tokens() == 37);
+  CHECK(equal(sequence.logits(), fresh_logits(runtime, ids)));
+  CHECK(sequence.computed_tokens() == 37);
+
+  // An error of the sink ends it behind the chunk it was in.
+  int rows = 0;
+  const auto refused = sequence.append_scored(random_ids(40, random), [&](auto) -> Status {
+    if (++rows == 18) return Error{Code::unavailable, "full"};
+    return ok();
+  });
+  REQUIRE_FALSE(refused.has_value());
+  CHECK(refused.error().message == "full");
+  CHECK(sequence.tokens().size() == 37 + 32);
+  CHECK_FALSE(
+      sequence.append_scored(std::vector<TokenId>{70}, [](auto) { return ok(); }).has_value());
+}
+
 TEST_CASE("small rewinds compute nothing again", "[engine][unit]") {
   const auto runtime = make_runtime();
   std::mt19937 random(34);

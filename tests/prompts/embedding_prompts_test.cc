@@ -28,6 +28,22 @@ TEST_CASE("Embedding tasks have names", "[prompts][unit]") {
   CHECK(unknown.error().message.find("poetry") != std::string::npos);
 }
 
+TEST_CASE("Embedding prompts are found by the names that sentence-transformers gives them",
+          "[prompts][unit]") {
+  CHECK(*embedding_prompt("", "x") == "x");
+  CHECK(*embedding_prompt("query", "x") == "task: search result | query: x");
+  CHECK(*embedding_prompt("document", "x") == "title: none | text: x");
+  CHECK(*embedding_prompt("Retrieval-document", "x") == "title: none | text: x");
+  CHECK(*embedding_prompt("STS", "x") == "task: sentence similarity | query: x");
+  CHECK(*embedding_prompt("InstructionRetrieval", "x") == "task: code retrieval | query: x");
+  CHECK(*embedding_prompt("Summarization", "x") == "task: summarization | query: x");
+  CHECK(*embedding_prompt("fact_checking", "x") == "task: fact checking | query: x");
+  const auto unknown = embedding_prompt("Query", "x");
+  REQUIRE_FALSE(unknown);
+  CHECK(unknown.error().code == Code::invalid_argument);
+  CHECK(unknown.error().message.find("Retrieval-query") != std::string::npos);
+}
+
 TEST_CASE("Embedding prompts equal the reference fixtures", "[prompts][unit]") {
   const char* set = std::getenv("FACET_REFERENCE");
   const std::filesystem::path folder =
