@@ -4,6 +4,7 @@
 #include "engine/vision/image.h"
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 
 namespace facet::engine {
@@ -19,8 +20,8 @@ Result<StoredImage> decode_jpeg(std::span<const std::byte> bytes, const ImageLim
 Result<StoredImage> decode_png(std::span<const std::byte> bytes, const ImageLimits& limits);
 Result<StoredImage> decode_webp(std::span<const std::byte> bytes, const ImageLimits& limits);
 
-/// An image of that size, its pixels zero. invalid_data for a side of 0, limit_exceeded when it has
-/// more than pixels_max pixels: before any memory is taken.
-Result<Image> make_image(std::uint64_t width, std::uint64_t height, const ImageLimits& limits);
+/// An image of that size, its pixels zero. invalid_data for a side of 0, limit_exceeded beyond
+/// side_max or pixels_max: before any memory is taken. REQUIRES: side_max < 2^31.
+Result<Image> make_image(std::uint32_t width, std::uint32_t height, const ImageLimits& limits);
 
 }  // namespace facet::engine

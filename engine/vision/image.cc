@@ -1,12 +1,10 @@
 #include "engine/vision/image.h"
 
-#include "base/checked.h"
 #include "base/mapped_file.h"
 #include "engine/vision/codecs.h"
 #include "engine/vision/exif.h"
 
 #include <algorithm>
-#include <limits>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -46,18 +44,22 @@ Result<StoredImage> decode_stored(std::span<const std::byte> bytes, const ImageL
 
 }  // namespace
 
-Result<Image> make_image(std::uint64_t width, std::uint64_t height, const ImageLimits& limits) {
+Result<Image> make_image(std::uint32_t width, std::uint32_t height, const ImageLimits& limits) {
   const std::string size = std::to_string(width) + " x " + std::to_string(height);
   if (width == 0 || height == 0) return Error{Code::invalid_data, "the image is " + size};
-  const auto pixels = checked_mul(width, height);
-  if (!pixels || *pixels > static_cast<std::uint64_t>(limits.pixels_max) ||
-      width > std::numeric_limits<int>::max() || height > std::numeric_limits<int>::max()) {
+  const auto side_max = static_cast<std::uint64_t>(limits.side_max);
+  if (width > side_max || height > side_max) {
+    return Error{Code::limit_exceeded,
+                 "the image is " + size + ", the limit is " + std::to_string(side_max) + " a side"};
+  }
+  const std::uint64_t pixels = std::uint64_t{width} * height;
+  if (pixels > static_cast<std::uint64_t>(limits.pixels_max)) {
     return Error{
         Code::limit_exceeded,
         "the image is " + size + ", the limit is " + std::to_string(limits.pixels_max) + " pixels"};
   }
   Image out{.width = static_cast<int>(width), .height = static_cast<int>(height)};
-  out.rgb.resize(static_cast<std::size_t>(*pixels * 3));
+  out.rgb.resize(static_cast<std::size_t>(pixels * 3));
   return out;
 }
 

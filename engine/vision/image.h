@@ -28,7 +28,8 @@ struct Image {
 struct ImageLimits {
   std::int64_t bytes_max = std::int64_t{64} << 20;   ///< Of the file.
   std::int64_t pixels_max = std::int64_t{64} << 20;  ///< Width times height.
-  int scans_max = 100;  ///< Of a progressive JPEG: each scan passes over the whole image.
+  std::int64_t side_max = 65535;  ///< Width and height, each: all that a JPEG can say.
+  int scans_max = 100;            ///< Of a progressive JPEG: each scan passes over the whole image.
 };
 
 /// The image in the bytes of a file. What follows the end of the image is ignored.

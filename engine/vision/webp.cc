@@ -57,8 +57,8 @@ Result<StoredImage> decode_webp(std::span<const std::byte> bytes, const ImageLim
   if (config.input.has_animation != 0) {
     return Error{Code::unsupported, "WebP: animations are not read"};
   }
-  auto image = make_image(static_cast<std::uint64_t>(config.input.width),
-                          static_cast<std::uint64_t>(config.input.height),
+  auto image = make_image(static_cast<std::uint32_t>(config.input.width),
+                          static_cast<std::uint32_t>(config.input.height),
                           limits);
   if (!image) return image.error().with_context("WebP");
   config.output.colorspace = MODE_RGB;

@@ -172,6 +172,9 @@ TEST_CASE("sizes of nothing and sizes beyond the limit are refused before memory
                 "PNG: the image is 65535 x 65535, the limit is 67108864 pixels");
   check_refused(
       png_of_size(png, "\x7F\xFF\xFF\xFF\x7F\xFF\xFF\xFF"), Code::limit_exceeded, "PNG: ");
+  check_refused(png_of_size(png, "\0\1\0\0\0\0\0\1"s),
+                Code::limit_exceeded,
+                "PNG: the image is 65536 x 1, the limit is 65535 a side");
   check_refused(golden_file("webp"),
                 Code::limit_exceeded,
                 "WebP: the image is 13 x 9, the limit is 116 pixels",
