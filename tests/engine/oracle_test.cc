@@ -5,15 +5,17 @@
 #include "engine/cpu/instruction_sets.h"
 #include "engine/reference/forward.h"
 #include "tests/support/catch.h"
+#include "tests/support/formula_weights.h"
 
 #include <nlohmann/json.hpp>
 
 #include <cmath>
-#include <deque>
 #include <fstream>
 
 namespace facet::engine {
 namespace {
+
+using test::FormulaWeights;
 
 constexpr int kHidden = 128;
 constexpr int kVocabulary = 96;
@@ -22,53 +24,22 @@ constexpr int kKvHeads = 2;
 constexpr int kHeadDim = 32;
 constexpr int kFfn = 160;
 
-/// Numbered streams of weights; owns the memory behind the views it makes.
-class FormulaWeights {
- public:
-  TensorView matrix(std::uint32_t number, std::int64_t rows, std::int64_t cols) {
-    memory_.push_back(stream(number, rows * cols));
-    return {.type = DType::f32,
-            .rows = rows,
-            .cols = cols,
-            .data = reinterpret_cast<const std::byte*>(memory_.back().data())};
-  }
-
-  static std::vector<float> norm(std::uint32_t number, std::int64_t dim) {
-    std::vector<float> out = stream(number, dim);
-    for (float& value : out) value += 1.0F;
-    return out;
-  }
-
-  LayerWeights layer(std::uint32_t index) {
-    const std::uint32_t n = 2 + 13 * index;
-    return {.attn_norm = norm(n, kHidden),
-            .q = matrix(n + 1, kHeads * kHeadDim, kHidden),
-            .k = matrix(n + 2, kKvHeads * kHeadDim, kHidden),
-            .v = matrix(n + 3, kKvHeads * kHeadDim, kHidden),
-            .o = matrix(n + 4, kHidden, kHeads * kHeadDim),
-            .q_norm = norm(n + 5, kHeadDim),
-            .k_norm = norm(n + 6, kHeadDim),
-            .post_attn_norm = norm(n + 7, kHidden),
-            .ffn_norm = norm(n + 8, kHidden),
-            .gate = matrix(n + 9, kFfn, kHidden),
-            .up = matrix(n + 10, kFfn, kHidden),
-            .down = matrix(n + 11, kHidden, kFfn),
-            .post_ffn_norm = norm(n + 12, kHidden)};
-  }
-
- private:
-  static std::vector<float> stream(std::uint32_t number, std::int64_t count) {
-    std::uint32_t state = 2654435761U * number + 12345U;
-    std::vector<float> out(static_cast<std::size_t>(count));
-    for (float& value : out) {
-      state = 1664525U * state + 1013904223U;
-      value = (static_cast<float>(state >> 8U) * 0x1p-23F - 1.0F) * 0.25F;
-    }
-    return out;
-  }
-
-  std::deque<std::vector<float>> memory_;
-};
+LayerWeights make_layer(FormulaWeights& memory, std::uint32_t index) {
+  const std::uint32_t n = 2 + 13 * index;
+  return {.attn_norm = FormulaWeights::norm(n, kHidden),
+          .q = memory.matrix(n + 1, kHeads * kHeadDim, kHidden),
+          .k = memory.matrix(n + 2, kKvHeads * kHeadDim, kHidden),
+          .v = memory.matrix(n + 3, kKvHeads * kHeadDim, kHidden),
+          .o = memory.matrix(n + 4, kHidden, kHeads * kHeadDim),
+          .q_norm = FormulaWeights::norm(n + 5, kHeadDim),
+          .k_norm = FormulaWeights::norm(n + 6, kHeadDim),
+          .post_attn_norm = FormulaWeights::norm(n + 7, kHidden),
+          .ffn_norm = FormulaWeights::norm(n + 8, kHidden),
+          .gate = memory.matrix(n + 9, kFfn, kHidden),
+          .up = memory.matrix(n + 10, kFfn, kHidden),
+          .down = memory.matrix(n + 11, kHidden, kFfn),
+          .post_ffn_norm = FormulaWeights::norm(n + 12, kHidden)};
+}
 
 struct FormulaModel {
   FormulaWeights memory;
@@ -97,7 +68,7 @@ FormulaModel make_model(const std::vector<bool>& globals, int window, bool is_em
                                    .rope_theta = global ? 1e6 : 1e4,
                                    .rope_divisor = global && !is_embedder ? 8.0 : 1.0,
                                    .attention_scale = 1.0F / std::sqrt(24.0F)});
-    model.weights.layers.push_back(model.memory.layer(l));
+    model.weights.layers.push_back(make_layer(model.memory, l));
   }
   return model;
 }

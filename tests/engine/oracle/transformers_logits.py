@@ -86,6 +86,7 @@ def embedder():
     return {"ids": ids, "vector": vector.tolist()}
 
 
-torch.set_num_threads(1)
-print(json.dumps({"transformers": transformers.__version__, "generator": generator(),
-                  "embedder": embedder()}))
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    print(json.dumps({"transformers": transformers.__version__, "generator": generator(),
+                      "embedder": embedder()}))
