@@ -45,6 +45,7 @@ void parallel(ThreadPool& pool,
 struct Forward::Workspace {
   std::int64_t tokens = 0;
   std::int64_t first = 0;   // Position of the first token.
+  bool is_image = false;    // Tokens attend to each other in both directions.
   std::vector<float> x;     // (tokens, hidden): the residual stream
   std::vector<float> h;     // (tokens, hidden): normed input and output of a block
   std::vector<float> q;     // (tokens, heads, head_dim)
@@ -197,8 +198,8 @@ void Forward::attend(std::size_t index,
   const LayerSpec& spec = config_.layers[index];
   const std::int64_t group = spec.heads / spec.kv_heads;
   const std::int64_t last = work.first + work.tokens;
-  const std::int64_t keys_max =
-      spec.window == 0 ? last : std::min<std::int64_t>(last, std::int64_t{2} * spec.window);
+  const std::int64_t ahead = work.is_image ? work.tokens : spec.window;
+  const std::int64_t keys_max = spec.window == 0 ? last : std::min(last, spec.window + ahead);
   const KvPages pages = cache.pages(cache_layer);
   // One item is one kv head of one token: its query heads read the same keys from cache.
   const auto body = [&](std::int64_t begin, std::int64_t end, int worker) {
@@ -222,6 +223,7 @@ void Forward::attend(std::size_t index,
       if (!spec.causal) {
         args.end = spec.window == 0 ? last : std::min<std::int64_t>(last, position + spec.window);
       }
+      if (work.is_image) args.end = last;
       ops_.attention(args);
     }
   };
@@ -274,8 +276,31 @@ void Forward::append(std::span<const TokenId> ids, KvCache& cache, std::span<flo
   FACET_CHECK(!ids.empty() && cache.layers() == config_.layers.size());
   Lease lease(*this);
   Workspace& work = *lease;
+  work.is_image = false;
   work.first = cache.size();
   embed_tokens(ids, work);
+  run(cache, logits, work);
+}
+
+void Forward::append_image(std::span<const float> rows,
+                           KvCache& cache,
+                           std::span<float> logits) const {
+  const auto hidden = static_cast<std::size_t>(config_.hidden);
+  FACET_CHECK(!rows.empty() && rows.size() % hidden == 0);
+  FACET_CHECK(cache.layers() == config_.layers.size());
+  Lease lease(*this);
+  Workspace& work = *lease;
+  work.is_image = true;
+  work.first = cache.size();
+  work.tokens = static_cast<std::int64_t>(rows.size() / hidden);
+  work.angles.clear();
+  grow(work.x, work.tokens * config_.hidden);
+  grow(work.h, work.tokens * config_.hidden);
+  std::copy(rows.begin(), rows.end(), work.x.begin());
+  run(cache, logits, work);
+}
+
+void Forward::run(KvCache& cache, std::span<float> logits, Workspace& work) const {
   cache.reserve(work.tokens);
   for (std::size_t l = 0; l < config_.layers.size(); ++l) layer(l, cache, l, work);
   cache.commit(work.tokens);
@@ -294,6 +319,7 @@ std::vector<float> Forward::embed(std::span<const TokenId> ids) const {
   FACET_CHECK(!ids.empty() && config_.is_embedder);
   Lease lease(*this);
   Workspace& work = *lease;
+  work.is_image = false;
   work.first = 0;
   embed_tokens(ids, work);
   for (std::size_t l = 0; l < config_.layers.size(); ++l) {

@@ -38,6 +38,10 @@ class Forward {
   /// cache made for this config.
   void append(std::span<const TokenId> ids, KvCache& cache, std::span<float> logits) const;
 
+  /// The same for one whole image: `rows` (tokens, hidden) take the place of embeddings, unscaled,
+  /// and attend to each other in both directions, in sliding layers as far back as the window.
+  void append_image(std::span<const float> rows, KvCache& cache, std::span<float> logits) const;
+
   /// The L2-normalised vector of `ids` (at least one). (embedding_dim), or (hidden) where the model
   /// has no dense layers. REQUIRES: config().is_embedder, ids within the vocabulary.
   [[nodiscard]] std::vector<float> embed(std::span<const TokenId> ids) const;
@@ -47,6 +51,7 @@ class Forward {
   class Lease;
 
   void embed_tokens(std::span<const TokenId> ids, Workspace& work) const;
+  void run(KvCache& cache, std::span<float> logits, Workspace& work) const;
   void layer(std::size_t index, KvCache& cache, std::size_t cache_layer, Workspace& work) const;
   void project_and_store(std::size_t index,
                          KvCache& cache,

@@ -72,12 +72,28 @@ void finish_heads(Matrix& x, std::span<const float> w, double eps, const LayerSp
   }
 }
 
-bool admits(const LayerSpec& spec, std::int64_t query, std::int64_t key) {
-  if (spec.causal && key > query) return false;
+bool in_one_image(std::span<const ImageSpan> images, std::int64_t query, std::int64_t key) {
+  for (const ImageSpan& span : images) {
+    const auto holds = [&](std::int64_t at) { return at >= span.first && at < span.end(); };
+    if (holds(query) && holds(key)) return true;
+  }
+  return false;
+}
+
+bool admits(const LayerSpec& spec,
+            std::span<const ImageSpan> images,
+            std::int64_t query,
+            std::int64_t key) {
+  // An image sees all of itself ahead; behind, the window holds for it too.
+  if (spec.causal && key > query) return in_one_image(images, query, key);
   return spec.window == 0 || std::abs(query - key) < spec.window;
 }
 
-Matrix attention(const Matrix& q, const Matrix& k, const Matrix& v, const LayerSpec& spec) {
+Matrix attention(const Matrix& q,
+                 const Matrix& k,
+                 const Matrix& v,
+                 const LayerSpec& spec,
+                 std::span<const ImageSpan> images) {
   const auto dim = static_cast<std::size_t>(spec.head_dim);
   const auto group = static_cast<std::size_t>(spec.heads / spec.kv_heads);
   Matrix out(q.size(), Vector(q.front().size(), 0.0));
@@ -87,7 +103,8 @@ Matrix attention(const Matrix& q, const Matrix& k, const Matrix& v, const LayerS
       Vector weights(q.size(), 0.0);
       double total = 0.0;
       for (std::size_t j = 0; j < q.size(); ++j) {
-        if (!admits(spec, static_cast<std::int64_t>(t), static_cast<std::int64_t>(j))) continue;
+        const auto query = static_cast<std::int64_t>(t);
+        if (!admits(spec, images, query, static_cast<std::int64_t>(j))) continue;
         double dot = 0.0;
         for (std::size_t i = 0; i < dim; ++i) dot += q[t][h * dim + i] * k[j][kv_at + i];
         // Scores of normed heads are small: no maximum needs to be taken out in double.
@@ -109,16 +126,32 @@ double gelu_tanh(double x) {
   return 0.5 * x * (1.0 + std::tanh(u));
 }
 
+/// Scaled embeddings of words, and the rows of images as they are.
+Matrix embedded(const ModelConfig& config,
+                const ModelWeights& weights,
+                std::span<const TokenId> ids,
+                std::span<const ImageSpan> images) {
+  Matrix x;
+  for (const TokenId id : ids) {
+    x.push_back(dequantized(weights.embedding, std::max<TokenId>(id, 0)));
+    for (double& value : x.back()) value *= static_cast<double>(config.embedding_scale);
+  }
+  for (const ImageSpan& span : images) {
+    auto value = span.image->values.begin();
+    for (std::int64_t t = span.first; t < span.end(); ++t) {
+      for (double& to : x[static_cast<std::size_t>(t)]) to = static_cast<double>(*value++);
+    }
+  }
+  return x;
+}
+
 /// The residual stream after all layers and the output norm.
 Matrix hidden_states(const ModelConfig& config,
                      const ModelWeights& weights,
-                     std::span<const TokenId> ids) {
+                     std::span<const TokenId> ids,
+                     std::span<const ImageSpan> images) {
   const double eps = config.norm_eps;
-  Matrix x;
-  for (const TokenId id : ids) {
-    x.push_back(dequantized(weights.embedding, id));
-    for (double& value : x.back()) value *= static_cast<double>(config.embedding_scale);
-  }
+  Matrix x = embedded(config, weights, ids, images);
   for (std::size_t l = 0; l < config.layers.size(); ++l) {
     const LayerSpec& spec = config.layers[l];
     const LayerWeights& layer = weights.layers[l];
@@ -127,7 +160,7 @@ Matrix hidden_states(const ModelConfig& config,
     Matrix k = linear(layer.k, h);
     finish_heads(q, layer.q_norm, eps, spec);
     finish_heads(k, layer.k_norm, eps, spec);
-    const Matrix attended = attention(q, k, linear(layer.v, h), spec);
+    const Matrix attended = attention(q, k, linear(layer.v, h), spec, images);
     add(x, normed(linear(layer.o, attended), layer.post_attn_norm, eps));
 
     const Matrix f = normed(x, layer.ffn_norm, eps);
@@ -147,11 +180,12 @@ Matrix hidden_states(const ModelConfig& config,
 
 std::vector<double> reference_logits(const ModelConfig& config,
                                      const ModelWeights& weights,
-                                     std::span<const TokenId> ids) {
+                                     std::span<const TokenId> ids,
+                                     std::span<const ImageSpan> images) {
   TensorView head = weights.embedding;
   head.rows = config.vocabulary;
   std::vector<double> out;
-  for (const Vector& row : linear(head, hidden_states(config, weights, ids))) {
+  for (const Vector& row : linear(head, hidden_states(config, weights, ids, images))) {
     out.insert(out.end(), row.begin(), row.end());
   }
   return out;
@@ -160,7 +194,7 @@ std::vector<double> reference_logits(const ModelConfig& config,
 std::vector<double> reference_embedding(const ModelConfig& config,
                                         const ModelWeights& weights,
                                         std::span<const TokenId> ids) {
-  const Matrix states = hidden_states(config, weights, ids);
+  const Matrix states = hidden_states(config, weights, ids, {});
   Matrix pooled(1, Vector(states.front().size(), 0.0));
   for (const Vector& state : states) {
     for (std::size_t i = 0; i < state.size(); ++i) {

@@ -5,6 +5,7 @@
 
 #include "engine/model/config.h"
 #include "engine/model/model.h"
+#include "engine/vision/soft_tokens.h"
 
 #include <span>
 #include <vector>
@@ -12,9 +13,11 @@
 namespace facet::engine {
 
 /// Logits after every token. (tokens, vocabulary). Time grows with tokens^2; for small models.
+/// `images` lie where find_images says.
 std::vector<double> reference_logits(const ModelConfig& config,
                                      const ModelWeights& weights,
-                                     std::span<const TokenId> ids);
+                                     std::span<const TokenId> ids,
+                                     std::span<const ImageSpan> images = {});
 
 /// The L2-normalised vector of a text. (embedding_dim)
 std::vector<double> reference_embedding(const ModelConfig& config,

@@ -5,7 +5,7 @@
 #include "engine/cpu/instruction_sets.h"
 #include "engine/reference/forward.h"
 #include "tests/support/catch.h"
-#include "tests/support/formula_weights.h"
+#include "tests/support/formula_text.h"
 
 #include <nlohmann/json.hpp>
 
@@ -15,63 +15,9 @@
 namespace facet::engine {
 namespace {
 
-using test::FormulaWeights;
+using test::FormulaModel;
 
-constexpr int kHidden = 128;
 constexpr int kVocabulary = 96;
-constexpr int kHeads = 4;
-constexpr int kKvHeads = 2;
-constexpr int kHeadDim = 32;
-constexpr int kFfn = 160;
-
-LayerWeights make_layer(FormulaWeights& memory, std::uint32_t index) {
-  const std::uint32_t n = 2 + 13 * index;
-  return {.attn_norm = FormulaWeights::norm(n, kHidden),
-          .q = memory.matrix(n + 1, kHeads * kHeadDim, kHidden),
-          .k = memory.matrix(n + 2, kKvHeads * kHeadDim, kHidden),
-          .v = memory.matrix(n + 3, kKvHeads * kHeadDim, kHidden),
-          .o = memory.matrix(n + 4, kHidden, kHeads * kHeadDim),
-          .q_norm = FormulaWeights::norm(n + 5, kHeadDim),
-          .k_norm = FormulaWeights::norm(n + 6, kHeadDim),
-          .post_attn_norm = FormulaWeights::norm(n + 7, kHidden),
-          .ffn_norm = FormulaWeights::norm(n + 8, kHidden),
-          .gate = memory.matrix(n + 9, kFfn, kHidden),
-          .up = memory.matrix(n + 10, kFfn, kHidden),
-          .down = memory.matrix(n + 11, kHidden, kFfn),
-          .post_ffn_norm = FormulaWeights::norm(n + 12, kHidden)};
-}
-
-struct FormulaModel {
-  FormulaWeights memory;
-  ModelConfig config;
-  ModelWeights weights;
-};
-
-/// Layers are global where `globals` says so; the others slide over `window`.
-FormulaModel make_model(const std::vector<bool>& globals, int window, bool is_embedder) {
-  FormulaModel model;
-  model.config = {.hidden = kHidden,
-                  .vocabulary = kVocabulary,
-                  .embedding_scale = std::sqrt(128.0F),
-                  .context_tokens_max = 256,
-                  .is_embedder = is_embedder};
-  model.weights.embedding = model.memory.matrix(0, kVocabulary, kHidden);
-  model.weights.output_norm = FormulaWeights::norm(1, kHidden);
-  for (std::uint32_t l = 0; l < globals.size(); ++l) {
-    const bool global = globals[l];
-    model.config.layers.push_back({.heads = kHeads,
-                                   .kv_heads = kKvHeads,
-                                   .head_dim = kHeadDim,
-                                   .ffn = kFfn,
-                                   .window = global ? 0 : window,
-                                   .causal = !is_embedder,
-                                   .rope_theta = global ? 1e6 : 1e4,
-                                   .rope_divisor = global && !is_embedder ? 8.0 : 1.0,
-                                   .attention_scale = 1.0F / std::sqrt(24.0F)});
-    model.weights.layers.push_back(make_layer(model.memory, l));
-  }
-  return model;
-}
 
 nlohmann::json golden() {
   const std::string root = FACET_SOURCE_DIR;
@@ -83,7 +29,8 @@ nlohmann::json golden() {
 }  // namespace
 
 TEST_CASE("a generator computes the logits of transformers", "[engine][unit]") {
-  const FormulaModel model = make_model({false, false, false, false, false, true, false}, 8, false);
+  const FormulaModel model =
+      test::make_formula_model({false, false, false, false, false, true, false}, 8, false);
   const nlohmann::json expected = golden().at("generator");
   const auto ids = expected.at("ids").get<std::vector<TokenId>>();
   for (const Ops* ops : usable_ops()) {
@@ -107,8 +54,8 @@ TEST_CASE("a generator computes the logits of transformers", "[engine][unit]") {
 
 TEST_CASE("an embedder computes the vector of transformers", "[engine][unit]") {
   // A stated window of 8 admits keys up to 4 away: |i - j| < 5.
-  FormulaModel model = make_model({false, true, false}, 5, true);
-  model.weights.dense2 = model.memory.matrix(2 + 13 * 3, 256, kHidden);
+  FormulaModel model = test::make_formula_model({false, true, false}, 5, true);
+  model.weights.dense2 = model.memory.matrix(2 + 13 * 3, 256, 128);
   model.weights.dense3 = model.memory.matrix(3 + 13 * 3, 64, 256);
   model.config.dense_hidden = 256;
   model.config.embedding_dim = 64;
@@ -128,7 +75,8 @@ TEST_CASE("an embedder computes the vector of transformers", "[engine][unit]") {
 }
 
 TEST_CASE("the scalar reference computes the logits of transformers", "[engine][unit]") {
-  const FormulaModel model = make_model({false, false, false, false, false, true, false}, 8, false);
+  const FormulaModel model =
+      test::make_formula_model({false, false, false, false, false, true, false}, 8, false);
   const nlohmann::json expected = golden().at("generator");
   const auto ids = expected.at("ids").get<std::vector<TokenId>>();
   const std::vector<double> logits = reference_logits(model.config, model.weights, ids);
