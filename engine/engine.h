@@ -42,6 +42,8 @@ struct EngineOptions {
 using LogitsSink = std::function<Status(std::span<const float> logits)>;
 
 class Model;          // engine/model/model.h: immutable weights, shared.
+struct Image;         // engine/vision/image.h: 8-bit RGB.
+struct SoftTokens;    // engine/vision/soft_tokens.h: an image as the text model takes it.
 class SequenceState;  // KV cache, tokens and logits of one sequence.
 
 /// One context: the tokens so far with their KV. A value with one owner; move-only; copies are made
@@ -66,6 +68,13 @@ class Sequence {
                        const LogitsSink& sink,
                        std::stop_token stop = {});
 
+  /// The same with images: where `ids` hold the ids of the next of `images` (SoftTokens::ids), that
+  /// image goes, as one chunk whose tokens see each other in both directions. invalid_argument, and
+  /// nothing appended, when ids and images do not match.
+  Status append(std::span<const TokenId> ids,
+                std::span<const std::shared_ptr<const SoftTokens>> images,
+                std::stop_token stop = {});
+
   /// Logits over the vocabulary after the last token. (vocabulary); valid until the next change.
   /// After a rewind or a cancelled append the last token is run once more to get them.
   /// REQUIRES: !tokens().empty().
@@ -79,13 +88,15 @@ class Sequence {
   /// furthest point is free, as is any distance in a model without sliding layers. Further back,
   /// the windows are gone, and since their contents depend through the layers on ever earlier
   /// tokens, all `tokens` are run again (and counted): keep a fork() where you mean to come back.
-  /// invalid_argument when `tokens` is more than tokens().size().
+  /// The logits at the end of an image need the window of its beginning, which is as far back.
+  /// invalid_argument when `tokens` is more than tokens().size() or inside an image.
   Status rewind(std::size_t tokens);
 
   /// Writes tokens and KV to `path` (temporary file, sync, rename), checksummed and keyed by the
   /// model's identity.
   Status save(const std::filesystem::path& path) const;
 
+  /// Ids below 0 are positions of images, made from their content: equal ids, equal images.
   [[nodiscard]] std::span<const TokenId> tokens() const;
   /// Tokens that have gone through the forward pass in this sequence's life, forks counted from 0:
   /// the proof that nothing is computed twice.

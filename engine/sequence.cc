@@ -26,6 +26,15 @@ void SequenceState::run(std::span<const TokenId> ids, bool last) {
   logits_known_ = last;
 }
 
+void SequenceState::run_image(const std::shared_ptr<const SoftTokens>& image) {
+  logits_.resize(static_cast<std::size_t>(runtime_->config().vocabulary));
+  runtime_->forward().append_image(image->values, cache_, logits_);
+  images_.push_back({.first = static_cast<std::int64_t>(tokens_.size()), .image = image});
+  tokens_.insert(tokens_.end(), image->ids.begin(), image->ids.end());
+  computed_tokens_ += image->count;
+  logits_known_ = true;
+}
+
 Status SequenceState::check_ids(std::span<const TokenId> ids) const {
   const auto room = static_cast<std::size_t>(runtime_->options().context_tokens_max);
   if (ids.size() > room - tokens_.size()) {
@@ -34,7 +43,7 @@ Status SequenceState::check_ids(std::span<const TokenId> ids) const {
                      " more do not fit the context of " + std::to_string(room)};
   }
   for (const TokenId id : ids) {
-    if (id < 0 || id >= runtime_->config().vocabulary) {
+    if (id >= runtime_->config().vocabulary) {
       return Error{Code::invalid_argument,
                    "token id " + std::to_string(id) + " is outside the vocabulary of " +
                        std::to_string(runtime_->config().vocabulary)};
@@ -43,16 +52,29 @@ Status SequenceState::check_ids(std::span<const TokenId> ids) const {
   return ok();
 }
 
-Status SequenceState::append(std::span<const TokenId> ids, const std::stop_token& stop) {
+Status SequenceState::append(std::span<const TokenId> ids,
+                             Images images,
+                             const std::stop_token& stop) {
   FACET_TRY_STATUS(check_ids(ids));
+  FACET_TRY(const auto spans, find_images(ids, images, runtime_->config().hidden));
   const auto chunk = static_cast<std::size_t>(runtime_->options().prefill_chunk_tokens);
-  while (!ids.empty()) {
+  auto next = spans.begin();
+  for (std::size_t at = 0; at < ids.size();) {
     if (stop.stop_requested()) {
-      return Error{Code::cancelled, "stopped with " + std::to_string(ids.size()) + " tokens to go"};
+      return Error{Code::cancelled,
+                   "stopped with " + std::to_string(ids.size() - at) + " tokens to go"};
     }
-    const std::size_t count = std::min(chunk, ids.size());
-    run(ids.first(count), count == ids.size());
-    ids = ids.subspan(count);
+    const std::size_t image =
+        next == spans.end() ? ids.size() : static_cast<std::size_t>(next->first);
+    if (at == image) {
+      run_image(next->image);
+      at += next->image->ids.size();
+      ++next;
+      continue;
+    }
+    const std::size_t count = std::min(chunk, image - at);
+    run(ids.subspan(at, count), at + count == ids.size());
+    at += count;
   }
   return ok();
 }
@@ -83,14 +105,40 @@ Status SequenceState::append_scored(std::span<const TokenId> ids,
   return ok();
 }
 
+const ImageSpan* SequenceState::image_at(std::int64_t at) const {
+  for (const ImageSpan& span : images_) {
+    if (at >= span.first && at < span.end()) return &span;
+  }
+  return nullptr;
+}
+
+std::int64_t SequenceState::unit_begin(std::int64_t size) const {
+  const ImageSpan* image = image_at(size - 1);
+  return image == nullptr ? std::max<std::int64_t>(0, size - 1) : image->first;
+}
+
+void SequenceState::drop_from(std::int64_t size) {
+  tokens_.resize(static_cast<std::size_t>(size));
+  std::erase_if(images_, [size](const ImageSpan& span) { return span.first >= size; });
+}
+
 std::span<const float> SequenceState::logits() {
   FACET_CHECK(!tokens_.empty());
   if (!logits_known_) {
+    const auto size = static_cast<std::int64_t>(tokens_.size());
     const TokenId last = tokens_.back();
-    tokens_.pop_back();
-    // rewind() keeps one position more than it needs, and appends leave kRewindFreeTokens.
-    cache_.truncate(static_cast<std::int64_t>(tokens_.size()));
-    run(std::span(&last, 1), true);
+    const ImageSpan* span = image_at(size - 1);
+    const auto image = span == nullptr ? nullptr : span->image;
+    // rewind() keeps the last unit's window, and appends leave kRewindFreeTokens: an append that
+    // ends in an image knows its logits.
+    const std::int64_t begin = unit_begin(size);
+    drop_from(begin);
+    cache_.truncate(begin);
+    if (image == nullptr) {
+      run(std::span(&last, 1), true);
+    } else {
+      run_image(image);
+    }
   }
   return logits_;
 }
@@ -99,6 +147,7 @@ std::unique_ptr<SequenceState> SequenceState::fork() const {
   auto copy = std::make_unique<SequenceState>(runtime_);
   copy->cache_ = cache_.fork();
   copy->tokens_ = tokens_;
+  copy->images_ = images_;
   copy->logits_ = logits_;
   copy->logits_known_ = logits_known_;
   return copy;
@@ -111,37 +160,54 @@ Status SequenceState::rewind(std::size_t tokens) {
                      std::to_string(tokens_.size())};
   }
   if (tokens == tokens_.size()) return ok();
-  logits_known_ = false;
   const auto size = static_cast<std::int64_t>(tokens);
-  if (cache_.can_truncate(std::max<std::int64_t>(0, size - 1))) {
+  const ImageSpan* cut = image_at(size);
+  if (cut != nullptr && cut->first != size) {
+    return Error{Code::invalid_argument,
+                 "cannot rewind to token " + std::to_string(tokens) + ", inside the image at " +
+                     std::to_string(cut->first) + " to " + std::to_string(cut->end())};
+  }
+  logits_known_ = false;
+  if (cache_.can_truncate(unit_begin(size))) {
     cache_.truncate(size);
-    tokens_.resize(tokens);
+    drop_from(size);
     return ok();
   }
   // The hidden states that would refill the windows depend, through the layers below, on ever
   // earlier tokens: only starting over gives the same bits.
-  const std::vector<TokenId> prefix(tokens_.begin(),
-                                    tokens_.begin() + static_cast<std::ptrdiff_t>(tokens));
+  drop_from(size);
+  const std::vector<TokenId> prefix = std::exchange(tokens_, {});
+  std::vector<std::shared_ptr<const SoftTokens>> images;
+  for (ImageSpan& span : std::exchange(images_, {})) images.push_back(std::move(span.image));
   cache_.clear();
-  tokens_.clear();
-  return append(prefix, {});
+  return append(prefix, images, {});
 }
 
 Status SequenceState::save(const std::filesystem::path& path) {
   const std::span<const float> known = tokens_.empty() ? std::span<const float>() : logits();
-  return save_snapshot(path, runtime_->identity(), tokens_, known, computed_tokens_, cache_);
+  std::vector<std::shared_ptr<const SoftTokens>> images;
+  for (const ImageSpan& span : images_) images.push_back(span.image);
+  return save_snapshot(path,
+                       {.identity = runtime_->identity(),
+                        .tokens = tokens_,
+                        .images = images,
+                        .logits = known,
+                        .computed_tokens = computed_tokens_,
+                        .cache = cache_});
 }
 
 Result<std::unique_ptr<SequenceState>> SequenceState::restore(
     std::shared_ptr<const Runtime> runtime, const std::filesystem::path& path) {
   const SnapshotModel model{.identity = runtime->identity(),
                             .layers = runtime->config().layers,
+                            .hidden = runtime->config().hidden,
                             .vocabulary = runtime->config().vocabulary,
                             .context_tokens_max = runtime->options().context_tokens_max};
   FACET_TRY(Snapshot snapshot, load_snapshot(path, model));
   auto state = std::make_unique<SequenceState>(std::move(runtime));
   state->cache_ = std::move(snapshot.cache);
   state->tokens_ = std::move(snapshot.tokens);
+  state->images_ = std::move(snapshot.images);
   state->logits_ = std::move(snapshot.logits);
   state->logits_known_ = !state->tokens_.empty();
   state->computed_tokens_ = snapshot.computed_tokens;
@@ -154,7 +220,13 @@ Sequence& Sequence::operator=(Sequence&&) noexcept = default;
 Sequence::~Sequence() = default;
 
 Status Sequence::append(std::span<const TokenId> ids, std::stop_token stop) {
-  return state_->append(ids, stop);
+  return state_->append(ids, {}, stop);
+}
+
+Status Sequence::append(std::span<const TokenId> ids,
+                        std::span<const std::shared_ptr<const SoftTokens>> images,
+                        std::stop_token stop) {
+  return state_->append(ids, images, stop);
 }
 
 Status Sequence::append_scored(std::span<const TokenId> ids,

@@ -5,6 +5,7 @@
 #include "engine/engine.h"
 #include "engine/kv/cache.h"
 #include "engine/runtime.h"
+#include "engine/vision/soft_tokens.h"
 
 #include <cstdint>
 #include <filesystem>
@@ -15,6 +16,8 @@
 
 namespace facet::engine {
 
+using Images = std::span<const std::shared_ptr<const SoftTokens>>;
+
 /// Not thread-safe.
 class SequenceState {
  public:
@@ -23,7 +26,7 @@ class SequenceState {
   static Result<std::unique_ptr<SequenceState>> restore(std::shared_ptr<const Runtime> runtime,
                                                         const std::filesystem::path& path);
 
-  Status append(std::span<const TokenId> ids, const std::stop_token& stop);
+  Status append(std::span<const TokenId> ids, Images images, const std::stop_token& stop);
   Status append_scored(std::span<const TokenId> ids,
                        const LogitsSink& sink,
                        const std::stop_token& stop);
@@ -44,11 +47,20 @@ class SequenceState {
   [[nodiscard]] Status check_ids(std::span<const TokenId> ids) const;
   /// Runs one chunk; `last` says whether the logits are wanted.
   void run(std::span<const TokenId> ids, bool last);
+  /// Runs one image as one chunk. Its logits are always kept: they cost next to nothing beside it.
+  void run_image(const std::shared_ptr<const SoftTokens>& image);
+  /// The image that position `at` is in; null for text.
+  [[nodiscard]] const ImageSpan* image_at(std::int64_t at) const;
+  /// Where what ends before `size` begins that can only be run as a whole: a token or an image.
+  [[nodiscard]] std::int64_t unit_begin(std::int64_t size) const;
+  /// Forgets the tokens and images from `size` on; the cache stays as it is.
+  void drop_from(std::int64_t size);
 
   std::shared_ptr<const Runtime> runtime_;
   KvCache cache_;
   std::vector<TokenId> tokens_;
-  std::vector<float> logits_;  // (vocabulary) when logits_known_.
+  std::vector<ImageSpan> images_;  // Where tokens_ are below 0.
+  std::vector<float> logits_;      // (vocabulary) when logits_known_.
   bool logits_known_ = false;
   std::int64_t computed_tokens_ = 0;
 };

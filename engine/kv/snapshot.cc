@@ -18,7 +18,7 @@ namespace {
 static_assert(std::endian::native == std::endian::little, "files are written as memory lies");
 
 constexpr std::string_view kMagic = "FACETSEQ";
-constexpr std::uint32_t kVersion = 1;
+constexpr std::uint32_t kVersion = 2;  // 1 had no images.
 constexpr std::uint32_t kIdentityBytesMax = 4096;
 
 /// FNV-1a over words of eight bytes: finds broken files, does not resist forgers.
@@ -51,20 +51,22 @@ void put_all(std::string& out, std::span<const T> values) {
   out.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
 }
 
-std::string to_bytes(std::string_view identity,
-                     std::span<const TokenId> tokens,
-                     std::span<const float> logits,
-                     std::int64_t computed_tokens,
-                     const KvCache& cache) {
+std::string to_bytes(const SnapshotParts& parts) {
+  const KvCache& cache = parts.cache;
   std::string out(kMagic);
   put(out, kVersion);
-  put(out, static_cast<std::uint32_t>(identity.size()));
-  out += identity;
-  put(out, computed_tokens);
-  put(out, static_cast<std::uint64_t>(tokens.size()));
-  put_all(out, tokens);
-  put(out, static_cast<std::uint64_t>(logits.size()));
-  put_all(out, logits);
+  put(out, static_cast<std::uint32_t>(parts.identity.size()));
+  out += parts.identity;
+  put(out, parts.computed_tokens);
+  put(out, static_cast<std::uint64_t>(parts.tokens.size()));
+  put_all(out, parts.tokens);
+  put(out, static_cast<std::uint32_t>(parts.images.size()));
+  for (const auto& image : parts.images) {
+    put(out, static_cast<std::uint64_t>(image->count));
+    put_all(out, std::span<const float>(image->values));
+  }
+  put(out, static_cast<std::uint64_t>(parts.logits.size()));
+  put_all(out, parts.logits);
   put(out, static_cast<std::uint32_t>(cache.layers()));
   for (std::size_t l = 0; l < cache.layers(); ++l) {
     const auto floats = static_cast<std::size_t>(cache.row_floats(l));
@@ -148,6 +150,25 @@ Status read_header(ByteReader& reader, const SnapshotModel& model) {
   return ok();
 }
 
+/// The images, each where its ids are: no position below 0 may be left over.
+Status read_images(ByteReader& reader, const SnapshotModel& model, Snapshot& out) {
+  FACET_TRY(const auto count, reader.read<std::uint32_t>("image count"));
+  std::vector<std::shared_ptr<const SoftTokens>> images;
+  for (std::uint32_t i = 0; i < count; ++i) {
+    FACET_TRY(const auto rows, reader.read<std::uint64_t>("image rows"));
+    if (rows < 1 || rows > out.tokens.size()) {
+      return broken("image of " + std::to_string(rows) + " tokens");
+    }
+    const auto floats = rows * static_cast<std::uint64_t>(model.hidden);
+    FACET_TRY(std::vector<float> values, read_all<float>(reader, floats, "image"));
+    images.push_back(make_soft_tokens(std::move(values), model.hidden));
+  }
+  auto found = find_images(out.tokens, images, model.hidden);
+  if (!found) return broken(found.error().message);
+  out.images = *std::move(found);
+  return ok();
+}
+
 Status read_tokens(ByteReader& reader, const SnapshotModel& model, Snapshot& out) {
   FACET_TRY(out.computed_tokens, reader.read<std::int64_t>("computed tokens"));
   FACET_TRY(const auto count, reader.read<std::uint64_t>("token count"));
@@ -158,8 +179,9 @@ Status read_tokens(ByteReader& reader, const SnapshotModel& model, Snapshot& out
   }
   FACET_TRY(out.tokens, read_all<TokenId>(reader, count, "tokens"));
   for (const TokenId id : out.tokens) {
-    if (id < 0 || id >= model.vocabulary) return broken("token id " + std::to_string(id));
+    if (id >= model.vocabulary) return broken("token id " + std::to_string(id));
   }
+  FACET_TRY_STATUS(read_images(reader, model, out));
   if (out.computed_tokens < 0) {
     return broken("computed tokens are " + std::to_string(out.computed_tokens));
   }
@@ -242,20 +264,14 @@ Result<Snapshot> parse(std::span<const std::byte> bytes, const SnapshotModel& mo
 
 }  // namespace
 
-Status save_snapshot(const std::filesystem::path& path,
-                     std::string_view identity,
-                     std::span<const TokenId> tokens,
-                     std::span<const float> logits,
-                     std::int64_t computed_tokens,
-                     const KvCache& cache) {
-  if (identity.size() > kIdentityBytesMax) {
+Status save_snapshot(const std::filesystem::path& path, const SnapshotParts& parts) {
+  if (parts.identity.size() > kIdentityBytesMax) {
     return Error{Code::invalid_argument,
-                 "model identity has " + std::to_string(identity.size()) + " bytes"};
+                 "model identity has " + std::to_string(parts.identity.size()) + " bytes"};
   }
   // The process id keeps two programs that save to one path from writing into one file.
   const std::filesystem::path temporary = path.string() + ".tmp." + std::to_string(::getpid());
-  Status result =
-      write_and_sync(temporary, to_bytes(identity, tokens, logits, computed_tokens, cache));
+  Status result = write_and_sync(temporary, to_bytes(parts));
   if (result && ::rename(temporary.c_str(), path.c_str()) != 0) {
     result = system_error(path, "cannot rename into place");
   }
