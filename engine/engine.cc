@@ -6,6 +6,9 @@
 #include "engine/model/model.h"
 #include "engine/runtime.h"
 #include "engine/sequence_state.h"
+#include "engine/vision/encoder.h"
+#include "engine/vision/model.h"
+#include "engine/vision/preprocess.h"
 
 #include <algorithm>
 #include <cmath>
@@ -60,8 +63,34 @@ ModelWeights weights_of(const Model& model) {
   return out;
 }
 
-ModelInfo describe(const Model& model, const Ops& ops, const RuntimeOptions& options) {
+/// Null where there is no tower.
+Result<std::shared_ptr<const VisionModel>> load_vision(const EngineOptions& options,
+                                                       const ModelConfig& config) {
+  std::shared_ptr<const VisionModel> vision;
+  std::error_code no_error;  // The model has been read from there already.
+  if (!options.vision.empty()) {
+    FACET_TRY(vision, VisionModel::load(options.vision));
+  } else if (std::filesystem::is_directory(options.model, no_error)) {
+    FACET_TRY(vision, VisionModel::find(options.model));
+  }
+  if (vision != nullptr && vision->config().text_hidden != config.hidden) {
+    return Error{Code::invalid_data,
+                 "the vision tower gives soft tokens of width " +
+                     std::to_string(vision->config().text_hidden) + ", the model has " +
+                     std::to_string(config.hidden)};
+  }
+  return vision;
+}
+
+ModelInfo describe(const Model& model,
+                   const VisionModel* vision,
+                   const Ops& ops,
+                   const RuntimeOptions& options) {
   ModelInfo info = model.info();
+  if (vision != nullptr) info.image_tokens = vision->config().image_tokens;
+  // An image is a chunk of its own.
+  const std::int64_t chunk_max =
+      std::max<std::int64_t>(options.prefill_chunk_tokens, info.image_tokens);
   info.cpu_path = ops.name;
   info.context_tokens_max = options.context_tokens_max;
   for (const LayerSpec& layer : model.config().layers) {
@@ -69,7 +98,7 @@ ModelInfo describe(const Model& model, const Ops& ops, const RuntimeOptions& opt
     if (layer.window == 0) {
       info.kv_bytes_per_token += kv_token_bytes(layer);
     } else {
-      info.kv_bytes_fixed += kv_ring_bytes_max(layer, options.prefill_chunk_tokens);
+      info.kv_bytes_fixed += kv_ring_bytes_max(layer, chunk_max);
     }
   }
   return info;
@@ -80,6 +109,7 @@ ModelInfo describe(const Model& model, const Ops& ops, const RuntimeOptions& opt
 struct Engine::Parts {
   std::shared_ptr<const Model> model;
   std::shared_ptr<const Runtime> runtime;
+  std::shared_ptr<const VisionModel> vision;  ///< Null: text only.
   ModelInfo info;
 };
 
@@ -92,7 +122,8 @@ Result<std::shared_ptr<Engine>> Engine::load(const EngineOptions& options) {
   FACET_TRY(auto model, Model::load(options.model, {.with_tokenizer = options.with_tokenizer}));
   FACET_TRY(const RuntimeOptions resolved, resolve(options, model->config()));
   auto parts = std::make_unique<Parts>();
-  parts->info = describe(*model, *ops, resolved);
+  FACET_TRY(parts->vision, load_vision(options, model->config()));
+  parts->info = describe(*model, parts->vision.get(), *ops, resolved);
   parts->runtime = std::make_shared<const Runtime>(RuntimeModel{.config = model->config(),
                                                                 .weights = weights_of(*model),
                                                                 .identity = model->info().identity,
@@ -122,6 +153,20 @@ Result<Sequence> Engine::restore(const std::filesystem::path& path) const {
   }
   FACET_TRY(auto state, SequenceState::restore(parts_->runtime, path));
   return Sequence(std::move(state));
+}
+
+Result<std::shared_ptr<const SoftTokens>> Engine::encode_image(const Image& image) const {
+  if (parts_->vision == nullptr) {
+    return Error{Code::unsupported, "model '" + parts_->info.name + "' reads text only"};
+  }
+  const VisionConfig& config = parts_->vision->config();
+  const VisionEncoder encoder(
+      config, parts_->vision->weights(), parts_->runtime->ops(), parts_->runtime->pool());
+  std::vector<float> out = encoder.encode(preprocess_image(image, config.image_size));
+  if (!std::all_of(out.begin(), out.end(), [](float value) { return std::isfinite(value); })) {
+    return Error{Code::invalid_data, "the soft tokens of the image are not finite"};
+  }
+  return make_soft_tokens(std::move(out), config.text_hidden);
 }
 
 Result<std::vector<float>> Engine::embed(std::span<const TokenId> ids) const {

@@ -29,6 +29,8 @@ namespace facet::engine {
 struct EngineOptions {
   /// A GGUF file, or a folder with config.json, *.safetensors and tokenizer.model.
   std::filesystem::path model;
+  /// An mmproj GGUF file with the model's vision tower; empty: the one in a model folder, if any.
+  std::filesystem::path vision;
   int threads = 0;                          ///< 0: one per core.
   std::int64_t context_tokens_max = 0;      ///< 0: what the model states, which is also the most.
   std::int64_t prefill_chunk_tokens = 128;  ///< 1 to 4096; a stop is looked for between chunks.
@@ -163,6 +165,11 @@ class Engine {
   Result<GenerateResult> generate(Sequence& sequence,
                                   const GenerateRequest& request,
                                   const TextSink& sink = {}) const;
+
+  /// The soft tokens of a picture, resized to the tower's square; see preprocess.h for crops. Takes
+  /// seconds to minutes. unsupported when the model reads text only, invalid_data when its tower
+  /// gives values that are not finite.
+  [[nodiscard]] Result<std::shared_ptr<const SoftTokens>> encode_image(const Image& image) const;
 
   /// The L2-normalised vector of `ids` (bos and eos included by the caller). (embedding_dim)
   /// REQUIRES: info().is_embedder. limit_exceeded when longer than the context.

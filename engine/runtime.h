@@ -33,6 +33,7 @@ class Runtime {
  public:
   Runtime(RuntimeModel model, const Ops& ops, const RuntimeOptions& options)
       : model_(std::move(model)),
+        ops_(ops),
         options_(options),
         pool_(options.threads),
         forward_(model_.config, model_.weights, ops, pool_) {}
@@ -43,11 +44,14 @@ class Runtime {
   [[nodiscard]] const std::string& identity() const { return model_.identity; }
   [[nodiscard]] const RuntimeOptions& options() const { return options_; }
   [[nodiscard]] const Forward& forward() const { return forward_; }
+  [[nodiscard]] const Ops& ops() const { return ops_; }
+  [[nodiscard]] ThreadPool& pool() const { return pool_; }
 
  private:
   RuntimeModel model_;
+  const Ops& ops_;
   RuntimeOptions options_;
-  ThreadPool pool_;
+  mutable ThreadPool pool_;  ///< Thread-safe.
   Forward forward_;
 };
 

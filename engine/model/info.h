@@ -23,6 +23,7 @@ struct ModelInfo {
   int hidden = 0;
   int vocabulary = 0;
   int embedding_dim = 0;  ///< 0 for a generator.
+  int image_tokens = 0;   ///< Of one image, filled by Engine; 0: the model reads text only.
   bool is_embedder = false;
   /// Weight of an embedder's ranking beside full-text search's 1; key "facet.search_weight".
   double search_weight = 1.0;

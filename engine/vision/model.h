@@ -19,6 +19,9 @@ class VisionModel {
   /// unsupported for a model without a tower or with another one, invalid_data for anything broken.
   static Result<std::shared_ptr<const VisionModel>> load(const std::filesystem::path& path);
 
+  /// The tower of a model folder; null where its config.json has no vision_config. Errors as above.
+  static Result<std::shared_ptr<const VisionModel>> find(const std::filesystem::path& folder);
+
   VisionModel(const VisionModel&) = delete;
   VisionModel& operator=(const VisionModel&) = delete;
   ~VisionModel();

@@ -1,0 +1,114 @@
+// A whole engine with a vision tower: files in, a picture, text out.
+
+#include "engine/engine.h"
+#include "engine/vision/encoder.h"
+#include "engine/vision/image.h"
+#include "engine/vision/soft_tokens.h"
+#include "tests/support/catch.h"
+#include "tests/support/temp_dir.h"
+#include "tests/support/tiny_multimodal.h"
+
+#include <algorithm>
+
+namespace facet::engine {
+namespace {
+
+Image gradient(int width, int height) {
+  Image out{.width = width, .height = height};
+  for (int i = 0; i < width * height * 3; ++i) {
+    out.rgb.push_back(static_cast<std::uint8_t>(i * 5 % 256));
+  }
+  return out;
+}
+
+std::shared_ptr<Engine> load(const EngineOptions& options) {
+  auto engine = Engine::load(options);
+  if (!engine) FAIL(engine.error().message);
+  return *engine;
+}
+
+std::vector<TokenId> prompt_with(const SoftTokens& image) {
+  std::vector<TokenId> ids{2, 210};
+  ids.insert(ids.end(), image.ids.begin(), image.ids.end());
+  ids.push_back(220);
+  return ids;
+}
+
+}  // namespace
+
+TEST_CASE("a folder and a GGUF with its mmproj read the same picture alike",
+          "[engine][vision][unit]") {
+  const test::TempDir folder;
+  const test::TinyModel model;
+  test::write_tiny_multimodal_folder(folder.path() / "folder", model);
+  test::write_tiny_gguf(folder.path() / "text.gguf", model);
+  test::write_bytes(folder.path() / "mmproj.gguf",
+                    test::vision_gguf(test::tiny_vision_config(model)).bytes());
+  const auto one = load({.model = folder.path() / "folder", .threads = 2});
+  const auto two = load({.model = folder.path() / "text.gguf",
+                         .vision = folder.path() / "mmproj.gguf",
+                         .threads = 1});
+  CHECK(one->info().image_tokens == 9);
+  CHECK(two->info().image_tokens == 9);
+  const Image picture = gradient(50, 30);
+  const auto a = one->encode_image(picture);
+  const auto b = two->encode_image(picture);
+  REQUIRE(a.has_value());
+  REQUIRE(b.has_value());
+  CHECK((*a)->count == 9);
+  CHECK((*a)->values == (*b)->values);
+  CHECK((*a)->ids == (*b)->ids);
+  Sequence first = one->new_sequence();
+  Sequence second = two->new_sequence();
+  REQUIRE(first.append(prompt_with(**a), std::vector{*a}).has_value());
+  REQUIRE(second.append(prompt_with(**b), std::vector{*b}).has_value());
+  CHECK(std::equal(first.logits().begin(), first.logits().end(), second.logits().begin()));
+  const auto generated = one->generate(first, {.tokens_max = 5, .sampling = {.temperature = 0.0F}});
+  REQUIRE(generated.has_value());
+  CHECK(generated->ids.size() == 5);
+  // What went through is the picture: another one changes the logits.
+  const auto other = one->encode_image(gradient(30, 50));
+  REQUIRE(other.has_value());
+  Sequence third = one->new_sequence();
+  REQUIRE(third.append(prompt_with(**other), std::vector{*other}).has_value());
+  CHECK_FALSE(std::equal(second.logits().begin(), second.logits().end(), third.logits().begin()));
+}
+
+TEST_CASE("a text-only model refuses pictures by name", "[engine][vision][unit]") {
+  const test::TempDir folder;
+  test::write_tiny_gguf(folder.path() / "text.gguf", {});
+  const auto engine = load({.model = folder.path() / "text.gguf", .threads = 1});
+  CHECK(engine->info().image_tokens == 0);
+  const auto tokens = engine->encode_image(gradient(4, 4));
+  REQUIRE(!tokens);
+  CHECK(tokens.error().code == Code::unsupported);
+  CHECK(tokens.error().message.find("reads text only") != std::string::npos);
+}
+
+TEST_CASE("a tower for another model, or none, is refused at load", "[engine][vision][unit]") {
+  const test::TempDir folder;
+  test::write_tiny_gguf(folder.path() / "text.gguf", {});
+  const auto mmproj = folder.path() / "mmproj.gguf";
+  test::write_bytes(mmproj, test::vision_gguf(test::formula_vision_config()).bytes());
+  const auto wide = Engine::load({.model = folder.path() / "text.gguf", .vision = mmproj});
+  REQUIRE(!wide);
+  CHECK(wide.error().code == Code::invalid_data);
+  CHECK(wide.error().message.find("width 128, the model has 64") != std::string::npos);
+  const auto text = folder.path() / "text.gguf";
+  const auto same = Engine::load({.model = text, .vision = text});
+  REQUIRE(!same);
+  CHECK(same.error().code == Code::unsupported);
+  const auto missing = Engine::load({.model = text, .vision = folder.path() / "none.gguf"});
+  REQUIRE(!missing);
+  CHECK(missing.error().code == Code::not_found);
+}
+
+TEST_CASE("a picture's chunk counts in the memory that rings may take", "[engine][vision][unit]") {
+  const test::TempDir folder;
+  test::write_tiny_multimodal_folder(folder.path(), {});
+  const auto small = load({.model = folder.path(), .threads = 1, .prefill_chunk_tokens = 1});
+  const auto nine = load({.model = folder.path(), .threads = 1, .prefill_chunk_tokens = 9});
+  CHECK(small->info().kv_bytes_fixed == nine->info().kv_bytes_fixed);
+}
+
+}  // namespace facet::engine
