@@ -2,6 +2,7 @@
 // extends the same sequence, so nothing that was computed is computed again.
 #pragma once
 
+#include "agent/pictures.h"
 #include "base/chat.h"
 #include "base/result.h"
 #include "engine/engine.h"
@@ -37,10 +38,11 @@ nlohmann::ordered_json usage_json(const TokenUsage& usage);
 
 /// What a conversation begins with.
 struct ConversationSpec {
-  std::string instructions;      ///< Added to the dialect's own system text; may be empty.
-  bool plan_first = true;        ///< Ask for one "Plan: ..." line where the model knows that form.
-  std::vector<ToolSpec> tools;   ///< Declared to the model, in this order.
-  std::vector<Message> history;  ///< Earlier user and assistant messages.
+  std::string instructions;       ///< Added to the dialect's own system text; may be empty.
+  bool plan_first = true;         ///< Ask for one "Plan: ..." line where the model knows that form.
+  std::vector<ToolSpec> tools;    ///< Declared to the model, in this order.
+  std::vector<Message> history;   ///< Earlier user and assistant messages.
+  std::vector<Picture> pictures;  ///< Shown with the next user message, in front of its text.
 };
 
 struct StepOptions {

@@ -113,16 +113,23 @@ Result<std::unique_ptr<engine::Constraint>> call_constraint(const prompts::Diale
   return engine::make_constraint(grammar, tokenizer, options);
 }
 
+/// Ids of soft tokens lie below 0 (engine/vision/soft_tokens.h).
+bool is_soft(TokenId id) {
+  return id < 0;
+}
+
 class LocalConversation final : public Conversation {
  public:
   LocalConversation(std::shared_ptr<const engine::Engine> engine,
                     const prompts::Dialect& dialect,
                     prompts::RenderInput opening,
+                    std::vector<Picture> pictures,
                     std::unique_ptr<engine::Constraint> constraint,
                     std::unique_ptr<engine::Constraint> plan_constraint)
       : engine_(std::move(engine)),
         dialect_(dialect),
         opening_(std::move(opening)),
+        pictures_(std::move(pictures)),
         constraint_(std::move(constraint)),
         plan_constraint_(std::move(plan_constraint)),
         stop_ids_(stop_ids(dialect, engine_->tokenizer())),
@@ -131,7 +138,9 @@ class LocalConversation final : public Conversation {
   Status add_user(std::string_view text) override {
     std::vector<Segment> segments;
     if (!opened_) {
-      opening_.messages.push_back({.role = Role::user, .content = std::string(text)});
+      opening_.messages.push_back({.role = Role::user,
+                                   .content = std::string(text),
+                                   .images = static_cast<int>(pictures_.size())});
       FACET_TRY(segments, dialect_.render(opening_));
       opened_ = true;
       opening_ = {};
@@ -139,7 +148,7 @@ class LocalConversation final : public Conversation {
       FACET_TRY(segments, dialect_.render_user_turn(text, stopped_on_));
     }
     plans_next_ = plan_constraint_ != nullptr;
-    return extend(segments);
+    return extend(segments, std::exchange(pictures_, {}));
   }
 
   Result<StepResult> generate(const StepOptions& options, const StepSink& sink) override {
@@ -201,8 +210,9 @@ class LocalConversation final : public Conversation {
   [[nodiscard]] TokenUsage usage() const override { return usage_; }
 
  private:
-  Status extend(const std::vector<Segment>& segments) {
-    const std::vector<TokenId> ids = engine_->tokenizer().encode(segments);
+  Status extend(const std::vector<Segment>& segments, const std::vector<Picture>& pictures = {}) {
+    FACET_TRY(const PromptTokens prompt, tokenize_prompt(engine_->tokenizer(), segments, pictures));
+    const std::vector<TokenId>& ids = prompt.ids;
     const std::int64_t room = context_tokens_max() - context_tokens();
     if (static_cast<std::int64_t>(ids.size()) >= room) {
       return Error{Code::limit_exceeded,
@@ -211,6 +221,7 @@ class LocalConversation final : public Conversation {
                        " of the context"};
     }
     pending_.insert(pending_.end(), ids.begin(), ids.end());
+    pending_images_.insert(pending_images_.end(), prompt.images.begin(), prompt.images.end());
     return ok();
   }
 
@@ -223,17 +234,39 @@ class LocalConversation final : public Conversation {
       const bool is_late = std::chrono::steady_clock::now() - start >= options.time_max;
       if (has_limit && is_late) return std::optional(engine::FinishReason::timeout);
       const std::size_t before = sequence_.tokens().size();
-      const std::size_t count = has_limit ? std::min(kPrefillPieceTokens, pending_.size()) : 0;
-      const std::span<const TokenId> all(pending_);
-      const auto status = sequence_.append(has_limit ? all.first(count) : all, options.stop);
-      const auto done = static_cast<std::ptrdiff_t>(sequence_.tokens().size() - before);
-      pending_.erase(pending_.begin(), pending_.begin() + done);
+      const std::size_t count = has_limit ? piece_tokens() : pending_.size();
+      const std::span<const TokenId> ids = std::span(pending_).first(count);
+      const auto status = sequence_.append(ids, images_in(ids), options.stop);
+      drop_pending(sequence_.tokens().size() - before);
       if (!status && status.error().code == Code::cancelled) {
         return std::optional(engine::FinishReason::cancelled);
       }
       FACET_TRY_STATUS(status);
     }
     return std::optional<engine::FinishReason>();
+  }
+
+  /// How much of what is pending goes in one piece: text up to the next image, or one image whole.
+  [[nodiscard]] std::size_t piece_tokens() const {
+    if (pending_.front() < 0) return pending_images_.front()->ids.size();
+    const auto image = std::find_if(pending_.begin(), pending_.end(), is_soft);
+    return std::min(kPrefillPieceTokens, static_cast<std::size_t>(image - pending_.begin()));
+  }
+
+  /// The pending images whose ids `ids`, a first part of what is pending, hold whole.
+  [[nodiscard]] std::span<const std::shared_ptr<const engine::SoftTokens>> images_in(
+      std::span<const TokenId> ids) const {
+    auto soft = static_cast<std::size_t>(std::count_if(ids.begin(), ids.end(), is_soft));
+    std::size_t count = 0;
+    while (soft > 0) soft -= pending_images_[count++]->ids.size();
+    return std::span(pending_images_).first(count);
+  }
+
+  /// Forgets the first `count` pending ids and their images.
+  void drop_pending(std::size_t count) {
+    const auto images = std::ssize(images_in(std::span(pending_).first(count)));
+    pending_images_.erase(pending_images_.begin(), pending_images_.begin() + images);
+    pending_.erase(pending_.begin(), pending_.begin() + static_cast<std::ptrdiff_t>(count));
   }
 
   /// The pieces that were finished stay; the rest stays pending.
@@ -302,12 +335,14 @@ class LocalConversation final : public Conversation {
   std::shared_ptr<const engine::Engine> engine_;
   const prompts::Dialect& dialect_;
   prompts::RenderInput opening_;
+  std::vector<Picture> pictures_;  ///< Of the opening.
   std::unique_ptr<engine::Constraint> constraint_;
   std::unique_ptr<engine::Constraint> plan_constraint_;  ///< Null: no plan is asked for.
   bool plans_next_ = false;  ///< The next output is the first of a user's turn.
   std::vector<TokenId> stop_ids_;
   engine::Sequence sequence_;
   std::vector<TokenId> pending_;
+  std::vector<std::shared_ptr<const engine::SoftTokens>> pending_images_;
   std::string stopped_on_;
   bool opened_ = false;
   TokenUsage usage_;
@@ -359,8 +394,13 @@ Result<std::unique_ptr<Conversation>> LocalChatModel::start(const ConversationSp
       system_text(dialect_->name(), spec.instructions, !spec.tools.empty(), plans);
   if (!system.empty()) opening.messages.push_back({.role = Role::system, .content = system});
   opening.messages.insert(opening.messages.end(), spec.history.begin(), spec.history.end());
-  return std::unique_ptr<Conversation>(std::make_unique<LocalConversation>(
-      engine_, *dialect_, std::move(opening), std::move(constraint), std::move(plan_constraint)));
+  return std::unique_ptr<Conversation>(
+      std::make_unique<LocalConversation>(engine_,
+                                          *dialect_,
+                                          std::move(opening),
+                                          spec.pictures,
+                                          std::move(constraint),
+                                          std::move(plan_constraint)));
 }
 
 }  // namespace facet::agent

@@ -37,7 +37,8 @@ Result<std::unique_ptr<Session>> Session::open(const SessionParts& parts, Sessio
   ConversationSpec spec{.instructions = options.instructions,
                         .plan_first = options.plan_first,
                         .tools = parts.registry->specs(),
-                        .history = options.history};
+                        .history = options.history,
+                        .pictures = options.pictures};
   for (const ToolSpec& tool : options.client_tools) {
     const bool is_taken =
         std::any_of(spec.tools.begin(), spec.tools.end(), [&](const ToolSpec& known) {

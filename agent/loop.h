@@ -44,6 +44,7 @@ struct SessionOptions {
   std::string instructions;
   bool plan_first = true;
   std::vector<Message> history;        ///< Earlier user and assistant messages.
+  std::vector<Picture> pictures;       ///< Shown with the first question.
   std::vector<ToolSpec> client_tools;  ///< Declared beside the registry's; the client runs them.
   Budgets budgets;
   engine::SamplingOptions sampling{.temperature = 0.0F};

@@ -107,12 +107,16 @@ int run_chat(const ChatOptions& options, Environment environment) {
   const auto book = std::make_shared<PassageBook>();
   const auto registry = bench->toolbox().make_registry(book);
   if (!registry) return console.fail(registry.error(), options.json);
+  auto pictures = read_pictures(bench->model().engine(), options.pictures, console);
+  if (!pictures) return console.fail(pictures.error(), options.json);
+  SessionOptions session_options = bench->session_options(environment.stop);
+  session_options.pictures = *std::move(pictures);
   auto session = Session::open({.model = &bench->model(),
                                 .registry = &*registry,
                                 .executor = &bench->executor(),
                                 .clock = &bench->clock(),
                                 .passages = book.get()},
-                               bench->session_options(environment.stop));
+                               std::move(session_options));
   if (!session) return console.fail(session.error(), options.json);
   return chat_loop(**session, options, environment);
 }

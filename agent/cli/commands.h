@@ -24,9 +24,16 @@ struct Environment {
 struct ModelOptions {
   std::string model;     ///< A path or a name; empty: pocket.
   std::string embedder;  ///< A path, a name or "none"; empty: pocket.
+  std::string vision;    ///< An mmproj file; empty: the tower of a model folder, if any.
   std::string dialect;   ///< Empty: by the vocabulary.
   std::string device;    ///< "cpu", "auto" or "cuda[:n]"; empty: $FACET_DEVICE, else cpu.
   int threads = 0;
+};
+
+/// Pictures that are shown with a prompt.
+struct PictureOptions {
+  std::vector<std::string> files;
+  bool pan_and_scan = false;
 };
 
 /// What `ask`, `chat`, `run` and `serve` share.
@@ -63,6 +70,7 @@ int run_exit_code(const RunResult& result);
 
 struct ChatOptions {
   AgentOptions agent;
+  PictureOptions pictures;
   bool json = false;
 };
 int run_chat(const ChatOptions& options, Environment environment);
@@ -110,6 +118,7 @@ struct GenerateOptions {
   std::string prompt;  ///< "-": stdin.
   bool no_control = false;
   bool chat = false;  ///< Take the prompt as a user's message.
+  PictureOptions pictures;
   std::int64_t tokens_max = 256;
   engine::SamplingOptions sampling{.temperature = 0.0F};
   bool json = false;

@@ -63,12 +63,20 @@ void add_model(CLI::App& app, ModelOptions& model) {
   app.add_option("-m,--model",
                  model.model,
                  "Generator: a GGUF, a model folder, or a name in the model folders (pocket)");
+  app.add_option("--mmproj",
+                 model.vision,
+                 "GGUF with the vision tower of a GGUF model (a model folder has its own)");
   app.add_option("--dialect",
                  model.dialect,
                  "functiongemma, gemma3, gemma3-json, gemma3-python or gemma3-tool-code (by the "
                  "model's vocabulary)");
   app.add_option("--device", model.device, "cpu or auto ($FACET_DEVICE, else cpu)");
   add_threads(app, model.threads);
+}
+
+void add_pictures(CLI::App& app, PictureOptions& pictures, const char* place) {
+  app.add_option("--image", pictures.files, place)->allow_extra_args(false);
+  app.add_flag("--pan-and-scan", pictures.pan_and_scan, "Crops of long images beside the whole");
 }
 
 void add_sampling(CLI::App& app, engine::SamplingOptions& sampling) {
@@ -171,6 +179,8 @@ void add_chat(CLI::App& app, Command& command) {
   CLI::App& chat = *app.add_subcommand(
       "chat", "Answer questions, one per line of stdin, in one conversation (/quit ends it)");
   add_agent(chat, options->agent);
+  add_pictures(
+      chat, options->pictures, "JPEG, PNG or WebP shown with the first question; may be repeated");
   add_json(chat, options->json);
   bind(chat, command, options, run_chat);
 }
@@ -245,6 +255,11 @@ void add_generate(CLI::App& app, Command& command) {
       "--no-control", options->no_control, "Take names of control tokens in the prompt as letters");
   generate.add_flag(
       "--chat", options->chat, "Take the prompt as a user's message and render it in the dialect");
+  add_pictures(
+      generate,
+      options->pictures,
+      "JPEG, PNG or WebP for each <start_of_image> of the prompt (with --chat: in front of "
+      "it); may be repeated");
   add_json(generate, options->json);
   bind(generate, command, options, run_generate);
 }

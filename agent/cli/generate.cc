@@ -25,22 +25,25 @@ double per_second(std::size_t tokens, double ms) {
   return ms > 0.0 ? static_cast<double>(tokens) * 1000.0 / ms : 0.0;
 }
 
-/// The prompt as ids: a message rendered by the dialect, or the text itself behind one <bos>.
-Result<std::vector<TokenId>> prompt_ids(const GenerateOptions& options,
-                                        const std::string& text,
-                                        const prompts::Dialect& dialect,
-                                        const engine::Tokenizer& tokenizer) {
+/// The prompt as tokens: a message rendered by the dialect, or the text itself behind one <bos>.
+Result<PromptTokens> prompt_tokens(const GenerateOptions& options,
+                                   const std::string& text,
+                                   const std::vector<Picture>& pictures,
+                                   const prompts::Dialect& dialect,
+                                   const engine::Tokenizer& tokenizer) {
   if (options.chat) {
-    FACET_TRY(const auto segments,
-              dialect.render({.messages = {{.role = Role::user, .content = text}}}));
-    return tokenizer.encode(segments);
+    const Message message{
+        .role = Role::user, .content = text, .images = static_cast<int>(pictures.size())};
+    FACET_TRY(const auto segments, dialect.render({.messages = {message}}));
+    return tokenize_prompt(tokenizer, segments, pictures);
   }
   const auto kind = options.no_control ? Segment::Kind::data : Segment::Kind::control;
   const std::vector<Segment> segments = {{.kind = kind, .text = text}};
-  std::vector<TokenId> ids = tokenizer.encode(segments);
+  FACET_TRY(PromptTokens prompt, tokenize_prompt(tokenizer, segments, pictures));
+  std::vector<TokenId>& ids = prompt.ids;
   const bool has_bos = !ids.empty() && ids.front() == tokenizer.bos();
   if (tokenizer.add_bos() && !has_bos) ids.insert(ids.begin(), tokenizer.bos());
-  return ids;
+  return prompt;
 }
 
 struct Output {
@@ -86,11 +89,12 @@ Result<Output> generate(const engine::Engine& engine,
                         const std::string& text,
                         Environment& environment) {
   const engine::Tokenizer& tokenizer = engine.tokenizer();
-  FACET_TRY(const std::vector<TokenId> ids, prompt_ids(options, text, dialect, tokenizer));
-  Output output{.prompt_tokens = ids.size()};
+  FACET_TRY(const auto pictures, read_pictures(engine, options.pictures, environment.console));
+  FACET_TRY(const PromptTokens prompt, prompt_tokens(options, text, pictures, dialect, tokenizer));
+  Output output{.prompt_tokens = prompt.ids.size()};
   engine::Sequence sequence = engine.new_sequence();
   const auto start = std::chrono::steady_clock::now();
-  FACET_TRY_STATUS(sequence.append(ids, environment.stop));
+  FACET_TRY_STATUS(sequence.append(prompt.ids, prompt.images, environment.stop));
   output.prefill_ms = ms_since(start);
   output.cached_tokens = static_cast<std::int64_t>(ids.size()) - sequence.computed_tokens();
   const std::vector<TokenId> stops = stop_ids(dialect, tokenizer);

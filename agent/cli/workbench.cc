@@ -38,7 +38,8 @@ Result<std::shared_ptr<const engine::Engine>> load_generator(const ModelOptions&
   FACET_TRY_STATUS(check_device(options.device));
   FACET_TRY(const fs::path path, find_model(options.model, ModelKind::generator));
   console.progress(0, 0, "loading " + path.string());
-  auto engine = engine::Engine::load({.model = path, .threads = options.threads});
+  auto engine =
+      engine::Engine::load({.model = path, .vision = options.vision, .threads = options.threads});
   console.end_progress();
   if (!engine) return engine.error();
   return std::shared_ptr<const engine::Engine>(*std::move(engine));
@@ -47,6 +48,23 @@ Result<std::shared_ptr<const engine::Engine>> load_generator(const ModelOptions&
 Error as_unavailable(Error error) {
   if (error.code != Code::invalid_argument) error.code = Code::unavailable;
   return error;
+}
+
+Result<std::vector<Picture>> read_pictures(const engine::Engine& engine,
+                                           const PictureOptions& options,
+                                           Console& console) {
+  std::vector<Picture> out;
+  for (const std::string& file : options.files) {
+    console.progress(out.size(), options.files.size(), "reading " + file);
+    auto picture = read_picture(engine, file, options.pan_and_scan);
+    if (!picture) {
+      console.end_progress();
+      return picture.error();
+    }
+    out.push_back(*std::move(picture));
+  }
+  console.end_progress();
+  return out;
 }
 
 Result<std::optional<fs::path>> choose_embedder(const std::string& name, Console& console) {

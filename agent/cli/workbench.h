@@ -41,6 +41,12 @@ Result<std::shared_ptr<const engine::Engine>> load_generator(const ModelOptions&
 /// misuse.
 Error as_unavailable(Error error);
 
+/// The pictures of the command line, encoded; which one is read is shown on a terminal. Errors as
+/// read_picture gives them.
+Result<std::vector<Picture>> read_pictures(const engine::Engine& engine,
+                                           const PictureOptions& options,
+                                           Console& console);
+
 /// The embedder that `name` says: empty is pocket's (a warning and nullopt where it is missing),
 /// "none" is nullopt. unavailable for any other that is missing.
 Result<std::optional<std::filesystem::path>> choose_embedder(const std::string& name,

@@ -1,0 +1,76 @@
+#include "agent/pictures.h"
+
+#include "engine/vision/image.h"
+#include "engine/vision/preprocess.h"
+#include "prompts/image_prompts.h"
+
+#include <string>
+#include <utility>
+
+namespace facet::agent {
+namespace {
+
+Result<Picture> encode(const engine::Engine& engine,
+                       const engine::Image& image,
+                       bool pan_and_scan) {
+  Picture out;
+  FACET_TRY(auto whole, engine.encode_image(image));
+  out.images.push_back(std::move(whole));
+  if (!pan_and_scan) return out;
+  for (const engine::ImageRegion& region : engine::pan_and_scan(image.width, image.height)) {
+    FACET_TRY(auto crop, engine.encode_image(engine::crop_image(image, region)));
+    out.images.push_back(std::move(crop));
+  }
+  return out;
+}
+
+Status check_vocabulary(const engine::Tokenizer& tokenizer) {
+  for (const std::string_view name : {prompts::kStartOfImage, prompts::kEndOfImage}) {
+    const auto id = tokenizer.find_token(name);
+    if (id && tokenizer.is_control(*id)) continue;
+    return Error{Code::unsupported,
+                 "images need the token " + std::string(name) + ", which the vocabulary lacks"};
+  }
+  return ok();
+}
+
+}  // namespace
+
+Result<Picture> read_picture(const engine::Engine& engine,
+                             const std::filesystem::path& path,
+                             bool pan_and_scan) {
+  if (engine.info().image_tokens == 0) {
+    return Error{Code::unsupported,
+                 path.string() + ": model '" + engine.info().name + "' reads text only"};
+  }
+  FACET_TRY(const engine::Image image, engine::load_image(path));
+  Result<Picture> out = encode(engine, image, pan_and_scan);
+  if (!out) return out.error().with_context(path.string());
+  return out;
+}
+
+Result<PromptTokens> tokenize_prompt(const engine::Tokenizer& tokenizer,
+                                     const std::vector<Segment>& segments,
+                                     std::span<const Picture> pictures) {
+  PromptTokens out;
+  if (pictures.empty()) {
+    out.ids = tokenizer.encode(segments);
+    return out;
+  }
+  FACET_TRY_STATUS(check_vocabulary(tokenizer));
+  std::vector<int> crops;
+  for (const Picture& picture : pictures) {
+    crops.push_back(static_cast<int>(picture.images.size()) - 1);
+    out.images.insert(out.images.end(), picture.images.begin(), picture.images.end());
+  }
+  FACET_TRY(const auto parts, prompts::split_at_images(segments, crops));
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    const std::vector<engine::TokenId> ids = tokenizer.encode(parts[i]);
+    out.ids.insert(out.ids.end(), ids.begin(), ids.end());
+    if (i == out.images.size()) break;
+    out.ids.insert(out.ids.end(), out.images[i]->ids.begin(), out.images[i]->ids.end());
+  }
+  return out;
+}
+
+}  // namespace facet::agent

@@ -1,0 +1,105 @@
+// The program with pictures, on a tiny model folder with a vision tower of random weights: what is
+// checked is that the picture goes through, and what is said where it cannot.
+#include "tests/e2e/run_facet.h"
+#include "tests/support/temp_dir.h"
+#include "tests/support/tiny_multimodal.h"
+
+using namespace facet::test;
+
+namespace {
+
+/// A PNG of one red pixel, in hexadecimal.
+constexpr std::string_view kPng =
+    "89504e470d0a1a0a0000000d4948445200000001000000010802000000907753de0000000c494441"
+    "54789c63f8cfc0000003010100c9fe92ef0000000049454e44ae426082";
+
+std::string from_hex(std::string_view hex) {
+  std::string out;
+  for (std::size_t i = 0; i + 1 < hex.size(); i += 2) {
+    out += static_cast<char>(std::stoi(std::string(hex.substr(i, 2)), nullptr, 16));
+  }
+  return out;
+}
+
+struct Fixture {
+  TempDir home;
+  std::string picture;
+  std::string model;
+  std::string text_model;
+
+  Fixture() {
+    const TinyModel tiny{.context_tokens_max = 1024};
+    write_tiny_multimodal_folder(home.path() / "model", tiny);
+    write_tiny_gguf(home.path() / "text.gguf", tiny);
+    write_bytes(home.path() / "mmproj.gguf", vision_gguf(tiny_vision_config(tiny)).bytes());
+    write_bytes(home.path() / "red.png", from_hex(kPng));
+    picture = quoted((home.path() / "red.png").string());
+    model = quoted((home.path() / "model").string());
+    text_model = quoted((home.path() / "text.gguf").string());
+  }
+  [[nodiscard]] Finished generate(const std::string& arguments) const {
+    return run_facet(home.path(), "generate --json -n 4 --dialect gemma3 " + arguments);
+  }
+};
+
+}  // namespace
+
+TEST_CASE("generate shows a picture to the model", "[e2e]") {
+  const Fixture fixture;
+  const Finished plain = fixture.generate("--model " + fixture.model + " --chat -p hello");
+  const Finished shown =
+      fixture.generate("--model " + fixture.model + " --chat -p hello --image " + fixture.picture);
+  INFO(plain.err << shown.err);
+  REQUIRE(plain.exit_code == 0);
+  REQUIRE(shown.exit_code == 0);
+  const auto tokens = [](const Finished& finished) {
+    return finished.json().at("usage").at("prompt_tokens").get<int>();
+  };
+  // 9 soft tokens, two tokens around them, and at least one for the empty lines.
+  CHECK(tokens(shown) >= tokens(plain) + 12);
+  const Finished raw = fixture.generate("--model " + fixture.model +
+                                        " -p 'see <start_of_image>' --image " + fixture.picture);
+  CHECK(raw.exit_code == 0);
+}
+
+TEST_CASE("a picture without a place, a place without a picture", "[e2e]") {
+  const Fixture fixture;
+  const Finished nowhere =
+      fixture.generate("--model " + fixture.model + " -p hello --image " + fixture.picture);
+  CHECK(nowhere.exit_code == 2);
+  CHECK_THAT(nowhere.err, Catch::Contains("0 places for images, 1 images are given"));
+  const Finished missing =
+      fixture.generate("--model " + fixture.model + " --chat -p hello --image /no/such.png");
+  CHECK(missing.exit_code != 0);
+  CHECK_THAT(missing.err, Catch::Contains("/no/such.png"));
+}
+
+TEST_CASE("a text-only model refuses a picture, unless it is given a tower", "[e2e]") {
+  const Fixture fixture;
+  const std::string arguments =
+      "--model " + fixture.text_model + " --chat -p hello --image " + fixture.picture;
+  const Finished refused = fixture.generate(arguments);
+  CHECK(refused.exit_code != 0);
+  CHECK_THAT(refused.err, Catch::Contains("reads text only"));
+  CHECK(refused.json().at("error").at("code") == "unsupported");
+  // The vocabulary of the text file has no <end_of_image>.
+  const Finished lacking = fixture.generate(arguments + " --mmproj " +
+                                            quoted((fixture.home.path() / "mmproj.gguf").string()));
+  CHECK_THAT(lacking.err, Catch::Contains("<end_of_image>"));
+}
+
+TEST_CASE("chat shows pictures with the first question", "[e2e]") {
+  const Fixture fixture;
+  const std::string arguments =
+      "chat --json --dialect gemma3-json --embedder none --tools current_time "
+      "--step-tokens-max 4 --steps-max 1 --model " +
+      fixture.model;
+  const Finished plain = run_facet(fixture.home.path(), arguments, "hello\n");
+  const Finished shown =
+      run_facet(fixture.home.path(), arguments + " --image " + fixture.picture, "hello\n");
+  INFO(plain.err << shown.err << shown.out);
+  const auto tokens = [](const Finished& finished) {
+    return finished.json().at("usage").at("prompt_tokens").get<int>();
+  };
+  CHECK(tokens(shown) >= tokens(plain) + 12);
+}
