@@ -83,6 +83,8 @@ Status SequenceState::append_scored(std::span<const TokenId> ids,
                                     const LogitsSink& sink,
                                     const std::stop_token& stop) {
   FACET_TRY_STATUS(check_ids(ids));
+  // No id may stand for an image here.
+  FACET_TRY_STATUS(find_images(ids, {}, runtime_->config().hidden));
   const auto vocabulary = static_cast<std::size_t>(runtime_->config().vocabulary);
   std::vector<float> rows;
   while (!ids.empty()) {

@@ -96,7 +96,7 @@ Result<Output> generate(const engine::Engine& engine,
   const auto start = std::chrono::steady_clock::now();
   FACET_TRY_STATUS(sequence.append(prompt.ids, prompt.images, environment.stop));
   output.prefill_ms = ms_since(start);
-  output.cached_tokens = static_cast<std::int64_t>(ids.size()) - sequence.computed_tokens();
+  output.cached_tokens = static_cast<std::int64_t>(prompt.ids.size()) - sequence.computed_tokens();
   const std::vector<TokenId> stops = stop_ids(dialect, tokenizer);
   const engine::GenerateRequest request{.tokens_max = options.tokens_max,
                                         .sampling = options.sampling,

@@ -30,6 +30,7 @@ class VisionEncoder {
       : config_(config), weights_(weights), ops_(ops), pool_(pool) {}
   VisionEncoder(const VisionEncoder&) = delete;
   VisionEncoder& operator=(const VisionEncoder&) = delete;
+  ~VisionEncoder() = default;
 
   /// The soft tokens of one image. pixels: (3, image_size, image_size), from preprocess_image.
   /// Returns (image_tokens, text_hidden): they enter the text model as they are, without the factor

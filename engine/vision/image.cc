@@ -22,9 +22,10 @@ bool has_at(std::span<const std::byte> bytes, std::size_t at, std::string_view m
                     });
 }
 
+constexpr std::string_view kDigits = "0123456789abcdef";
+
 /// The first bytes in hexadecimal, for messages.
 std::string head_text(std::span<const std::byte> bytes) {
-  constexpr std::string_view kDigits = "0123456789abcdef";
   std::string out;
   for (const std::byte byte : bytes.first(std::min<std::size_t>(bytes.size(), 8))) {
     if (!out.empty()) out += ' ';

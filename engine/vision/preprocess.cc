@@ -28,6 +28,11 @@ struct Axis {
   std::vector<std::int32_t> weights;
 };
 
+/// Halves go up, as in Pillow.
+int rounded(double value) {
+  return static_cast<int>(std::floor(value + 0.5));
+}
+
 /// A triangle over [-1, 1], stretched over `scale` inputs when the image shrinks.
 Axis make_axis(int from, int to) {
   const double scale = static_cast<double>(from) / to;
@@ -37,8 +42,8 @@ Axis make_axis(int from, int to) {
   std::vector<double> weights;
   for (int i = 0; i < to; ++i) {
     const double center = (i + 0.5) * scale;
-    const int first = std::max(0, static_cast<int>(center - support + 0.5));
-    const int end = std::min(from, static_cast<int>(center + support + 0.5));
+    const int first = std::max(0, rounded(center - support));
+    const int end = std::min(from, rounded(center + support));
     weights.clear();
     double total = 0.0;
     for (int x = first; x < end; ++x) {
@@ -49,7 +54,7 @@ Axis make_axis(int from, int to) {
     out.windows.push_back({.first = first, .count = end - first, .weights = out.weights.size()});
     for (const double weight : weights) {
       const double share = total == 0.0 ? weight : weight / total;
-      out.weights.push_back(static_cast<std::int32_t>(0.5 + share * (1 << kPrecisionBits)));
+      out.weights.push_back(rounded(share * (1 << kPrecisionBits)));
     }
   }
   return out;

@@ -140,6 +140,9 @@ TEST_CASE("append_scored gives the logits of every position", "[engine][unit]") 
   CHECK(sequence.tokens().size() == 37 + 32);
   CHECK_FALSE(
       sequence.append_scored(std::vector<TokenId>{70}, [](auto) { return ok(); }).has_value());
+  // Ids below 0 stand for images, which this call cannot take.
+  CHECK_FALSE(
+      sequence.append_scored(std::vector<TokenId>{-1}, [](auto) { return ok(); }).has_value());
 }
 
 TEST_CASE("small rewinds compute nothing again", "[engine][unit]") {
