@@ -30,6 +30,25 @@ std::string megabytes(std::uintmax_t bytes) {
   return std::to_string(tenths / 10) + "." + std::to_string(tenths % 10) + " MiB";
 }
 
+ordered_json tokenizer_json(const engine::Tokenizer& tokenizer) {
+  const auto pieces = static_cast<engine::TokenId>(tokenizer.size());
+  engine::TokenId control = 0;
+  for (engine::TokenId id = 0; id < pieces; ++id) control += tokenizer.is_control(id) ? 1 : 0;
+  return {{"kind", "SentencePiece BPE"},
+          {"pieces", pieces},
+          {"control_pieces", control},
+          {"bos", tokenizer.bos()},
+          {"eos", tokenizer.eos()},
+          {"add_bos", tokenizer.add_bos()},
+          {"add_eos", tokenizer.add_eos()}};
+}
+
+/// Where the model would run: the instruction set on the CPU, and whether a device is there.
+ordered_json devices_json(const engine::ModelInfo& info) {
+  const auto cuda = check_device("cuda");
+  return {{"cpu", info.cpu_path}, {"cuda", cuda ? "yes" : cuda.error().message}};
+}
+
 ordered_json info_json(const engine::ModelInfo& info, const engine::Tokenizer& tokenizer) {
   return {{"name", info.name},
           {"architecture", info.architecture},
@@ -46,7 +65,9 @@ ordered_json info_json(const engine::ModelInfo& info, const engine::Tokenizer& t
           {"kv_bytes_per_token", info.kv_bytes_per_token},
           {"kv_bytes_fixed", info.kv_bytes_fixed},
           {"embedding_dim", info.embedding_dim},
-          {"cpu_path", info.cpu_path}};
+          {"cpu_path", info.cpu_path},
+          {"devices", devices_json(info)},
+          {"tokenizer", tokenizer_json(tokenizer)}};
 }
 
 /// Members of an object, one per line.

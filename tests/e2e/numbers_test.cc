@@ -114,6 +114,29 @@ TEST_CASE("debug logits refuses what it cannot do and leaves no file", "[e2e]") 
   }
 }
 
+TEST_CASE("models inspect says what a file holds and where it would run", "[e2e]") {
+  const TempDir home;
+  write_tiny_gguf(home.path() / "m.gguf", TinyModel{.type = facet::engine::DType::q8_0});
+  const std::string command = "models inspect " + quoted((home.path() / "m.gguf").string());
+  const Finished run = run_facet(home.path(), command + " --json");
+  INFO(run.err);
+  REQUIRE(run.exit_code == 0);
+  const auto info = run.json();
+  CHECK(info.at("architecture") == "gemma3");
+  CHECK(info.at("weight_types") == "Q8_0 x22, F32 x19");
+  CHECK(info.at("layers") == 3);
+  CHECK(info.at("dialect") == "functiongemma");
+  CHECK(info.at("devices").at("cpu") == info.at("cpu_path"));
+  CHECK_FALSE(info.at("devices").at("cuda").get<std::string>().empty());
+  const auto& tokenizer = info.at("tokenizer");
+  CHECK(tokenizer.at("pieces") == tiny_vocabulary().pieces.size());
+  CHECK(tokenizer.at("control_pieces") == 108);
+  CHECK(tokenizer.at("bos") == 2);
+  CHECK(tokenizer.at("add_eos") == false);
+  const Finished text = run_facet(home.path(), command);
+  CHECK_THAT(text.out, Catch::Contains("Q8_0 x22") && Catch::Contains("SentencePiece BPE"));
+}
+
 TEST_CASE("embed prints a vector for each line", "[e2e]") {
   const TempDir home;
   write_tiny_gguf(home.path() / "e.gguf", TinyModel{.is_embedder = true, .dense_hidden = 128});
