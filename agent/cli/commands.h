@@ -183,10 +183,13 @@ int run_plugin_inspect(const PluginOptions& options, Environment environment);
 
 struct ModelsOptions {
   std::string model;
+  std::string out;            ///< quantize
+  std::string type = "Q8_0";  ///< quantize
   bool json = false;
 };
 int run_models_list(const ModelsOptions& options, Environment environment);
 int run_models_inspect(const ModelsOptions& options, Environment environment);
+int run_models_quantize(const ModelsOptions& options, Environment environment);
 
 struct DoctorOptions {
   AgentOptions agent;

@@ -374,6 +374,12 @@ void add_machine_commands(CLI::App& app, Command& command) {
   add_json(inspect, options->json);
   bind(list, command, options, run_models_list);
   bind(inspect, command, options, run_models_inspect);
+  CLI::App& quantize = *models.add_subcommand("quantize", "Write a GGUF with smaller weights");
+  quantize.add_option("in", options->model, "A GGUF file or a name")->required();
+  quantize.add_option("out", options->out, "The GGUF file to write")->required();
+  quantize.add_option("--type", options->type, "Q8_0 or Q4_0 (Q8_0)");
+  add_json(quantize, options->json);
+  bind(quantize, command, options, run_models_quantize);
 
   auto doctor = std::make_shared<DoctorOptions>();
   CLI::App& doctor_app = *app.add_subcommand("doctor", "Check what Facet needs on this machine");

@@ -3,6 +3,7 @@
 #include "agent/cli/paths.h"
 #include "agent/cli/workbench.h"
 #include "engine/engine.h"
+#include "engine/model/quantize.h"
 #include "retrieval/store.h"
 
 #include <nlohmann/json.hpp>
@@ -221,6 +222,33 @@ int run_models_inspect(const ModelsOptions& options, Environment environment) {
     console.out_json(info);
   } else {
     show_members(info, console);
+  }
+  return exit_ok;
+}
+
+int run_models_quantize(const ModelsOptions& options, Environment environment) {
+  Console& console = environment.console;
+  const auto type = engine::dtype_from_name(options.type);
+  if (!type || !engine::can_quantize(*type)) {
+    const Error error{Code::invalid_argument,
+                      "--type: '" + options.type + "' is not written; Q8_0 and Q4_0 are"};
+    return console.fail(error, options.json);
+  }
+  const auto path = find_model(options.model, ModelKind::generator);
+  if (!path) return console.fail(path.error(), options.json, exit_unavailable);
+  const auto counts = engine::quantize_gguf(*path, options.out, *type);
+  if (!counts) return console.fail(counts.error(), options.json);
+  if (options.json) {
+    console.out_json({{"out", options.out},
+                      {"type", options.type},
+                      {"quantized", counts->quantized},
+                      {"kept", counts->kept},
+                      {"bytes", counts->bytes}});
+  } else {
+    console.out_line(printable(options.out) + ": " + std::to_string(counts->quantized) +
+                     " matrices in " + options.type + ", " + std::to_string(counts->kept) +
+                     " tensors as they were, " +
+                     megabytes(static_cast<std::uintmax_t>(counts->bytes)));
   }
   return exit_ok;
 }

@@ -67,6 +67,8 @@ class Parser {
   Status place(std::vector<TensorInfo>& infos, std::uint64_t alignment) const;
 
   [[nodiscard]] std::uint32_t version() const { return version_; }
+  [[nodiscard]] std::size_t offset() const { return reader_.offset(); }
+  [[nodiscard]] std::optional<std::size_t> file_type_at() const { return file_type_at_; }
 
  private:
   Result<std::string_view> read_string(std::string_view what, std::uint64_t bytes_max);
@@ -86,6 +88,7 @@ class Parser {
   std::uint32_t version_ = 0;
   std::uint64_t tensor_count_ = 0;
   std::uint64_t metadata_count_ = 0;
+  std::optional<std::size_t> file_type_at_;
 };
 
 Status Parser::read_counts() {
@@ -270,6 +273,8 @@ Result<GgufMetadata> Parser::read_metadata() {
     if (type > static_cast<std::uint32_t>(ValueType::f64)) {
       return invalid("key " + quoted(key) + " has the unknown type " + std::to_string(type));
     }
+    const bool is_u32 = static_cast<ValueType>(type) == ValueType::u32;
+    if (key == "general.file_type" && is_u32) file_type_at_ = reader_.offset();
     FACET_TRY(GgufValue value, read_value(static_cast<ValueType>(type), key));
     if (const auto [at, added] = out.try_emplace(std::move(key), std::move(value)); !added) {
       return invalid("key " + quoted(at->first) + " occurs twice");
@@ -384,10 +389,13 @@ Result<GgufParts> parse_gguf(std::span<const std::byte> bytes, const GgufLimits&
   FACET_TRY_STATUS(parser.read_counts());
   GgufParts out;
   out.version = parser.version();
+  const std::size_t metadata_begin = parser.offset();
   FACET_TRY(out.metadata, parser.read_metadata());
+  out.metadata_bytes = bytes.subspan(metadata_begin, parser.offset() - metadata_begin);
+  if (const auto at = parser.file_type_at()) out.file_type_at = *at - metadata_begin;
   FACET_TRY(std::vector<TensorInfo> infos, parser.read_tensor_infos());
-  FACET_TRY(const std::uint64_t alignment, read_alignment(out.metadata, limits));
-  FACET_TRY_STATUS(parser.place(infos, alignment));
+  FACET_TRY(out.alignment, read_alignment(out.metadata, limits));
+  FACET_TRY_STATUS(parser.place(infos, out.alignment));
   for (TensorInfo& info : infos) FACET_TRY_STATUS(out.tensors.add(std::move(info.tensor)));
   return out;
 }

@@ -2,6 +2,8 @@
 #include "engine/model/quantised.h"
 
 #include "engine/engine.h"
+#include "engine/model/model.h"
+#include "engine/model/quantize.h"
 #include "tests/support/catch.h"
 #include "tests/support/random_tensors.h"
 #include "tests/support/temp_dir.h"
@@ -125,4 +127,77 @@ TEST_CASE("a file of mixed types computes what its dequantised weights compute",
   facet::test::write_bytes(dir.path() / "plain.gguf", plain.bytes());
   // Weights are expanded exactly and summed in one order, so not a bit may differ.
   CHECK(logits_of(dir.path() / "mixed.gguf") == logits_of(dir.path() / "plain.gguf"));
+}
+
+TEST_CASE("quantizing gives the blocks of the gguf package", "[engine][quantised]") {
+  std::ifstream file(std::string(FACET_SOURCE_DIR) + "/tests/engine/oracle/gguf_blocks.json");
+  const auto golden = nlohmann::json::parse(file).at("quantized");
+  REQUIRE(golden.size() == 2);
+  for (const auto& [name, entry] : golden.items()) {
+    INFO(name);
+    const auto type = dtype_from_name(name);
+    REQUIRE(type.has_value());
+    REQUIRE(can_quantize(*type));
+    const std::vector<std::byte> bytes = from_hex(entry.at("values"));
+    const std::vector<std::byte> wanted = from_hex(entry.at("blocks"));
+    std::vector<float> values(bytes.size() / sizeof(float));
+    std::memcpy(values.data(), bytes.data(), bytes.size());
+    std::vector<std::byte> out(wanted.size());
+    quantize(*type, values.data(), static_cast<std::int64_t>(values.size()), out.data());
+    CHECK(out == wanted);
+  }
+  CHECK_FALSE(can_quantize(DType::q4_k));
+}
+
+TEST_CASE("a GGUF is quantized with all that it says", "[engine][quantised]") {
+  const TempDir dir;
+  GgufWriter writer = facet::test::tiny_gguf(TinyModel{});
+  writer.add_u32("general.file_type", 0);
+  facet::test::write_bytes(dir.path() / "in.gguf", writer.bytes());
+  const DType type = GENERATE(DType::q8_0, DType::q4_0);
+  const auto counts = quantize_gguf(dir.path() / "in.gguf", dir.path() / "out.gguf", type);
+  if (!counts) FAIL(counts.error().message);
+  CHECK(counts->quantized == 22);
+  CHECK(counts->kept == 19);
+  const auto before = Model::load(dir.path() / "in.gguf");
+  const auto after = Model::load(dir.path() / "out.gguf");
+  REQUIRE(before.has_value());
+  REQUIRE(after.has_value());
+  const std::string name(dtype_name(type));
+  CHECK((*after)->info().weight_types == name + " x22, F32 x19");
+  CHECK((*after)->info().parameters == (*before)->info().parameters);
+  CHECK((*after)->config().layers[2].window == 0);
+  CHECK((*after)->tokenizer().size() == (*before)->tokenizer().size());
+  const std::vector<float>& norm = (*before)->layer(1).q_norm;
+  CHECK((*after)->layer(1).q_norm == norm);
+  // Half a step of the type: the largest weight of a block is below 0.3.
+  const TensorView from = (*before)->layer(2).down;
+  const TensorView to = (*after)->layer(2).down;
+  std::vector<float> a(static_cast<std::size_t>(from.cols));
+  std::vector<float> b(a.size());
+  const float step = type == DType::q8_0 ? 0.3F / 127.0F : 0.3F / 8.0F;
+  for (std::int64_t r = 0; r < from.rows; ++r) {
+    dequantize(from.type, from.row(r), from.cols, a.data());
+    dequantize(to.type, to.row(r), to.cols, b.data());
+    for (std::size_t i = 0; i < a.size(); ++i) REQUIRE(std::abs(a[i] - b[i]) <= step);
+  }
+}
+
+TEST_CASE("quantizing refuses what it cannot write and leaves no file", "[engine][quantised]") {
+  const TempDir dir;
+  const auto in = dir.path() / "in.gguf";
+  GgufWriter writer = facet::test::tiny_gguf(TinyModel{});
+  writer.tensor("blk.1.ffn_up.weight")
+      .bytes.replace(64, 4, facet::test::little_endian(0x7FC00000U, 4));
+  facet::test::write_bytes(in, writer.bytes());
+  const auto message = [&](const std::filesystem::path& out, DType type) {
+    const auto refused = quantize_gguf(in, out, type);
+    REQUIRE_FALSE(refused.has_value());
+    return refused.error().message;
+  };
+  CHECK_THAT(message(dir.path() / "o", DType::q8_0), Catch::Contains("blk.1.ffn_up.weight"));
+  CHECK_THAT(message(dir.path() / "o", DType::q6_k), Catch::Contains("Q6_K"));
+  CHECK_THAT(message(in, DType::q8_0), Catch::Contains("is the file that is read"));
+  CHECK_THAT(message(dir.path() / "no" / "o", DType::q8_0), Catch::Contains("cannot write"));
+  CHECK(std::distance(std::filesystem::directory_iterator(dir.path()), {}) == 1);
 }

@@ -33,7 +33,19 @@ def golden(name, halves, random):
     return {"blocks": blocks.tobytes().hex(), "values": values.tobytes().hex()}
 
 
+def quantized(name, random):
+    """Floats and what the package makes of them: random, zeros, and equal extremes of both signs."""
+    kind = gguf.GGMLQuantizationType[name]
+    values = random.normal(scale=0.2, size=(6, 32)).astype("<f4")
+    values[1] = 0
+    values[2, 3], values[2, 9] = -1.5, 1.5
+    values[3, 3], values[3, 9] = 1.5, -1.5
+    blocks = gguf.quants.quantize(values, kind)
+    return {"values": values.tobytes().hex(), "blocks": blocks.tobytes().hex()}
+
+
 random = numpy.random.default_rng(3)
 print(json.dumps({"gguf": importlib.metadata.version("gguf"),
                   "types": {name: golden(name, halves, random)
-                            for name, halves in HALVES.items()}}))
+                            for name, halves in HALVES.items()},
+                  "quantized": {name: quantized(name, random) for name in ("Q8_0", "Q4_0")}}))
