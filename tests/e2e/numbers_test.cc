@@ -137,6 +137,24 @@ TEST_CASE("models inspect says what a file holds and where it would run", "[e2e]
   CHECK_THAT(text.out, Catch::Contains("Q8_0 x22") && Catch::Contains("SentencePiece BPE"));
 }
 
+TEST_CASE("models quantize writes a file that inspect reads", "[e2e]") {
+  const TempDir home;
+  write_tiny_gguf(home.path() / "m.gguf", TinyModel{});
+  const std::string in = quoted((home.path() / "m.gguf").string());
+  const std::string out = quoted((home.path() / "q.gguf").string());
+  const Finished run =
+      run_facet(home.path(), "models quantize " + in + " " + out + " --type Q4_0 --json");
+  INFO(run.err);
+  REQUIRE(run.exit_code == 0);
+  CHECK(run.json().at("quantized") == 22);
+  const Finished info = run_facet(home.path(), "models inspect " + out + " --json");
+  CHECK(info.json().at("weight_types") == "Q4_0 x22, F32 x19");
+  const Finished refused =
+      run_facet(home.path(), "models quantize " + in + " " + out + " --type x");
+  CHECK(refused.exit_code == 2);
+  CHECK_THAT(refused.err, Catch::Contains("'x'"));
+}
+
 TEST_CASE("embed prints a vector for each line", "[e2e]") {
   const TempDir home;
   write_tiny_gguf(home.path() / "e.gguf", TinyModel{.is_embedder = true, .dense_hidden = 128});
