@@ -18,5 +18,5 @@ ask() {
   "$facet" ask "$1" --store "$store" --plugin build/plugins/units.so
 }
 ask "Who approves trips above 2,000 EUR?"
-ask "What is the hotel limit in Oslo, and what do 3 nights cost?"
-ask "Who are the fire wardens?"
+ask "What is the hotel limit in Lisbon, and what do 4 nights cost?"
+ask "Where are repairs done?"

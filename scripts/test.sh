@@ -6,4 +6,4 @@ cd "$root"
 
 ./scripts/install.sh
 ./scripts/build.sh
-ctest --test-dir build --output-on-failure -j "$(nproc)" --label-exclude gpu "$@"
+ctest --test-dir build --output-on-failure -j "$(nproc)" --no-label-summary --label-exclude gpu "$@"

@@ -1,6 +1,7 @@
 """Writes a checkpoint as GGUF (Q8_0 matrices, F32 norms with the offset of 1 applied), and as a Hugging Face folder.
 
-python export.py --checkpoint FILE --gguf OUT.gguf [--hf FOLDER] [--check]
+python export.py --checkpoint FILE --gguf OUT.gguf [--average OTHER.gguf --share 0.7] [--hf FOLDER] [--check]
+--average takes `share` of the checkpoint's weights and the rest of another file's, which the run began from.
 --check compares the logits of the Hugging Face model with ours and prints the largest difference.
 """
 
@@ -194,10 +195,17 @@ def main():
     parser.add_argument("--gguf")
     parser.add_argument("--hf")
     parser.add_argument("--check", action="store_true")
+    parser.add_argument("--average")
+    parser.add_argument("--share", type=float, default=0.7)
+    parser.add_argument("--before", type=float, default=0, help="tokens that --init had seen, for the file's metadata")
     parser.add_argument("--tokenizer", default=str(HERE / "tokenizer.model"))
     args = parser.parse_args()
     torch.set_num_threads(1)
     model, state = load(args.checkpoint)
+    state["tokens"] += int(args.before)
+    if args.average:
+        other, own = read_gguf(args.average).state_dict(), model.state_dict()
+        model.load_state_dict({k: args.share * v.float() + (1 - args.share) * other[k] for k, v in own.items()})
     if args.gguf:
         write_gguf(model, pathlib.Path(args.gguf), args.tokenizer, state["tokens"])
         print(args.gguf, os.path.getsize(args.gguf), "bytes after", state["tokens"], "tokens")
