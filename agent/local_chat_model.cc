@@ -238,10 +238,9 @@ class LocalConversation final : public Conversation {
       const std::span<const TokenId> ids = std::span(pending_).first(count);
       const auto status = sequence_.append(ids, images_in(ids), options.stop);
       drop_pending(sequence_.tokens().size() - before);
-      if (!status && status.error().code == Code::cancelled) {
-        return std::optional(engine::FinishReason::cancelled);
-      }
-      FACET_TRY_STATUS(status);
+      if (status) continue;
+      if (status.error().code != Code::cancelled) return status.error();
+      return std::optional(engine::FinishReason::cancelled);
     }
     return std::optional<engine::FinishReason>();
   }
