@@ -14,7 +14,6 @@
 #include <nlohmann/json_fwd.hpp>
 
 #include <cstdint>
-#include <map>
 #include <stop_token>
 #include <string>
 #include <string_view>

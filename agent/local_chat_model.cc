@@ -247,7 +247,7 @@ class LocalConversation final : public Conversation {
 
   /// How much of what is pending goes in one piece: text up to the next image, or one image whole.
   [[nodiscard]] std::size_t piece_tokens() const {
-    if (pending_.front() < 0) return pending_images_.front()->ids.size();
+    if (is_soft(pending_.front())) return pending_images_.front()->ids.size();
     const auto image = std::find_if(pending_.begin(), pending_.end(), is_soft);
     return std::min(kPrefillPieceTokens, static_cast<std::size_t>(image - pending_.begin()));
   }

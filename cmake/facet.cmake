@@ -28,7 +28,8 @@ function(facet_library name)
 endfunction()
 
 # facet_tests(NAME SOURCES a_test.cc ... [LINK facet::engine ...] [TIMEOUT seconds])
-# makes the executable NAME_tests; its cases tagged [gpu] are registered under the label gpu.
+# makes the executable NAME_tests. Cases tagged [gpu] and hidden ones ([.]: long measurements
+# to be run by hand) are not registered.
 function(facet_tests name)
   cmake_parse_arguments(ARG "" "TIMEOUT" "SOURCES;LINK" ${ARGN})
   if(NOT ARG_TIMEOUT)
@@ -37,6 +38,6 @@ function(facet_tests name)
   add_executable(${name}_tests ${ARG_SOURCES})
   target_link_libraries(${name}_tests PRIVATE facet_flags Catch2::Catch2WithMain ${ARG_LINK})
   target_compile_definitions(${name}_tests PRIVATE FACET_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
-  catch_discover_tests(${name}_tests TEST_SPEC "~[gpu]" TEST_PREFIX "${name}: "
+  catch_discover_tests(${name}_tests TEST_SPEC "~[gpu]~[.]" TEST_PREFIX "${name}: "
     PROPERTIES LABELS ${name} TIMEOUT ${ARG_TIMEOUT})
 endfunction()

@@ -71,7 +71,7 @@ int run_embed(const EmbedOptions& options, Environment environment) {
   if (!engine) return console.fail(engine.error(), options.json, exit_unavailable);
   const auto embedder = EngineEmbedder::create(*engine);
   if (!embedder) return console.fail(embedder.error(), options.json);
-  const auto text = Console::read_stdin();
+  const auto text = Console::read_stdin(environment.stop);
   if (!text) return console.fail(text.error(), options.json);
   const auto vectors = embed_lines(**embedder, *text, options, environment);
   if (!vectors) return console.fail(vectors.error(), options.json);

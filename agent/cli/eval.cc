@@ -52,6 +52,7 @@ struct Tally {
 };
 
 std::string tools_group(std::size_t declared) {
+  if (declared == 0) return "no tool declared";
   if (declared == 1) return "1 tool declared";
   if (declared <= 3) return "2 to 3 tools declared";
   return declared <= 6 ? "4 to 6 tools declared" : "7 or more tools declared";

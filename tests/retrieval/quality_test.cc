@@ -91,11 +91,13 @@ TEST_CASE("quality by the weight of the dense ranking", "[.][table]") {
   {
     PocketStore pocket;
     const auto questions = test::write_cranfield(cranfield, pocket.docs);
+    CHECK(questions.size() == 225);
     pocket.index(tokens_max);
     print_table("Cranfield" + size, *pocket.store, questions);
   }
   PocketStore pocket;
   const auto questions = test::write_xquad(xquad, pocket.docs);
+  CHECK(questions.size() == 1190);
   pocket.index(tokens_max);
   print_table("XQuAD-en" + size, *pocket.store, questions);
 }
