@@ -1,7 +1,8 @@
 """Writes a checkpoint as GGUF (Q8_0 matrices, F32 norms with the offset of 1 applied), and as a Hugging Face folder.
 
 python export.py --checkpoint FILE --gguf OUT.gguf [--average OTHER.gguf --share 0.7] [--hf FOLDER] [--check]
---average takes `share` of the checkpoint's weights and the rest of another file's, which the run began from.
+--average takes `share` of the checkpoint's weights and the rest of another file's, which the run began from; the
+tokens that the file says it had seen are added to the run's.
 --check compares the logits of the Hugging Face model with ours and prints the largest difference.
 """
 
@@ -123,7 +124,7 @@ def write_gguf(model, path, tokenizer, trained_tokens):
 
 
 def read_gguf(path):
-    """A Model with the weights of a file that write_gguf wrote: where a later training run goes on from."""
+    """A file that write_gguf wrote, as (Model, tokens it was trained on): where a later run goes on from."""
     reader = gguf.GGUFReader(path)
     keys = {names(k)[0]: k for k in Model(Config()).state_dict()}
     dim = {t.name: [int(n) for n in t.shape] for t in reader.tensors}
@@ -135,7 +136,7 @@ def read_gguf(path):
         state[keys[t.name]] = value - 1.0 if value.dim() == 1 else value
     model = Model(Config())
     model.load_state_dict(state)
-    return model
+    return model, int(reader.fields["facet.training.tokens"].contents())
 
 
 def write_hf(model, folder, tokenizer):
@@ -197,14 +198,14 @@ def main():
     parser.add_argument("--check", action="store_true")
     parser.add_argument("--average")
     parser.add_argument("--share", type=float, default=0.7)
-    parser.add_argument("--before", type=float, default=0, help="tokens that --init had seen, for the file's metadata")
     parser.add_argument("--tokenizer", default=str(HERE / "tokenizer.model"))
     args = parser.parse_args()
     torch.set_num_threads(1)
     model, state = load(args.checkpoint)
-    state["tokens"] += int(args.before)
     if args.average:
-        other, own = read_gguf(args.average).state_dict(), model.state_dict()
+        other, before = read_gguf(args.average)
+        state["tokens"] += before
+        other, own = other.state_dict(), model.state_dict()
         model.load_state_dict({k: args.share * v.float() + (1 - args.share) * other[k] for k, v in own.items()})
     if args.gguf:
         write_gguf(model, pathlib.Path(args.gguf), args.tokenizer, state["tokens"])

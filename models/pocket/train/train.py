@@ -185,7 +185,7 @@ def main():
     elif args.init:
         from export import read_gguf
 
-        model.load_state_dict(read_gguf(args.init).state_dict())
+        model.load_state_dict(read_gguf(args.init)[0].state_dict())
         print("started from", args.init, flush=True)
     if args.decay_now:
         decay = (tokens, args.decay_now)
