@@ -21,8 +21,9 @@
 
 namespace facet::agent {
 
-/// Counts of tokens. Over a whole conversation prefilled == prompt and
-/// prefilled + completion == the length of the sequence: the proof that nothing is computed twice.
+/// Counts of tokens. Over a whole conversation prompt + completion is the length of the sequence,
+/// and prefilled is prompt less what the engine remembered of other conversations: the proof that
+/// nothing is computed twice.
 struct TokenUsage {
   std::int64_t prompt_tokens = 0;      ///< Tokens given to the model: instructions, user, results.
   std::int64_t cached_tokens = 0;      ///< Of a step's context, tokens that were already computed.

@@ -154,14 +154,17 @@ class LocalConversation final : public Conversation {
   Result<StepResult> generate(const StepOptions& options, const StepSink& sink) override {
     FACET_CHECK(opened_);
     StepResult step;
-    step.usage.cached_tokens = static_cast<std::int64_t>(sequence_.tokens().size());
-    step.usage.prompt_tokens = static_cast<std::int64_t>(pending_.size());
-    step.usage.prefilled_tokens = step.usage.prompt_tokens;
     const auto start = std::chrono::steady_clock::now();
+    const std::size_t before = sequence_.tokens().size();
+    step.usage.prompt_tokens = static_cast<std::int64_t>(pending_.size());
+    if (before == 0) drop_pending(sequence_.recall(pending_));
+    step.usage.cached_tokens = static_cast<std::int64_t>(sequence_.tokens().size());
+    step.usage.prefilled_tokens = static_cast<std::int64_t>(pending_.size());
     FACET_TRY(const auto cut, prefill(options, start));
     step.prefill_ms = ms_since(start);
-    if (cut) return cut_in_prefill(std::move(step), *cut);
+    if (cut) return cut_in_prefill(std::move(step), before, *cut);
     FACET_TRY_STATUS(sample(options, start, sink, step));
+    sequence_.remember();
     usage_ += step.usage;
     return step;
   }
@@ -236,7 +239,9 @@ class LocalConversation final : public Conversation {
       const std::size_t before = sequence_.tokens().size();
       const std::size_t count = has_limit ? piece_tokens() : pending_.size();
       const std::span<const TokenId> ids = std::span(pending_).first(count);
-      const auto status = sequence_.append(ids, images_in(ids), options.stop);
+      const std::vector<std::size_t> boundaries = boundaries_in(ids);
+      const auto status = sequence_.append(
+          ids, {.images = images_in(ids), .boundaries = boundaries, .stop = options.stop});
       drop_pending(sequence_.tokens().size() - before);
       if (status) continue;
       if (status.error().code != Code::cancelled) return status.error();
@@ -250,6 +255,19 @@ class LocalConversation final : public Conversation {
     if (is_soft(pending_.front())) return pending_images_.front()->ids.size();
     const auto image = std::find_if(pending_.begin(), pending_.end(), is_soft);
     return std::min(kPrefillPieceTokens, static_cast<std::size_t>(image - pending_.begin()));
+  }
+
+  /// The ends of messages in `ids`, a first part of what is pending, and the end of the prompt:
+  /// what another conversation may have in common with this one.
+  [[nodiscard]] std::vector<std::size_t> boundaries_in(std::span<const TokenId> ids) const {
+    std::vector<std::size_t> out;
+    for (std::size_t i = 0; i < ids.size(); ++i) {
+      if (std::find(stop_ids_.begin(), stop_ids_.end(), ids[i]) != stop_ids_.end()) {
+        out.push_back(i + 1);
+      }
+    }
+    if (ids.size() == pending_.size()) out.push_back(ids.size());
+    return out;
   }
 
   /// The pending images whose ids `ids`, a first part of what is pending, hold whole.
@@ -269,11 +287,10 @@ class LocalConversation final : public Conversation {
   }
 
   /// The pieces that were finished stay; the rest stays pending.
-  StepResult cut_in_prefill(StepResult step, engine::FinishReason reason) {
-    const auto done =
-        static_cast<std::int64_t>(sequence_.tokens().size()) - step.usage.cached_tokens;
-    step.usage.prompt_tokens = done;
-    step.usage.prefilled_tokens = done;
+  StepResult cut_in_prefill(StepResult step, std::size_t before, engine::FinishReason reason) {
+    const std::size_t tokens = sequence_.tokens().size();
+    step.usage.prompt_tokens = static_cast<std::int64_t>(tokens - before);
+    step.usage.prefilled_tokens = static_cast<std::int64_t>(tokens) - step.usage.cached_tokens;
     step.finish_reason = reason;
     usage_ += step.usage;
     return step;

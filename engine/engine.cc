@@ -21,6 +21,7 @@ namespace {
 
 constexpr int kThreadsMax = 256;
 constexpr std::int64_t kPrefillChunkTokensMax = 4096;
+constexpr std::int64_t kPrefixBytesMax = std::int64_t{1} << 40;
 
 Error out_of_range(const char* field, std::int64_t value, const std::string& expected) {
   return {Code::invalid_argument,
@@ -42,9 +43,14 @@ Result<RuntimeOptions> resolve(const EngineOptions& options, const ModelConfig& 
                         options.context_tokens_max,
                         "0 to the model's " + std::to_string(config.context_tokens_max));
   }
+  if (options.prefix_bytes_max < 0 || options.prefix_bytes_max > kPrefixBytesMax) {
+    return out_of_range(
+        "prefix_bytes_max", options.prefix_bytes_max, "0 to " + std::to_string(kPrefixBytesMax));
+  }
   RuntimeOptions out{.threads = options.threads,
                      .context_tokens_max = options.context_tokens_max,
-                     .prefill_chunk_tokens = options.prefill_chunk_tokens};
+                     .prefill_chunk_tokens = options.prefill_chunk_tokens,
+                     .prefix_bytes_max = options.prefix_bytes_max};
   if (out.threads == 0) {
     const auto cores = static_cast<int>(std::thread::hardware_concurrency());
     out.threads = std::clamp(cores, 1, kThreadsMax);
@@ -106,6 +112,14 @@ ModelInfo describe(const Model& model,
 
 }  // namespace
 
+std::int64_t window_max(const ModelConfig& config) {
+  std::int64_t out = 0;
+  for (const LayerSpec& layer : config.layers) {
+    if (layer.causal) out = std::max<std::int64_t>(out, layer.window);
+  }
+  return out;
+}
+
 struct Engine::Parts {
   std::shared_ptr<const Model> model;
   std::shared_ptr<const Runtime> runtime;
@@ -147,11 +161,15 @@ Sequence Engine::new_sequence() const {
   return Sequence(std::make_unique<SequenceState>(parts_->runtime));
 }
 
-Result<Sequence> Engine::restore(const std::filesystem::path& path) const {
+PrefixStats Engine::prefix_stats() const {
+  return parts_->runtime->prefixes().stats();
+}
+
+Result<Sequence> Engine::restore(const std::filesystem::path& path, std::string_view format) const {
   if (parts_->info.is_embedder) {
     return Error{Code::unsupported, path.string() + ": an embedding model has no sequences"};
   }
-  FACET_TRY(auto state, SequenceState::restore(parts_->runtime, path));
+  FACET_TRY(auto state, SequenceState::restore(parts_->runtime, path, format));
   return Sequence(std::move(state));
 }
 

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "base/result.h"
+#include "engine/kv/prefix_tree.h"
 #include "engine/model/info.h"
 #include "engine/sampling/constraint.h"
 #include "engine/sampling/sampler.h"
@@ -34,6 +35,8 @@ struct EngineOptions {
   int threads = 0;                          ///< 0: one per core.
   std::int64_t context_tokens_max = 0;      ///< 0: what the model states, which is also the most.
   std::int64_t prefill_chunk_tokens = 128;  ///< 1 to 4096; a stop is looked for between chunks.
+  /// The most that remembered sequences hold (kv/prefix_tree.h); 0: nothing is remembered.
+  std::int64_t prefix_bytes_max = std::int64_t{512} << 20;
   /// False: no tokenizer is read (the files need none), and every row of the embedding is a token,
   /// the placeholders of multimodal files too. For checks that speak in ids.
   bool with_tokenizer = true;
@@ -47,6 +50,17 @@ class Model;          // engine/model/model.h: immutable weights, shared.
 struct Image;         // engine/vision/image.h: 8-bit RGB.
 struct SoftTokens;    // engine/vision/soft_tokens.h: an image as the text model takes it.
 class SequenceState;  // KV cache, tokens and logits of one sequence.
+
+/// How Sequence::append goes about it.
+struct AppendOptions {
+  /// Where `ids` hold the ids of the next of these (SoftTokens::ids), that image goes, as one chunk
+  /// whose tokens see each other in both directions.
+  std::span<const std::shared_ptr<const SoftTokens>> images;
+  /// Ascending counts of `ids`, such as the ends of messages: behind that many the engine remembers
+  /// the sequence. What lies inside an image is passed over.
+  std::span<const std::size_t> boundaries;
+  std::stop_token stop;
+};
 
 /// One context: the tokens so far with their KV. A value with one owner; move-only; copies are made
 /// by name with fork(). Not thread-safe; different sequences may be used from different threads.
@@ -70,12 +84,18 @@ class Sequence {
                        const LogitsSink& sink,
                        std::stop_token stop = {});
 
-  /// The same with images: where `ids` hold the ids of the next of `images` (SoftTokens::ids), that
-  /// image goes, as one chunk whose tokens see each other in both directions. invalid_argument, and
-  /// nothing appended, when ids and images do not match.
-  Status append(std::span<const TokenId> ids,
-                std::span<const std::shared_ptr<const SoftTokens>> images,
-                std::stop_token stop = {});
+  /// The same with images and boundaries. invalid_argument, and nothing appended, when ids and
+  /// images do not match.
+  Status append(std::span<const TokenId> ids, const AppendOptions& options);
+
+  /// Takes the place of an empty sequence: the longest beginning of `ids` that the engine
+  /// remembers, images included, is there without being computed; bit for bit what append would
+  /// have given. How many tokens that are; append the rest. Where `ids` leave what is remembered,
+  /// append will remember the sequence in passing. REQUIRES: tokens().empty().
+  std::size_t recall(std::span<const TokenId> ids);
+
+  /// Lets the engine remember the sequence as it is now, for recall() of any other.
+  void remember();
 
   /// Logits over the vocabulary after the last token. (vocabulary); valid until the next change.
   /// After a rewind or a cancelled append the last token is run once more to get them.
@@ -89,14 +109,16 @@ class Sequence {
   /// the rest had never been there. Going back fewer than kRewindFreeTokens (kv/cache.h) behind the
   /// furthest point is free, as is any distance in a model without sliding layers. Further back,
   /// the windows are gone, and since their contents depend through the layers on ever earlier
-  /// tokens, all `tokens` are run again (and counted): keep a fork() where you mean to come back.
+  /// tokens, everything behind the last remembered place is run again (and counted): keep a fork(),
+  /// or remember(), where you mean to come back.
   /// The logits at the end of an image need the window of its beginning, which is as far back.
   /// invalid_argument when `tokens` is more than tokens().size() or inside an image.
   Status rewind(std::size_t tokens);
 
   /// Writes tokens and KV to `path` (temporary file, sync, rename), checksummed and keyed by the
-  /// model's identity.
-  Status save(const std::filesystem::path& path) const;
+  /// model's identity and by `format`: what the tokens were written with, such as a dialect's name
+  /// and version. At most 256 bytes.
+  Status save(const std::filesystem::path& path, std::string_view format = {}) const;
 
   /// Ids below 0 are positions of images, made from their content: equal ids, equal images.
   [[nodiscard]] std::span<const TokenId> tokens() const;
@@ -154,8 +176,12 @@ class Engine {
   [[nodiscard]] Sequence new_sequence() const;
 
   /// Reads what Sequence::save wrote. invalid_data for a broken file, unsupported for another
-  /// version or another model.
-  [[nodiscard]] Result<Sequence> restore(const std::filesystem::path& path) const;
+  /// version, another model or another format.
+  [[nodiscard]] Result<Sequence> restore(const std::filesystem::path& path,
+                                         std::string_view format = {}) const;
+
+  /// What is remembered of this engine's sequences, and how often that was of use.
+  [[nodiscard]] PrefixStats prefix_stats() const;
 
   /// Samples until a stop id, tokens_max, the context's end, the deadline or a stop. Every sampled
   /// token is appended to `sequence` (its KV is there when this returns). Cancel, length and

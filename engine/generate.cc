@@ -96,7 +96,7 @@ Result<GenerateResult> generate(SequenceState& sequence,
     }
     const TokenId id = *sampled;
     if (request.constraint != nullptr) FACET_TRY_STATUS(request.constraint->accept(id));
-    FACET_TRY_STATUS(sequence.append(std::span(&id, 1), {}, {}));
+    FACET_TRY_STATUS(sequence.append(std::span(&id, 1), {}));
     result.ids.push_back(id);
     if (is_stop(request, id)) {
       result.finish_reason = FinishReason::stop;

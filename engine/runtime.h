@@ -3,6 +3,7 @@
 
 #include "engine/cpu/forward.h"
 #include "engine/cpu/thread_pool.h"
+#include "engine/kv/prefix_tree.h"
 #include "engine/model/config.h"
 #include "engine/model/model.h"
 #include "engine/ops.h"
@@ -25,10 +26,14 @@ struct RuntimeOptions {
   int threads = 1;
   std::int64_t context_tokens_max = 0;
   std::int64_t prefill_chunk_tokens = 128;
+  std::int64_t prefix_bytes_max = 0;
 };
 
-/// Immutable but for the pool's and the forward pass's own, internally locked state. Thread-safe.
-/// Shared by the Engine and its Sequences: a Sequence may outlive the Engine.
+/// The longest window of the sliding layers of a generator; 0: there are none.
+std::int64_t window_max(const ModelConfig& config);
+
+/// Immutable but for the internally locked state of the pool, the forward pass and the prefixes.
+/// Thread-safe. Shared by the Engine and its Sequences: a Sequence may outlive the Engine.
 class Runtime {
  public:
   Runtime(RuntimeModel model, const Ops& ops, const RuntimeOptions& options)
@@ -36,6 +41,7 @@ class Runtime {
         ops_(ops),
         options_(options),
         pool_(options.threads),
+        prefixes_(options.prefix_bytes_max, window_max(model_.config)),
         forward_(model_.config, model_.weights, ops, pool_) {}
   Runtime(const Runtime&) = delete;
   Runtime& operator=(const Runtime&) = delete;
@@ -46,12 +52,14 @@ class Runtime {
   [[nodiscard]] const Forward& forward() const { return forward_; }
   [[nodiscard]] const Ops& ops() const { return ops_; }
   [[nodiscard]] ThreadPool& pool() const { return pool_; }
+  [[nodiscard]] PrefixTree& prefixes() const { return prefixes_; }
 
  private:
   RuntimeModel model_;
   const Ops& ops_;
   RuntimeOptions options_;
-  mutable ThreadPool pool_;  ///< Thread-safe.
+  mutable ThreadPool pool_;      ///< Thread-safe.
+  mutable PrefixTree prefixes_;  ///< Thread-safe.
   Forward forward_;
 };
 

@@ -52,29 +52,36 @@ Status SequenceState::check_ids(std::span<const TokenId> ids) const {
   return ok();
 }
 
-Status SequenceState::append(std::span<const TokenId> ids,
-                             Images images,
-                             const std::stop_token& stop) {
+Status SequenceState::append(std::span<const TokenId> ids, const AppendOptions& options) {
   FACET_TRY_STATUS(check_ids(ids));
-  FACET_TRY(const auto spans, find_images(ids, images, runtime_->config().hidden));
+  FACET_TRY(const auto spans, find_images(ids, options.images, runtime_->config().hidden));
+  std::vector<std::size_t> kept(options.boundaries.begin(), options.boundaries.end());
+  const auto before = static_cast<std::int64_t>(tokens_.size());
+  if (branch_ > before) kept.push_back(static_cast<std::size_t>(branch_ - before));
+  std::sort(kept.begin(), kept.end());
+
   const auto chunk = static_cast<std::size_t>(runtime_->options().prefill_chunk_tokens);
-  auto next = spans.begin();
+  auto image = spans.begin();
+  auto keep = kept.begin();
   for (std::size_t at = 0; at < ids.size();) {
-    if (stop.stop_requested()) {
+    if (options.stop.stop_requested()) {
       return Error{Code::cancelled,
                    "stopped with " + std::to_string(ids.size() - at) + " tokens to go"};
     }
-    const std::size_t image =
-        next == spans.end() ? ids.size() : static_cast<std::size_t>(next->first);
-    if (at == image) {
-      run_image(next->image);
-      at += next->image->ids.size();
-      ++next;
-      continue;
+    keep = std::upper_bound(keep, kept.end(), at);
+    const std::size_t text_end =
+        image == spans.end() ? ids.size() : static_cast<std::size_t>(image->first);
+    if (at == text_end) {
+      run_image(image->image);
+      at += image->image->ids.size();
+      ++image;
+    } else {
+      std::size_t end = std::min(at + chunk, text_end);
+      if (keep != kept.end()) end = std::min(end, *keep);
+      run(ids.subspan(at, end - at), end == ids.size());
+      at = end;
     }
-    const std::size_t count = std::min(chunk, image - at);
-    run(ids.subspan(at, count), at + count == ids.size());
-    at += count;
+    if (std::binary_search(keep, kept.end(), at)) remember();
   }
   return ok();
 }
@@ -152,6 +159,7 @@ std::unique_ptr<SequenceState> SequenceState::fork() const {
   copy->images_ = images_;
   copy->logits_ = logits_;
   copy->logits_known_ = logits_known_;
+  copy->branch_ = branch_;
   return copy;
 }
 
@@ -176,21 +184,49 @@ Status SequenceState::rewind(std::size_t tokens) {
     return ok();
   }
   // The hidden states that would refill the windows depend, through the layers below, on ever
-  // earlier tokens: only starting over gives the same bits.
+  // earlier tokens: only going on from a place whose windows are remembered gives the same bits.
   drop_from(size);
   const std::vector<TokenId> prefix = std::exchange(tokens_, {});
   std::vector<std::shared_ptr<const SoftTokens>> images;
   for (ImageSpan& span : std::exchange(images_, {})) images.push_back(std::move(span.image));
   cache_.clear();
-  return append(prefix, images, {});
+  const std::size_t known = recall(prefix);
+  branch_ = 0;
+  const std::span rest = std::span(prefix).subspan(known);
+  return append(rest, {.images = std::span(images).subspan(images_.size())});
 }
 
-Status SequenceState::save(const std::filesystem::path& path) {
+std::size_t SequenceState::recall(std::span<const TokenId> ids) {
+  FACET_CHECK(tokens_.empty());
+  PrefixTree::Found found = runtime_->prefixes().find(ids);
+  branch_ = found.shared;
+  if (!found.point) return 0;
+  cache_ = std::move(found.point->cache);
+  tokens_.assign(ids.begin(), ids.begin() + found.point->tokens);
+  images_ = std::move(found.point->images);
+  logits_ = std::move(found.point->logits);
+  logits_known_ = !logits_.empty();
+  return tokens_.size();
+}
+
+void SequenceState::remember() {
+  PrefixTree& prefixes = runtime_->prefixes();
+  if (runtime_->options().prefix_bytes_max == 0 || tokens_.empty()) return;
+  if (prefixes.touch(tokens_)) return;
+  prefixes.insert(tokens_,
+                  {.tokens = static_cast<std::int64_t>(tokens_.size()),
+                   .cache = cache_.fork(),
+                   .images = images_,
+                   .logits = logits_known_ ? logits_ : std::vector<float>()});
+}
+
+Status SequenceState::save(const std::filesystem::path& path, std::string_view format) {
   const std::span<const float> known = tokens_.empty() ? std::span<const float>() : logits();
   std::vector<std::shared_ptr<const SoftTokens>> images;
   for (const ImageSpan& span : images_) images.push_back(span.image);
   return save_snapshot(path,
                        {.identity = runtime_->identity(),
+                        .format = format,
                         .tokens = tokens_,
                         .images = images,
                         .logits = known,
@@ -199,8 +235,11 @@ Status SequenceState::save(const std::filesystem::path& path) {
 }
 
 Result<std::unique_ptr<SequenceState>> SequenceState::restore(
-    std::shared_ptr<const Runtime> runtime, const std::filesystem::path& path) {
+    std::shared_ptr<const Runtime> runtime,
+    const std::filesystem::path& path,
+    std::string_view format) {
   const SnapshotModel model{.identity = runtime->identity(),
+                            .format = format,
                             .layers = runtime->config().layers,
                             .hidden = runtime->config().hidden,
                             .vocabulary = runtime->config().vocabulary,
@@ -222,13 +261,19 @@ Sequence& Sequence::operator=(Sequence&&) noexcept = default;
 Sequence::~Sequence() = default;
 
 Status Sequence::append(std::span<const TokenId> ids, std::stop_token stop) {
-  return state_->append(ids, {}, stop);
+  return state_->append(ids, {.stop = std::move(stop)});
 }
 
-Status Sequence::append(std::span<const TokenId> ids,
-                        std::span<const std::shared_ptr<const SoftTokens>> images,
-                        std::stop_token stop) {
-  return state_->append(ids, images, stop);
+Status Sequence::append(std::span<const TokenId> ids, const AppendOptions& options) {
+  return state_->append(ids, options);
+}
+
+std::size_t Sequence::recall(std::span<const TokenId> ids) {
+  return state_->recall(ids);
+}
+
+void Sequence::remember() {
+  state_->remember();
 }
 
 Status Sequence::append_scored(std::span<const TokenId> ids,
@@ -249,8 +294,8 @@ Status Sequence::rewind(std::size_t tokens) {
   return state_->rewind(tokens);
 }
 
-Status Sequence::save(const std::filesystem::path& path) const {
-  return state_->save(path);
+Status Sequence::save(const std::filesystem::path& path, std::string_view format) const {
+  return state_->save(path, format);
 }
 
 std::span<const TokenId> Sequence::tokens() const {

@@ -12,11 +12,10 @@
 #include <memory>
 #include <span>
 #include <stop_token>
+#include <string_view>
 #include <vector>
 
 namespace facet::engine {
-
-using Images = std::span<const std::shared_ptr<const SoftTokens>>;
 
 /// Not thread-safe.
 class SequenceState {
@@ -24,9 +23,10 @@ class SequenceState {
   explicit SequenceState(std::shared_ptr<const Runtime> runtime);
 
   static Result<std::unique_ptr<SequenceState>> restore(std::shared_ptr<const Runtime> runtime,
-                                                        const std::filesystem::path& path);
+                                                        const std::filesystem::path& path,
+                                                        std::string_view format);
 
-  Status append(std::span<const TokenId> ids, Images images, const std::stop_token& stop);
+  Status append(std::span<const TokenId> ids, const AppendOptions& options);
   Status append_scored(std::span<const TokenId> ids,
                        const LogitsSink& sink,
                        const std::stop_token& stop);
@@ -34,8 +34,10 @@ class SequenceState {
   /// token again (and counts it).
   std::span<const float> logits();
   [[nodiscard]] std::unique_ptr<SequenceState> fork() const;
+  std::size_t recall(std::span<const TokenId> ids);
+  void remember();
   Status rewind(std::size_t tokens);
-  Status save(const std::filesystem::path& path);
+  Status save(const std::filesystem::path& path, std::string_view format);
 
   [[nodiscard]] std::span<const TokenId> tokens() const { return tokens_; }
   [[nodiscard]] std::int64_t computed_tokens() const { return computed_tokens_; }
@@ -63,6 +65,7 @@ class SequenceState {
   std::vector<float> logits_;      // (vocabulary) when logits_known_.
   bool logits_known_ = false;
   std::int64_t computed_tokens_ = 0;
+  std::int64_t branch_ = 0;  // Where another text left this one: remembered in passing.
 };
 
 }  // namespace facet::engine

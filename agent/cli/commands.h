@@ -28,6 +28,8 @@ struct ModelOptions {
   std::string dialect;   ///< Empty: by the vocabulary.
   std::string device;    ///< "cpu", "auto" or "cuda[:n]"; empty: $FACET_DEVICE, else cpu.
   int threads = 0;
+  /// The most that the engine keeps of earlier conversations, MiB; 0: nothing.
+  int prefix_mib = 512;
 };
 
 /// Pictures that are shown with a prompt.

@@ -72,6 +72,10 @@ void add_model(CLI::App& app, ModelOptions& model) {
                  "model's vocabulary)");
   app.add_option("--device", model.device, "cpu or auto ($FACET_DEVICE, else cpu)");
   add_threads(app, model.threads);
+  app.add_option("--prefix-cache",
+                 model.prefix_mib,
+                 "MiB for what earlier conversations computed, which others begin with (512)")
+      ->check(CLI::Range(0, 1 << 20));
 }
 
 void add_pictures(CLI::App& app, PictureOptions& pictures, const char* place) {

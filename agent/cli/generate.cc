@@ -94,7 +94,8 @@ Result<Output> generate(const engine::Engine& engine,
   Output output{.prompt_tokens = prompt.ids.size()};
   engine::Sequence sequence = engine.new_sequence();
   const auto start = std::chrono::steady_clock::now();
-  FACET_TRY_STATUS(sequence.append(prompt.ids, prompt.images, environment.stop));
+  FACET_TRY_STATUS(
+      sequence.append(prompt.ids, {.images = prompt.images, .stop = environment.stop}));
   output.prefill_ms = ms_since(start);
   output.cached_tokens = static_cast<std::int64_t>(prompt.ids.size()) - sequence.computed_tokens();
   const std::vector<TokenId> stops = stop_ids(dialect, tokenizer);

@@ -38,8 +38,10 @@ Result<std::shared_ptr<const engine::Engine>> load_generator(const ModelOptions&
   FACET_TRY_STATUS(check_device(options.device));
   FACET_TRY(const fs::path path, find_model(options.model, ModelKind::generator));
   console.progress(0, 0, "loading " + path.string());
-  auto engine =
-      engine::Engine::load({.model = path, .vision = options.vision, .threads = options.threads});
+  auto engine = engine::Engine::load({.model = path,
+                                      .vision = options.vision,
+                                      .threads = options.threads,
+                                      .prefix_bytes_max = std::int64_t{options.prefix_mib} << 20});
   console.end_progress();
   if (!engine) return engine.error();
   return std::shared_ptr<const engine::Engine>(*std::move(engine));

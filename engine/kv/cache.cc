@@ -135,6 +135,14 @@ bool KvCache::can_truncate(std::int64_t tokens) const {
   return true;
 }
 
+std::int64_t KvCache::truncatable_from() const {
+  std::int64_t from = 0;
+  for (std::size_t l = 0; l < layers_.size(); ++l) {
+    if (first_held(l) > 0) from = std::max(from, first_held(l) + layers_[l].window - 1);
+  }
+  return from;
+}
+
 void KvCache::truncate(std::int64_t tokens) {
   FACET_CHECK(can_truncate(tokens));
   size_ = tokens;
@@ -175,6 +183,15 @@ std::int64_t KvCache::bytes() const {
              static_cast<std::int64_t>(sizeof(float));
   }
   return total;
+}
+
+std::vector<KvCache::PageRef> KvCache::page_refs() const {
+  std::vector<PageRef> out;
+  for (const Layer& layer : layers_) {
+    const std::int64_t bytes = page_floats(layer) * static_cast<std::int64_t>(sizeof(float));
+    for (const float* page : layer.data) out.push_back({.address = page, .bytes = bytes});
+  }
+  return out;
 }
 
 }  // namespace facet::engine

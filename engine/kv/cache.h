@@ -66,6 +66,8 @@ class KvCache {
   /// True when every sliding layer still holds the window of position `tokens`.
   /// REQUIRES: tokens <= size().
   [[nodiscard]] bool can_truncate(std::int64_t tokens) const;
+  /// The fewest tokens for which can_truncate holds; it holds for all from there to size().
+  [[nodiscard]] std::int64_t truncatable_from() const;
   /// Drops all positions from `tokens` on. REQUIRES: can_truncate(tokens).
   void truncate(std::int64_t tokens);
   /// Drops everything.
@@ -81,6 +83,13 @@ class KvCache {
 
   /// Bytes of all pages held, shared ones counted in full.
   [[nodiscard]] std::int64_t bytes() const;
+
+  /// A page as others may count it: equal addresses, the same memory.
+  struct PageRef {
+    const void* address = nullptr;
+    std::int64_t bytes = 0;
+  };
+  [[nodiscard]] std::vector<PageRef> page_refs() const;
 
  private:
   using Page = std::shared_ptr<float[]>;

@@ -18,8 +18,9 @@ namespace {
 static_assert(std::endian::native == std::endian::little, "files are written as memory lies");
 
 constexpr std::string_view kMagic = "FACETSEQ";
-constexpr std::uint32_t kVersion = 2;  // 1 had no images.
+constexpr std::uint32_t kVersion = 3;  // 1 had no images, 2 no format.
 constexpr std::uint32_t kIdentityBytesMax = 4096;
+constexpr std::uint32_t kFormatBytesMax = 256;
 
 /// FNV-1a over words of eight bytes: finds broken files, does not resist forgers.
 std::uint64_t checksum(std::span<const std::byte> bytes) {
@@ -57,6 +58,8 @@ std::string to_bytes(const SnapshotParts& parts) {
   put(out, kVersion);
   put(out, static_cast<std::uint32_t>(parts.identity.size()));
   out += parts.identity;
+  put(out, static_cast<std::uint32_t>(parts.format.size()));
+  out += parts.format;
   put(out, parts.computed_tokens);
   put(out, static_cast<std::uint64_t>(parts.tokens.size()));
   put_all(out, parts.tokens);
@@ -130,6 +133,14 @@ Result<std::vector<T>> read_all(ByteReader& reader, std::uint64_t count, std::st
   return out;
 }
 
+Result<std::string> read_name(ByteReader& reader, std::uint32_t bytes_max, const char* what) {
+  FACET_TRY(const auto length, reader.read<std::uint32_t>(what));
+  if (length > bytes_max) {
+    return broken(std::string(what) + " of " + std::to_string(length) + " bytes");
+  }
+  return reader.read_string(length, what);
+}
+
 Status read_header(ByteReader& reader, const SnapshotModel& model) {
   FACET_TRY(const std::string magic, reader.read_string(kMagic.size(), "magic"));
   if (magic != kMagic) return broken("not a saved sequence: magic is missing");
@@ -138,14 +149,15 @@ Status read_header(ByteReader& reader, const SnapshotModel& model) {
     return Error{Code::unsupported,
                  "version " + std::to_string(version) + ", expected " + std::to_string(kVersion)};
   }
-  FACET_TRY(const auto length, reader.read<std::uint32_t>("identity length"));
-  if (length > kIdentityBytesMax) {
-    return broken("identity length is " + std::to_string(length));
-  }
-  FACET_TRY(const std::string identity, reader.read_string(length, "identity"));
+  FACET_TRY(const std::string identity, read_name(reader, kIdentityBytesMax, "identity"));
   if (identity != model.identity) {
     return Error{Code::unsupported,
                  "saved by model " + identity + ", this one is " + std::string(model.identity)};
+  }
+  FACET_TRY(const std::string format, read_name(reader, kFormatBytesMax, "format"));
+  if (format != model.format) {
+    return Error{Code::unsupported,
+                 "saved in format '" + format + "', expected '" + std::string(model.format) + "'"};
   }
   return ok();
 }
@@ -268,6 +280,11 @@ Status save_snapshot(const std::filesystem::path& path, const SnapshotParts& par
   if (parts.identity.size() > kIdentityBytesMax) {
     return Error{Code::invalid_argument,
                  "model identity has " + std::to_string(parts.identity.size()) + " bytes"};
+  }
+  if (parts.format.size() > kFormatBytesMax) {
+    return Error{Code::invalid_argument,
+                 "format has " + std::to_string(parts.format.size()) + " bytes, at most " +
+                     std::to_string(kFormatBytesMax)};
   }
   // The process id keeps two programs that save to one path from writing into one file.
   const std::filesystem::path temporary = path.string() + ".tmp." + std::to_string(::getpid());

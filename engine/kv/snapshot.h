@@ -1,10 +1,10 @@
 // A saved sequence: tokens, logits and KV cache in one file.
 //
-// Format, little-endian: "FACETSEQ", u32 version, identity (u32 length, bytes), i64 computed
-// tokens, u64 token count, i32 ids, u32 image count, per image u64 rows and its f32 rows (the
-// places are where the ids are below 0), u64 logit count, f32 logits, u32 layer count; per layer
-// u64 first position held, u64 floats per row, then key row and value row of each position from
-// there on; last a u64 checksum over all that precedes it.
+// Format, little-endian: "FACETSEQ", u32 version, identity and format (each u32 length, bytes), i64
+// computed tokens, u64 token count, i32 ids, u32 image count, per image u64 rows and its f32 rows
+// (the places are where the ids are below 0), u64 logit count, f32 logits, u32 layer count; per
+// layer u64 first position held, u64 floats per row, then key row and value row of each position
+// from there on; last a u64 checksum over all that precedes it.
 #pragma once
 
 #include "base/result.h"
@@ -23,6 +23,7 @@ namespace facet::engine {
 /// What a file must match to be accepted, and the bounds of what it may contain.
 struct SnapshotModel {
   std::string_view identity;  ///< ModelInfo.identity; another one is unsupported.
+  std::string_view format;    ///< What the tokens were written with; another one is unsupported.
   std::span<const LayerSpec> layers;
   std::int64_t hidden = 0;
   std::int64_t vocabulary = 0;
@@ -40,6 +41,7 @@ struct Snapshot {
 /// What is saved, borrowed.
 struct SnapshotParts {
   std::string_view identity;
+  std::string_view format;
   std::span<const TokenId> tokens;
   std::span<const std::shared_ptr<const SoftTokens>> images;  ///< In the order of the tokens.
   std::span<const float> logits;

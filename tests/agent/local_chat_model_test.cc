@@ -76,6 +76,31 @@ TEST_CASE("every step prefills only what is new", "[agent]") {
   check_computed_once(*conversation);
 }
 
+TEST_CASE("a conversation that begins like another one computes only its end", "[agent]") {
+  const ConversationSpec spec{.tools = {{.name = "twice", .description = "Doubles."}}};
+  const auto answer = [&](const LocalChatModel& model, const char* question) {
+    auto conversation = *model.start(spec);
+    REQUIRE(conversation->add_user(question));
+    const auto step = conversation->generate(short_step(5), {});
+    REQUIRE(step);
+    const TokenUsage usage = conversation->usage();
+    CHECK(usage.prompt_tokens + usage.completion_tokens == conversation->context_tokens());
+    CHECK(usage.prefilled_tokens + usage.cached_tokens == usage.prompt_tokens);
+    return *step;
+  };
+  const auto model = tiny_chat_model();
+  const StepResult first = answer(*model, "How much is twice two?");
+  CHECK(first.usage.cached_tokens == 0);
+  const StepResult same = answer(*model, "How much is twice two?");
+  CHECK(same.usage.prefilled_tokens == 0);
+  CHECK(same.ids == first.ids);
+  const StepResult other = answer(*model, "And twice three?");
+  CHECK(other.usage.cached_tokens > 20);
+  CHECK(other.ids == answer(*tiny_chat_model(), "And twice three?").ids);
+  CHECK(model->engine().prefix_stats().tokens_reused ==
+        same.usage.cached_tokens + other.usage.cached_tokens);
+}
+
 TEST_CASE("a replayed conversation goes on exactly as the first did", "[agent]") {
   const auto model = tiny_chat_model();
   const auto start = [&] {

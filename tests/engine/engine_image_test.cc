@@ -60,8 +60,8 @@ TEST_CASE("a folder and a GGUF with its mmproj read the same picture alike",
   CHECK((*a)->ids == (*b)->ids);
   Sequence first = one->new_sequence();
   Sequence second = two->new_sequence();
-  REQUIRE(first.append(prompt_with(**a), std::vector{*a}).has_value());
-  REQUIRE(second.append(prompt_with(**b), std::vector{*b}).has_value());
+  REQUIRE(first.append(prompt_with(**a), {.images = std::vector{*a}}).has_value());
+  REQUIRE(second.append(prompt_with(**b), {.images = std::vector{*b}}).has_value());
   CHECK(std::equal(first.logits().begin(), first.logits().end(), second.logits().begin()));
   const auto generated = one->generate(first, {.tokens_max = 5, .sampling = {.temperature = 0.0F}});
   REQUIRE(generated.has_value());
@@ -70,7 +70,7 @@ TEST_CASE("a folder and a GGUF with its mmproj read the same picture alike",
   const auto other = one->encode_image(gradient(30, 50));
   REQUIRE(other.has_value());
   Sequence third = one->new_sequence();
-  REQUIRE(third.append(prompt_with(**other), std::vector{*other}).has_value());
+  REQUIRE(third.append(prompt_with(**other), {.images = std::vector{*other}}).has_value());
   CHECK_FALSE(std::equal(second.logits().begin(), second.logits().end(), third.logits().begin()));
 }
 

@@ -6,6 +6,7 @@
 #include "engine/reference/forward.h"
 #include "engine/sequence_state.h"
 #include "tests/support/catch.h"
+#include "tests/support/image_prompt.h"
 #include "tests/support/memory_model.h"
 #include "tests/support/temp_dir.h"
 
@@ -16,51 +17,10 @@
 namespace facet::engine {
 namespace {
 
-constexpr int kHidden = 64;  // Of the memory model.
+using test::make_prompt;
+using test::Prompt;
 
-/// Ids with images among them, and where it may be cut: between any two tokens but inside images.
-struct Prompt {
-  std::vector<TokenId> ids;
-  std::vector<std::shared_ptr<const SoftTokens>> images;
-  std::vector<std::size_t> cuts{0};
-
-  void add_text(std::size_t count, std::mt19937& random) {
-    for (const TokenId id : test::random_ids(count, random)) {
-      ids.push_back(id);
-      cuts.push_back(ids.size());
-    }
-  }
-  void add_image(std::int64_t count, std::mt19937& random) {
-    images.push_back(make_soft_tokens(test::random_floats(count * kHidden, random), kHidden));
-    ids.insert(ids.end(), images.back()->ids.begin(), images.back()->ids.end());
-    cuts.push_back(ids.size());
-  }
-  /// The part [begin, end); both must be cuts.
-  [[nodiscard]] Prompt part(std::size_t begin, std::size_t end) const {
-    Prompt out;
-    out.ids.assign(ids.begin() + static_cast<std::ptrdiff_t>(begin),
-                   ids.begin() + static_cast<std::ptrdiff_t>(end));
-    const auto spans = find_images(ids, images, kHidden);
-    REQUIRE(spans.has_value());
-    for (const ImageSpan& span : *spans) {
-      const auto first = static_cast<std::size_t>(span.first);
-      if (first >= begin && first < end) out.images.push_back(span.image);
-    }
-    return out;
-  }
-};
-
-Prompt make_prompt(unsigned seed) {
-  std::mt19937 random(seed);
-  Prompt out;
-  out.add_text(1 + random() % 30, random);
-  out.add_image(20, random);
-  out.add_text(random() % 90, random);
-  out.add_image(1 + static_cast<std::int64_t>(random() % 80), random);
-  out.add_image(7, random);
-  out.add_text(1 + random() % 70, random);
-  return out;
-}
+constexpr int kHidden = test::kPromptHidden;
 
 std::shared_ptr<const Runtime> make_runtime(const test::MemoryModelOptions& options = {},
                                             std::int64_t chunk = 32,
@@ -76,7 +36,7 @@ Sequence make_sequence(const std::shared_ptr<const Runtime>& runtime) {
 }
 
 void append(Sequence& sequence, const Prompt& prompt) {
-  const Status status = sequence.append(prompt.ids, prompt.images);
+  const Status status = sequence.append(prompt.ids, {.images = prompt.images});
   if (!status) FAIL(status.error().message);
 }
 
@@ -229,7 +189,7 @@ TEST_CASE("a saved sequence with images comes back with every bit", "[engine][vi
     Sequence saved = make_sequence(runtime);
     append(saved, prompt);
     REQUIRE(saved.save(path).has_value());
-    auto state = SequenceState::restore(runtime, path);
+    auto state = SequenceState::restore(runtime, path, {});
     if (!state) FAIL(state.error().message);
     Sequence restored(*std::move(state));
     CHECK(std::equal(
@@ -251,7 +211,7 @@ TEST_CASE("a prompt whose images do not match is refused before anything is run"
   REQUIRE(!without);
   CHECK(without.error().code == Code::invalid_argument);
   std::swap(prompt.images[0], prompt.images[1]);
-  CHECK(!sequence.append(prompt.ids, prompt.images).has_value());
+  CHECK(!sequence.append(prompt.ids, {.images = prompt.images}).has_value());
   CHECK(sequence.tokens().empty());
   CHECK(sequence.computed_tokens() == 0);
 }
@@ -262,7 +222,8 @@ TEST_CASE("a prompt with images can be taken up again after a stop", "[engine][v
   std::stop_source stop;
   stop.request_stop();
   Sequence sequence = make_sequence(runtime);
-  const auto status = sequence.append(prompt.ids, prompt.images, stop.get_token());
+  const auto status =
+      sequence.append(prompt.ids, {.images = prompt.images, .stop = stop.get_token()});
   REQUIRE(!status);
   CHECK(status.error().code == Code::cancelled);
   append(sequence, prompt);

@@ -235,7 +235,7 @@ TEST_CASE("save and restore bring back every bit", "[engine][unit]") {
     Sequence saved = make_sequence(runtime);
     REQUIRE(saved.append(ids).has_value());
     REQUIRE(saved.save(path).has_value());
-    auto state = SequenceState::restore(runtime, path);
+    auto state = SequenceState::restore(runtime, path, {});
     REQUIRE(state.has_value());
     Sequence restored(*std::move(state));
     CHECK(restored.computed_tokens() == static_cast<std::int64_t>(count));
@@ -259,7 +259,7 @@ TEST_CASE("a broken save is refused at every cut and every flipped byte", "[engi
   const std::string good = read_file(path);
   for (std::size_t size = 0; size < good.size(); size += 7) {
     write_file(path, good.substr(0, size));
-    const auto state = SequenceState::restore(runtime, path);
+    const auto state = SequenceState::restore(runtime, path, {});
     REQUIRE(!state.has_value());
     REQUIRE(state.error().code == Code::invalid_data);
   }
@@ -267,15 +267,15 @@ TEST_CASE("a broken save is refused at every cut and every flipped byte", "[engi
     std::string bad = good;
     bad[at] = static_cast<char>(bad[at] ^ 0x40);
     write_file(path, bad);
-    const auto state = SequenceState::restore(runtime, path);
+    const auto state = SequenceState::restore(runtime, path, {});
     REQUIRE(!state.has_value());
     REQUIRE((state.error().code == Code::invalid_data || state.error().code == Code::unsupported));
     REQUIRE(state.error().message.find("sequence.kv") != std::string::npos);
   }
   write_file(path, good + "x");
-  CHECK(!SequenceState::restore(runtime, path).has_value());
+  CHECK(!SequenceState::restore(runtime, path, {}).has_value());
   write_file(path, good);
-  CHECK(SequenceState::restore(runtime, path).has_value());
+  CHECK(SequenceState::restore(runtime, path, {}).has_value());
 }
 
 TEST_CASE("a save of another model or a longer context is refused", "[engine][unit]") {
@@ -286,15 +286,34 @@ TEST_CASE("a save of another model or a longer context is refused", "[engine][un
   std::mt19937 random(39);
   REQUIRE(sequence.append(random_ids(80, random)).has_value());
   REQUIRE(sequence.save(path).has_value());
-  const auto other = SequenceState::restore(make_runtime({.seed = 2}), path);
+  const auto other = SequenceState::restore(make_runtime({.seed = 2}), path, {});
   REQUIRE(!other.has_value());
   CHECK(other.error().code == Code::unsupported);
-  const auto small = SequenceState::restore(make_runtime({.seed = 1}, 79), path);
+  const auto small = SequenceState::restore(make_runtime({.seed = 1}, 79), path, {});
   REQUIRE(!small.has_value());
   CHECK(small.error().code == Code::limit_exceeded);
-  const auto missing = SequenceState::restore(runtime, folder.path() / "none.kv");
+  const auto missing = SequenceState::restore(runtime, folder.path() / "none.kv", {});
   REQUIRE(!missing.has_value());
   CHECK(missing.error().code == Code::not_found);
+}
+
+TEST_CASE("a save is read back by those who write tokens alike", "[engine][unit]") {
+  const test::TempDir folder;
+  const auto path = folder.path() / "sequence.kv";
+  const auto runtime = make_runtime();
+  Sequence sequence = make_sequence(runtime);
+  REQUIRE(sequence.append(std::vector<TokenId>{1, 2, 3}).has_value());
+  REQUIRE(sequence.save(path, "functiongemma/1").has_value());
+  CHECK(SequenceState::restore(runtime, path, "functiongemma/1").has_value());
+  for (const char* format : {"", "functiongemma/2"}) {
+    const auto other = SequenceState::restore(runtime, path, format);
+    REQUIRE(!other.has_value());
+    CHECK(other.error().code == Code::unsupported);
+    CHECK(other.error().message.find("functiongemma/1") != std::string::npos);
+  }
+  const Status long_name = sequence.save(path, std::string(257, 'x'));
+  REQUIRE(!long_name.has_value());
+  CHECK(long_name.error().code == Code::invalid_argument);
 }
 
 TEST_CASE("a save that cannot be written says so and leaves no file", "[engine][unit]") {
