@@ -76,13 +76,13 @@ class Sequence {
   /// Runs `ids` through the model behind what is there. limit_exceeded (naming both counts, nothing
   /// appended) when they do not fit the context; cancelled between chunks when a stop is asked for:
   /// the tokens of finished chunks stay appended.
-  Status append(std::span<const TokenId> ids, std::stop_token stop = {});
+  Status append(std::span<const TokenId> ids, const std::stop_token& stop = {});
 
   /// The same, and gives `sink` the logits after each of `ids`, in order. The tokens of finished
   /// chunks (16 here) stay appended when it ends early.
   Status append_scored(std::span<const TokenId> ids,
                        const LogitsSink& sink,
-                       std::stop_token stop = {});
+                       const std::stop_token& stop = {});
 
   /// The same with images and boundaries. invalid_argument, and nothing appended, when ids and
   /// images do not match.

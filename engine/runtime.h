@@ -45,6 +45,7 @@ class Runtime {
         forward_(model_.config, model_.weights, ops, pool_) {}
   Runtime(const Runtime&) = delete;
   Runtime& operator=(const Runtime&) = delete;
+  ~Runtime() = default;
 
   [[nodiscard]] const ModelConfig& config() const { return model_.config; }
   [[nodiscard]] const std::string& identity() const { return model_.identity; }

@@ -260,8 +260,8 @@ Sequence::Sequence(Sequence&&) noexcept = default;
 Sequence& Sequence::operator=(Sequence&&) noexcept = default;
 Sequence::~Sequence() = default;
 
-Status Sequence::append(std::span<const TokenId> ids, std::stop_token stop) {
-  return state_->append(ids, {.stop = std::move(stop)});
+Status Sequence::append(std::span<const TokenId> ids, const std::stop_token& stop) {
+  return state_->append(ids, {.stop = stop});
 }
 
 Status Sequence::append(std::span<const TokenId> ids, const AppendOptions& options) {
@@ -278,7 +278,7 @@ void Sequence::remember() {
 
 Status Sequence::append_scored(std::span<const TokenId> ids,
                                const LogitsSink& sink,
-                               std::stop_token stop) {
+                               const std::stop_token& stop) {
   return state_->append_scored(ids, sink, stop);
 }
 
