@@ -19,7 +19,7 @@
 // fifth bits are bit g of the 32 bytes. Q6_K: each half of 128 elements has 64 nibble bytes, 32
 // pair bytes and 8 scales; group g of 32 in it lies in the low (g < 2) or high nibbles of bytes
 // [32 (g % 2), + 32), pair g of the 32 pair bytes, with one scale per 16 elements.
-// Source: ggml's block definitions; tests/engine/oracle/gguf_blocks.json is from its Python twin.
+// Source: ggml's block definitions; tests/oracle/gguf_blocks.json is from its Python twin.
 #pragma once
 
 #include "engine/model/tensor.h"

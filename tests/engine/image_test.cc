@@ -33,7 +33,7 @@ std::span<const std::byte> bytes_of(const std::string& text) {
 
 nlohmann::json golden() {
   const std::string root = FACET_SOURCE_DIR;
-  std::ifstream file(root + "/tests/engine/oracle/image_files_golden.json");
+  std::ifstream file(root + "/tests/oracle/image_files_golden.json");
   REQUIRE(file.good());
   return nlohmann::json::parse(file);
 }

@@ -21,7 +21,7 @@ constexpr int kVocabulary = 96;
 
 nlohmann::json golden() {
   const std::string root = FACET_SOURCE_DIR;
-  std::ifstream file(root + "/tests/engine/oracle/transformers_golden.json");
+  std::ifstream file(root + "/tests/oracle/transformers_golden.json");
   REQUIRE(file.good());
   return nlohmann::json::parse(file);
 }

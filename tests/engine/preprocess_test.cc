@@ -19,7 +19,7 @@ constexpr int kSize = 896;
 
 nlohmann::json golden() {
   const std::string root = FACET_SOURCE_DIR;
-  std::ifstream file(root + "/tests/engine/oracle/image_preprocessing_golden.json");
+  std::ifstream file(root + "/tests/oracle/image_preprocessing_golden.json");
   REQUIRE(file.good());
   return nlohmann::json::parse(file);
 }

@@ -75,7 +75,7 @@ std::vector<float> logits_of(const std::filesystem::path& path) {
 }  // namespace
 
 TEST_CASE("every type gives the values of the gguf package", "[engine][quantised]") {
-  std::ifstream file(std::string(FACET_SOURCE_DIR) + "/tests/engine/oracle/gguf_blocks.json");
+  std::ifstream file(std::string(FACET_SOURCE_DIR) + "/tests/oracle/gguf_blocks.json");
   const auto golden = nlohmann::json::parse(file).at("types");
   for (const DType type : dtypes()) {
     if (type == DType::f32) continue;
@@ -130,7 +130,7 @@ TEST_CASE("a file of mixed types computes what its dequantised weights compute",
 }
 
 TEST_CASE("quantizing gives the blocks of the gguf package", "[engine][quantised]") {
-  std::ifstream file(std::string(FACET_SOURCE_DIR) + "/tests/engine/oracle/gguf_blocks.json");
+  std::ifstream file(std::string(FACET_SOURCE_DIR) + "/tests/oracle/gguf_blocks.json");
   const auto golden = nlohmann::json::parse(file).at("quantized");
   REQUIRE(golden.size() == 2);
   for (const auto& [name, entry] : golden.items()) {

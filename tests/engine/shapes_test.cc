@@ -149,7 +149,7 @@ void check_vector(const Engine& engine, const nlohmann::json& shape) {
 }  // namespace
 
 TEST_CASE("every shape and spelling computes what transformers computes", "[engine][oracle]") {
-  std::ifstream file(std::string(FACET_SOURCE_DIR) + "/tests/engine/oracle/shapes.json");
+  std::ifstream file(std::string(FACET_SOURCE_DIR) + "/tests/oracle/shapes.json");
   const auto golden = nlohmann::json::parse(file).at("shapes");
   REQUIRE(golden.size() == 10);
   for (const auto& [name, shape] : golden.items()) {
@@ -175,7 +175,7 @@ TEST_CASE("every shape and spelling computes what transformers computes", "[engi
 }
 
 TEST_CASE("the shapes keep what is odd about their models", "[engine][oracle]") {
-  std::ifstream file(std::string(FACET_SOURCE_DIR) + "/tests/engine/oracle/shapes.json");
+  std::ifstream file(std::string(FACET_SOURCE_DIR) + "/tests/oracle/shapes.json");
   const auto golden = nlohmann::json::parse(file).at("shapes");
   const auto config_of = [&](const char* name) {
     const auto config = read_hf_config(golden.at(name).at("configs").at(0).dump());

@@ -25,7 +25,7 @@ using test::FormulaWeights;
 
 nlohmann::json golden() {
   const std::string root = FACET_SOURCE_DIR;
-  std::ifstream file(root + "/tests/engine/oracle/image_text_golden.json");
+  std::ifstream file(root + "/tests/oracle/image_text_golden.json");
   REQUIRE(file.good());
   return nlohmann::json::parse(file);
 }

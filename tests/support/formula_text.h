@@ -1,5 +1,5 @@
 // A small text model whose weights a formula gives: the one of
-// tests/engine/oracle/transformers_logits.py.
+// tests/oracle/transformers_logits.py.
 #pragma once
 
 #include "engine/model/config.h"

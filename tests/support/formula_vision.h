@@ -1,4 +1,4 @@
-// A small vision tower whose weights a formula gives (tests/engine/oracle/image_text.py makes the
+// A small vision tower whose weights a formula gives (tests/oracle/image_text.py makes the
 // same one), in memory and as the files of both formats.
 #pragma once
 

@@ -1,5 +1,5 @@
 // Weights that a formula gives, so that a script of another language can make the same ones:
-// tests/engine/oracle/transformers_logits.py.
+// tests/oracle/transformers_logits.py.
 #pragma once
 
 #include "engine/model/tensor.h"

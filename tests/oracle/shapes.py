@@ -164,19 +164,24 @@ def minimal():
                positions=(0, 7, 24))
 
 
-torch.set_num_threads(1)
-folder = pathlib.Path(sys.argv[1])
-shapes = {}
-with torch.no_grad():
-    for number, (name, file, prefix, sizes) in enumerate(SHAPES):
-        published = json.loads((folder / f"{file}.json").read_text())
-        text, scaling = small_text(published, sizes)
-        shapes[name] = run(number, prefix, spellings(text, scaling, wrapper(name, published)))
-    # One longer prompt: windows and pages of the cache end inside it.
-    published = json.loads((folder / "gemma-3-4b-it.json").read_text())
-    text, scaling = small_text(published, dict(hidden_size=24, intermediate_size=29, head_dim=6,
-                                               sliding_window=70))
-    shapes["long"] = run(50, "model.", spellings(text, scaling, lambda text: text)[3:], count=300,
-                         positions=(63, 64, 70, 141, 299))
-    shapes["minimal"] = minimal()
-print(json.dumps({"transformers": transformers.__version__, "shapes": shapes}))
+def main():
+    torch.set_num_threads(1)
+    folder = pathlib.Path(sys.argv[1])
+    shapes = {}
+    with torch.no_grad():
+        for number, (name, file, prefix, sizes) in enumerate(SHAPES):
+            published = json.loads((folder / f"{file}.json").read_text())
+            text, scaling = small_text(published, sizes)
+            shapes[name] = run(number, prefix, spellings(text, scaling, wrapper(name, published)))
+        # One longer prompt: windows and pages of the cache end inside it.
+        published = json.loads((folder / "gemma-3-4b-it.json").read_text())
+        text, scaling = small_text(published, dict(hidden_size=24, intermediate_size=29, head_dim=6,
+                                                   sliding_window=70))
+        shapes["long"] = run(50, "model.", spellings(text, scaling, lambda text: text)[3:],
+                             count=300, positions=(63, 64, 70, 141, 299))
+        shapes["minimal"] = minimal()
+    print(json.dumps({"transformers": transformers.__version__, "shapes": shapes}))
+
+
+if __name__ == "__main__":
+    main()

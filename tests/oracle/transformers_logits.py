@@ -1,6 +1,6 @@
 """Writes transformers_golden.json: what Hugging Face transformers computes for two small models.
 
-The weights come from a formula that tests/engine/oracle_test.cc repeats, so the C++ test needs no
+The weights come from a formula that tests/oracle_test.cc repeats, so the C++ test needs no
 Python: tensor number n is the stream s = 1664525 s + 1013904223 (mod 2^32), started from
 s = 2654435761 n + 12345, and its elements are ((s >> 8) / 2^23 - 1) / 4: exact in f32.
 Numbers: 0 embedding, 1 output norm, then 13 per layer in the order of LAYER, then the dense layers.
