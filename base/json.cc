@@ -46,7 +46,9 @@ class Builder final : public Json::json_sax_t {
                    const std::string& /*token*/,
                    const nlohmann::detail::exception& error) override {
     const bool syntax = dynamic_cast<const Json::parse_error*>(&error) != nullptr;
-    error_ = syntax ? "syntax error at byte " + std::to_string(position) : error.what();
+    // The library quotes a number that is out of range, however long it is.
+    error_ = syntax ? "syntax error at byte " + std::to_string(position)
+                    : std::string(error.what()).substr(0, 120);
     return false;
   }
 

@@ -1,6 +1,7 @@
 #include "engine/model/gguf.h"
 
 #include "engine/model/gguf_parser.h"
+#include "engine/model/in_quotes.h"
 
 #include <utility>
 
@@ -11,22 +12,18 @@ Error invalid(std::string message) {
   return Error{Code::invalid_data, std::move(message)};
 }
 
-std::string quoted(std::string_view text) {
-  return "'" + std::string(text.substr(0, 80)) + "'";
-}
-
 template <typename T>
 Result<std::optional<T>> typed(const Gguf& gguf, std::string_view key, std::string_view type) {
   const GgufValue* value = gguf.find(key);
   if (value == nullptr) return std::optional<T>();
   if (const T* held = std::get_if<T>(value)) return std::optional<T>(*held);
-  return invalid("key " + quoted(key) + " is not " + std::string(type));
+  return invalid("key " + in_quotes(key) + " is not " + std::string(type));
 }
 
 template <typename T>
 Result<T> needed(Result<std::optional<T>> found, std::string_view key) {
   if (!found) return found.error();
-  if (!found->has_value()) return invalid("key " + quoted(key) + " is missing");
+  if (!found->has_value()) return invalid("key " + in_quotes(key) + " is missing");
   return **found;
 }
 

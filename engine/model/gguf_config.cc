@@ -1,6 +1,7 @@
 #include "engine/model/gguf_config.h"
 
 #include "base/checked.h"
+#include "engine/model/in_quotes.h"
 
 #include <cmath>
 #include <limits>
@@ -81,7 +82,7 @@ Result<double> rope_divisor(const Keys& keys) {
   FACET_TRY(const double factor, keys.number_or("rope.scaling.factor", 1.0));
   if (!type || *type == "none") return 1.0;
   if (*type == "linear") return factor;
-  return unsupported("rope scaling '" + std::string(*type) + "'; linear and none are read");
+  return unsupported("rope scaling " + in_quotes(*type) + "; linear and none are read");
 }
 
 Status refuse_softcaps(const Keys& keys) {
@@ -236,8 +237,8 @@ Result<ModelConfig> read_gguf_config(const Gguf& gguf, bool with_tokenizer) {
   config.architecture = std::string(architecture);
   config.is_embedder = architecture == "gemma-embedding";
   if (architecture != "gemma3" && !config.is_embedder) {
-    return unsupported("architecture '" + config.architecture +
-                       "'; gemma3 and gemma-embedding are read");
+    return unsupported("architecture " + in_quotes(architecture) +
+                       "; gemma3 and gemma-embedding are read");
   }
   const Keys keys(gguf, architecture);
   FACET_TRY(const auto name, gguf.string("general.name"));
@@ -266,7 +267,7 @@ Result<ModelConfig> read_gguf_config(const Gguf& gguf, bool with_tokenizer) {
 Result<Vocabulary> read_gguf_vocabulary(const Gguf& gguf) {
   FACET_TRY(const std::string_view model, gguf.need_string("tokenizer.ggml.model"));
   if (model != "llama") {
-    return unsupported("tokenizer '" + std::string(model) + "'; llama (SentencePiece) is read");
+    return unsupported("tokenizer " + in_quotes(model) + "; llama (SentencePiece) is read");
   }
   // The family never adds a space in front, so a file that does not say is taken to mean that.
   FACET_TRY(const auto space_prefix, gguf.boolean("tokenizer.ggml.add_space_prefix"));

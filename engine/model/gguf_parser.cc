@@ -3,6 +3,7 @@
 #include "base/byte_reader.h"
 #include "base/checked.h"
 #include "engine/model/gguf_types.h"
+#include "engine/model/in_quotes.h"
 
 #include <algorithm>
 #include <bit>
@@ -39,10 +40,6 @@ struct TensorInfo {
 
 Error invalid(std::string message) {
   return Error{Code::invalid_data, std::move(message)};
-}
-
-std::string quoted(std::string_view text) {
-  return "'" + std::string(text.substr(0, 80)) + "'";
 }
 
 /// "F32, F16, ...": the types that are read.
@@ -136,7 +133,7 @@ template <typename Stored>
 Result<std::int64_t> Parser::read_integer(const std::string& key) {
   FACET_TRY(const Stored value, reader_.read<Stored>(key));
   const auto out = checked_cast<std::int64_t>(value);
-  if (!out) return invalid("key " + quoted(key) + " is " + std::to_string(value) + ", too large");
+  if (!out) return invalid("key " + key + " is " + std::to_string(value) + ", too large");
   return *out;
 }
 
@@ -169,7 +166,7 @@ Result<double> Parser::read_float(ValueType type, const std::string& key) {
 
 Result<bool> Parser::read_bool(const std::string& key) {
   FACET_TRY(const auto value, reader_.read<std::uint8_t>(key));
-  if (value > 1) return invalid("key " + quoted(key) + " is a bool of " + std::to_string(value));
+  if (value > 1) return invalid("key " + key + " is a bool of " + std::to_string(value));
   return value == 1;
 }
 
@@ -180,7 +177,7 @@ Result<GgufValue> Parser::read_value(ValueType type, const std::string& key) {
       return GgufValue(value);
     }
     case ValueType::string: {
-      FACET_TRY(const auto value, read_string("key " + quoted(key), limits_.string_bytes_max));
+      FACET_TRY(const auto value, read_string("key " + key, limits_.string_bytes_max));
       return GgufValue(value);
     }
     case ValueType::f32:
@@ -226,22 +223,22 @@ Result<GgufValue> Parser::read_array(const std::string& key) {
   FACET_TRY(const auto count, reader_.read<std::uint64_t>(key));
   const std::uint64_t least = element_bytes_min(type_id);
   if (least == 0) {
-    return invalid("key " + quoted(key) + " is an array of type " + std::to_string(type_id));
+    return invalid("key " + key + " is an array of type " + std::to_string(type_id));
   }
   if (count > reader_.remaining() / least) {
-    return invalid("key " + quoted(key) + " states " + std::to_string(count) +
+    return invalid("key " + key + " states " + std::to_string(count) +
                    " elements, more than the file has bytes for");
   }
   if (count > limits_.array_elements_max) {
     return Error{Code::limit_exceeded,
-                 "key " + quoted(key) + " has " + std::to_string(count) + " elements, at most " +
+                 "key " + key + " has " + std::to_string(count) + " elements, at most " +
                      std::to_string(limits_.array_elements_max) + " are read"};
   }
   const auto type = static_cast<ValueType>(type_id);
   if (type == ValueType::string) {
     std::vector<std::string_view> out(count);
     for (auto& element : out) {
-      FACET_TRY(element, read_string("an element of " + quoted(key), limits_.string_bytes_max));
+      FACET_TRY(element, read_string("an element of " + key, limits_.string_bytes_max));
     }
     return GgufValue(GgufArray(std::move(out)));
   }
@@ -269,32 +266,33 @@ Result<GgufMetadata> Parser::read_metadata() {
   for (std::uint64_t i = 0; i < metadata_count_; ++i) {
     FACET_TRY(const auto key_view, read_string("a metadata key", limits_.key_bytes_max));
     std::string key(key_view);
-    FACET_TRY(const auto type, reader_.read<std::uint32_t>(key));
+    const std::string shown = in_quotes(key);
+    FACET_TRY(const auto type, reader_.read<std::uint32_t>(shown));
     if (type > static_cast<std::uint32_t>(ValueType::f64)) {
-      return invalid("key " + quoted(key) + " has the unknown type " + std::to_string(type));
+      return invalid("key " + shown + " has the unknown type " + std::to_string(type));
     }
     const bool is_u32 = static_cast<ValueType>(type) == ValueType::u32;
     if (key == "general.file_type" && is_u32) file_type_at_ = reader_.offset();
-    FACET_TRY(GgufValue value, read_value(static_cast<ValueType>(type), key));
+    FACET_TRY(GgufValue value, read_value(static_cast<ValueType>(type), shown));
     if (const auto [at, added] = out.try_emplace(std::move(key), std::move(value)); !added) {
-      return invalid("key " + quoted(at->first) + " occurs twice");
+      return invalid("key " + shown + " occurs twice");
     }
   }
   return out;
 }
 
 Status Parser::read_shape(TensorInfo& info) {
-  const std::string& name = info.tensor.name;
+  const std::string name = in_quotes(info.tensor.name);
   FACET_TRY(const auto dims, reader_.read<std::uint32_t>(name));
   if (dims < 1 || dims > kDimsMax) {
-    return invalid("tensor " + quoted(name) + " has " + std::to_string(dims) + " dimensions");
+    return invalid("tensor " + name + " has " + std::to_string(dims) + " dimensions");
   }
   info.tensor.shape.resize(dims);
   for (std::uint32_t i = 0; i < dims; ++i) {
     FACET_TRY(const auto size, reader_.read<std::uint64_t>(name));
     const auto checked = checked_cast<std::int64_t>(size);
     if (!checked || *checked == 0) {
-      return invalid("tensor " + quoted(name) + " has a dimension of " + std::to_string(size));
+      return invalid("tensor " + name + " has a dimension of " + std::to_string(size));
     }
     info.tensor.shape[dims - 1 - i] = *checked;
   }
@@ -303,15 +301,16 @@ Status Parser::read_shape(TensorInfo& info) {
 
 Result<TensorInfo> Parser::read_tensor_info() {
   TensorInfo info;
-  FACET_TRY(const auto name, read_string("a tensor name", limits_.tensor_name_bytes_max));
-  info.tensor.name = std::string(name);
+  FACET_TRY(const auto text, read_string("a tensor name", limits_.tensor_name_bytes_max));
+  info.tensor.name = std::string(text);
+  const std::string name = in_quotes(text);
   FACET_TRY_STATUS(read_shape(info));
   FACET_TRY(const auto type_id, reader_.read<std::uint32_t>(name));
   FACET_TRY(info.offset, reader_.read<std::uint64_t>(name));
   const auto type = dtype_from_gguf_id(type_id);
   if (!type) {
     return Error{Code::unsupported,
-                 "tensor " + quoted(name) + " has type " + gguf_tensor_type_text(type_id) + "; " +
+                 "tensor " + name + " has type " + gguf_tensor_type_text(type_id) + "; " +
                      readable_types() + " are read"};
   }
   info.tensor.type = *type;
@@ -320,8 +319,8 @@ Result<TensorInfo> Parser::read_tensor_info() {
     bytes = checked_mul(*bytes, info.tensor.shape[i]);
   }
   if (!bytes) {
-    return invalid("tensor " + quoted(name) + " has the impossible shape " +
-                   shape_text(info.tensor.shape) + " for " + std::string(dtype_name(*type)));
+    return invalid("tensor " + name + " has the impossible shape " + shape_text(info.tensor.shape) +
+                   " for " + std::string(dtype_name(*type)));
   }
   info.tensor.bytes = *bytes;
   return info;
@@ -349,7 +348,7 @@ Status Parser::place(std::vector<TensorInfo>& infos, std::uint64_t alignment) co
   std::uint64_t previous_end = 0;
   for (TensorInfo& info : infos) {
     const auto end = checked_add(info.offset, static_cast<std::uint64_t>(info.tensor.bytes));
-    const std::string name = "tensor " + quoted(info.tensor.name);
+    const std::string name = "tensor " + in_quotes(info.tensor.name);
     if (info.offset % alignment != 0) {
       return invalid(name + " begins at offset " + std::to_string(info.offset) +
                      ", not a multiple of the alignment " + std::to_string(alignment));

@@ -3,6 +3,7 @@
 #include "base/checked.h"
 #include "base/json.h"
 #include "engine/model/hf_json.h"
+#include "engine/model/in_quotes.h"
 
 #include <nlohmann/json.hpp>
 
@@ -32,7 +33,7 @@ Result<double> rope_divisor(const JsonFields& scaling, double otherwise) {
   }
   if (type == "default") return 1.0;
   if (type == "linear") return scaling.number("factor", 1.0);
-  return Error{Code::unsupported, "rope type '" + type + "'; default and linear are read"};
+  return Error{Code::unsupported, "rope type " + in_quotes(type) + "; default and linear are read"};
 }
 
 /// The newest spelling has an object per kind of layer in rope_parameters, older ones have flat
@@ -66,7 +67,7 @@ Result<std::vector<bool>> sliding_layers(const JsonFields& text, int layers) {
     }
     for (std::size_t i = 0; i < out.size(); ++i) {
       if (types[i] != "sliding_attention" && types[i] != "full_attention") {
-        return Error{Code::unsupported, "layer type '" + types[i] + "'"};
+        return Error{Code::unsupported, "layer type " + in_quotes(types[i])};
       }
       out[i] = types[i] == "sliding_attention";
     }
@@ -129,7 +130,7 @@ Status refuse_foreign(const JsonFields& text) {
   }
   FACET_TRY(const std::string activation, text.text("hidden_activation", "gelu_pytorch_tanh"));
   if (activation != "gelu_pytorch_tanh") {
-    return Error{Code::unsupported, "hidden_activation '" + activation + "'"};
+    return Error{Code::unsupported, "hidden_activation " + in_quotes(activation)};
   }
   FACET_TRY(const bool bias, text.boolean("attention_bias", false));
   if (bias) return Error{Code::unsupported, "attention_bias is true"};
@@ -159,8 +160,9 @@ Result<ModelConfig> read_hf_config(std::string_view json) {
   const JsonFields root(&value);
   FACET_TRY(const std::string type, root.text("model_type", ""));
   if (type != "gemma3" && type != "gemma3_text" && type != "shieldgemma2") {
-    return Error{Code::unsupported,
-                 "model_type '" + type + "'; gemma3, gemma3_text and shieldgemma2 are read"};
+    return Error{
+        Code::unsupported,
+        "model_type " + in_quotes(type) + "; gemma3, gemma3_text and shieldgemma2 are read"};
   }
   FACET_TRY(const JsonFields nested, root.object("text_config"));
   const JsonFields& text = nested.empty() ? root : nested;
@@ -195,7 +197,8 @@ Status check_pooling_config(std::string_view json) {
   for (const auto& [key, chosen] : value.items()) {
     const bool is_mode = key.starts_with("pooling_mode_") && key != "pooling_mode_mean_tokens";
     if (is_mode && chosen.is_boolean() && chosen.get<bool>()) {
-      return Error{Code::unsupported, key + " is true; the mean over tokens is computed"};
+      return Error{Code::unsupported,
+                   in_quotes(key) + " is true; the mean over tokens is computed"};
     }
   }
   FACET_TRY(const bool is_mean, JsonFields(&value).boolean("pooling_mode_mean_tokens", true));
@@ -208,7 +211,8 @@ Status check_dense_config(std::string_view json) {
   if (!value.is_object()) return Error{Code::invalid_data, "it is not an object"};
   FACET_TRY(const std::string activation, JsonFields(&value).text("activation_function", ""));
   if (activation.empty() || activation.ends_with(".Identity")) return ok();
-  return Error{Code::unsupported, "activation_function '" + activation + "'; Identity is computed"};
+  return Error{Code::unsupported,
+               "activation_function " + in_quotes(activation) + "; Identity is computed"};
 }
 
 Status apply_tokenizer_config(std::string_view json, Vocabulary& vocabulary) {

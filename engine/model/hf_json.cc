@@ -2,6 +2,7 @@
 
 #include "base/checked.h"
 #include "base/json.h"
+#include "base/utf8.h"
 
 #include <nlohmann/json.hpp>
 
@@ -15,8 +16,8 @@ using Json = nlohmann::ordered_json;
 
 Error wrong(std::string_view key, const Json& value, std::string_view expected) {
   return Error{Code::invalid_data,
-               std::string(key) + " is " + dump_json(value).substr(0, 80) + ", expected " +
-                   std::string(expected)};
+               std::string(key) + " is " + to_valid_utf8(dump_json(value).substr(0, 80)) +
+                   ", expected " + std::string(expected)};
 }
 
 template <typename T>

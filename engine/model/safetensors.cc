@@ -2,6 +2,7 @@
 
 #include "base/byte_reader.h"
 #include "base/checked.h"
+#include "engine/model/in_quotes.h"
 #include "engine/model/safetensors_header.h"
 
 #include <algorithm>
@@ -34,13 +35,13 @@ Result<StoredTensor> place(const SafetensorsEntry& entry, std::span<const std::b
   const auto type = dtype_of(entry.dtype);
   if (!type) {
     return Error{Code::unsupported,
-                 "tensor '" + entry.name + "' has type " + entry.dtype.substr(0, 40) +
+                 "tensor " + in_quotes(entry.name) + " has type " + in_quotes(entry.dtype) +
                      "; F32, F16 and BF16 are read"};
   }
   const auto bytes = bytes_of(*type, entry.shape);
   const auto size = static_cast<std::int64_t>(data.size());
   if (!bytes || entry.begin > entry.end || entry.end > size || entry.end - entry.begin != *bytes) {
-    return invalid("tensor '" + entry.name + "' of " + entry.dtype + " and shape " +
+    return invalid("tensor " + in_quotes(entry.name) + " of " + entry.dtype + " and shape " +
                    shape_text(entry.shape) + " lies at " + std::to_string(entry.begin) + " to " +
                    std::to_string(entry.end) + " in " + std::to_string(size) + " bytes of data");
   }
@@ -59,7 +60,7 @@ Status check_cover(std::vector<StoredTensor>& tensors, std::span<const std::byte
   const std::byte* at = data.data();
   for (const StoredTensor& tensor : tensors) {
     if (tensor.data != at) {
-      return invalid("tensor '" + tensor.name + "' begins at " +
+      return invalid("tensor " + in_quotes(tensor.name) + " begins at " +
                      std::to_string(tensor.data - data.data()) + ", expected " +
                      std::to_string(at - data.data()));
     }

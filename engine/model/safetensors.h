@@ -16,8 +16,9 @@
 namespace facet::engine {
 
 struct SafetensorsLimits {
-  std::uint64_t header_bytes_max = 100'000'000;
-  std::size_t tensors_max = 65536;
+  std::uint64_t header_bytes_max = 16U << 20U;  ///< tensors_max of them take less.
+  std::size_t text_bytes_max = 1U << 20U;       ///< A metadata value at most.
+  std::size_t tensors_max = 16384;              ///< Of a folder's index too; 27B has 1,247.
   std::size_t name_bytes_max = 1024;
   std::size_t dims_max = 8;
   std::size_t shards_max = 1024;

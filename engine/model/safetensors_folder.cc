@@ -1,4 +1,5 @@
 #include "base/json.h"
+#include "engine/model/in_quotes.h"
 #include "engine/model/safetensors.h"
 
 #include <nlohmann/json.hpp>
@@ -48,7 +49,7 @@ Result<WeightMap> read_index(const std::filesystem::path& path, const Safetensor
   WeightMap out;
   for (const auto& [tensor, shard] : map->items()) {
     if (!shard.is_string() || !is_plain_file_name(shard.get_ref<const std::string&>())) {
-      return invalid("tensor '" + tensor.substr(0, 80) + "' is in " + dump_json(shard) +
+      return invalid("tensor " + in_quotes(tensor) + " is in " + in_quotes(dump_json(shard)) +
                      ", which is no plain .safetensors file name");
     }
     out.emplace(tensor, shard.get<std::string>());
@@ -85,7 +86,7 @@ Status read_shards(const std::filesystem::path& folder,
   }
   for (const auto& [tensor, shard] : map) {
     if (table.find(tensor) == nullptr) {
-      return invalid("tensor '" + tensor.substr(0, 80) + "' is not in " + shard);
+      return invalid("tensor " + in_quotes(tensor) + " is not in " + shard);
     }
   }
   if (map.size() == table.all().size()) return ok();

@@ -1,9 +1,11 @@
 #include "engine/model/safetensors_header.h"
 
 #include "base/checked.h"
+#include "engine/model/in_quotes.h"
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <exception>
 #include <limits>
 #include <unordered_set>
@@ -50,9 +52,9 @@ class HeaderHandler : public nlohmann::json::json_sax_t {
   enum class Place { outside, header, entry, metadata, shape, offsets };
 
   bool fail(const std::string& what) {
-    std::string where = place_ == Place::outside ? "the header" : "'" + name_.substr(0, 80) + "'";
+    std::string where = place_ == Place::outside ? "the header" : in_quotes(name_);
     if (!field_.empty())
-      where += " has under '" + field_.substr(0, 80) + "' ";
+      where += " has under " + in_quotes(field_) + " ";
     else
       where += " has ";
     return fail_with(Code::invalid_data, where + what);
@@ -137,8 +139,9 @@ bool HeaderHandler::key(string_t& name) {
   }
   name_ = name;
   field_.clear();
-  return names_.insert(name).second ? true
-                                    : fail_with(Code::invalid_data, "'" + name + "' occurs twice");
+  return names_.insert(name).second
+             ? true
+             : fail_with(Code::invalid_data, in_quotes(name) + " occurs twice");
 }
 
 bool HeaderHandler::start_array(std::size_t) {
@@ -178,6 +181,22 @@ bool HeaderHandler::end_object() {
   return true;
 }
 
+/// Refuses overlong texts before the JSON parser walks through them byte by byte: no stretch
+/// without a quote may be longer than a text.
+Status check_texts(std::string_view text, std::size_t bytes_max) {
+  while (!text.empty()) {
+    const std::size_t size = std::min(text.find('"'), text.size());
+    if (size > bytes_max) {
+      return Error{Code::limit_exceeded,
+                   "safetensors header: a text (a tensor name, or metadata) of " +
+                       std::to_string(size) + " bytes, at most " + std::to_string(bytes_max) +
+                       " are read"};
+    }
+    text.remove_prefix(std::min(size + 1, text.size()));
+  }
+  return ok();
+}
+
 }  // namespace
 
 Result<std::vector<SafetensorsEntry>> parse_safetensors_header(std::string_view text,
@@ -186,6 +205,7 @@ Result<std::vector<SafetensorsEntry>> parse_safetensors_header(std::string_view 
   if (!text.starts_with('{')) {
     return Error{Code::invalid_data, "safetensors header: it does not begin with '{'"};
   }
+  FACET_TRY_STATUS(check_texts(text, limits.text_bytes_max));
   try {
     HeaderHandler handler(limits);
     if (!nlohmann::json::sax_parse(text, &handler)) return handler.error();

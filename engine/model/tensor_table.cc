@@ -1,5 +1,7 @@
 #include "engine/model/tensor_table.h"
 
+#include "engine/model/in_quotes.h"
+
 #include <cmath>
 #include <utility>
 
@@ -8,7 +10,7 @@ namespace {
 
 Error wrong_shape(const StoredTensor& tensor, const std::vector<std::int64_t>& expected) {
   return Error{Code::invalid_data,
-               "tensor '" + tensor.name + "' has shape " + shape_text(tensor.shape) +
+               "tensor " + in_quotes(tensor.name) + " has shape " + shape_text(tensor.shape) +
                    ", the config asks for " + shape_text(expected)};
 }
 
@@ -31,7 +33,7 @@ Status TensorTable::add(StoredTensor tensor) {
   std::string name = tensor.name;
   const auto [at, added] = tensors_.try_emplace(std::move(name), std::move(tensor));
   if (added) return ok();
-  return Error{Code::invalid_data, "tensor '" + at->first + "' occurs twice"};
+  return Error{Code::invalid_data, "tensor " + in_quotes(at->first) + " occurs twice"};
 }
 
 const StoredTensor* TensorTable::find(std::string_view name) const {
@@ -67,8 +69,8 @@ Result<std::vector<float>> TensorTable::vector(std::string_view name,
   for (std::size_t i = 0; i < out.size(); ++i) {
     if (!std::isfinite(out[i])) {
       return Error{Code::invalid_data,
-                   "tensor '" + tensor->name + "' has the value " + std::to_string(out[i]) +
-                       " at " + std::to_string(i)};
+                   "tensor " + in_quotes(tensor->name) + " has the value " +
+                       std::to_string(out[i]) + " at " + std::to_string(i)};
     }
     out[i] += offset;
   }

@@ -1,6 +1,7 @@
 #include "engine/tokenizer/vocabulary.h"
 
 #include "base/utf8.h"
+#include "engine/model/in_quotes.h"
 #include "engine/tokenizer/model_proto.h"
 
 #include <algorithm>
@@ -119,9 +120,8 @@ Status check_vocabulary(const Vocabulary& vocabulary) {
     const std::string_view fault = fault_of(vocabulary.pieces[id], tally);
     if (fault.empty()) continue;
     return Error{Code::invalid_data,
-                 "vocabulary piece " + std::to_string(id) + " '" +
-                     to_valid_utf8(vocabulary.pieces[id].text.substr(0, 40)) + "' " +
-                     std::string(fault)};
+                 "vocabulary piece " + std::to_string(id) + " " +
+                     in_quotes(vocabulary.pieces[id].text) + " " + std::string(fault)};
   }
   if (tally.unknown != 1) {
     return Error{

@@ -4,6 +4,7 @@
 #include "base/json.h"
 #include "engine/model/config.h"
 #include "engine/model/hf_json.h"
+#include "engine/model/in_quotes.h"
 
 #include <nlohmann/json.hpp>
 
@@ -90,7 +91,7 @@ Result<std::optional<VisionConfig>> read_hf_vision_config(std::string_view json,
   if (vision.empty()) return std::optional<VisionConfig>();
   FACET_TRY(const std::string act, vision.text("hidden_act", "gelu_pytorch_tanh"));
   if (act != "gelu_pytorch_tanh")
-    return Error{Code::unsupported, "vision hidden_act '" + act + "'"};
+    return Error{Code::unsupported, "vision hidden_act " + in_quotes(act)};
   FACET_TRY(const int channels, vision.integer("num_channels", 3));
   if (channels != 3) {
     return Error{Code::unsupported, "vision num_channels is " + std::to_string(channels)};
@@ -113,12 +114,13 @@ Result<VisionConfig> read_gguf_vision_config(const Gguf& gguf) {
   FACET_TRY(const std::string_view architecture, gguf.need_string("general.architecture"));
   if (architecture != "clip") {
     return Error{Code::unsupported,
-                 "architecture '" + std::string(architecture) + "' is no vision tower (clip)"};
+                 "architecture " + in_quotes(architecture) + " is no vision tower (clip)"};
   }
   FACET_TRY(const auto stated, gguf.string("clip.vision.projector_type"));
   FACET_TRY(const auto older, gguf.string("clip.projector_type"));
   const std::string projector(stated.value_or(older.value_or("")));
-  if (projector != "gemma3") return Error{Code::unsupported, "projector type '" + projector + "'"};
+  if (projector != "gemma3")
+    return Error{Code::unsupported, "projector type " + in_quotes(projector)};
   FACET_TRY_STATUS(check_normalisation(gguf));
   VisionConfig out;
   FACET_TRY(out.image_size, need_int(gguf, "clip.vision.image_size"));
