@@ -1,4 +1,5 @@
-// A running `facet` to talk to: stdin and stdout are pipes of the test.
+// A running `facet` to talk to: stdin and stdout are pipes of the test,
+// stderr is the file "stderr" in its home.
 #pragma once
 
 #include "tests/support/catch.h"
@@ -36,6 +37,8 @@ class LiveFacet {
     ::posix_spawn_file_actions_init(&actions);
     ::posix_spawn_file_actions_adddup2(&actions, in[0], STDIN_FILENO);
     ::posix_spawn_file_actions_adddup2(&actions, out[1], STDOUT_FILENO);
+    ::posix_spawn_file_actions_addopen(
+        &actions, STDERR_FILENO, (home / "stderr").c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
     posix_spawnattr_t attributes;
     ::posix_spawnattr_init(&attributes);
     sigset_t signals;
@@ -82,6 +85,8 @@ class LiveFacet {
     }
     return true;
   }
+  /// What has come so far no longer counts as heard.
+  void forget() { heard_.clear(); }
   void send_signal(int number) const { REQUIRE(::kill(child_, number) == 0); }
 
   /// Waits for the end: the exit code, or minus the signal that killed it.
