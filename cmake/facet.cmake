@@ -15,6 +15,10 @@ if(FACET_SANITIZE)
   target_compile_options(facet_flags INTERFACE -fsanitize=${FACET_SANITIZE} -fno-omit-frame-pointer -O1)
   target_link_options(facet_flags INTERFACE -fsanitize=${FACET_SANITIZE})
 endif()
+if(FACET_FUZZ)
+  # Coverage for the fuzzer in every object, and no undefined behaviour that is only reported.
+  target_compile_options(facet_flags INTERFACE -fsanitize=fuzzer-no-link -fno-sanitize-recover=all)
+endif()
 target_link_libraries(facet_flags INTERFACE Threads::Threads)
 
 # facet_library(NAME SOURCES a.cc b.cc [PUBLIC facet::base ...] [PRIVATE lib ...])
