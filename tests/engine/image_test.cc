@@ -175,7 +175,14 @@ TEST_CASE("sizes of nothing and sizes beyond the limit are refused before memory
   check_refused(png_of_size(png, "\0\1\0\0\0\0\0\1"s),
                 Code::limit_exceeded,
                 "PNG: the image is 65536 x 1, the limit is 65535 a side");
-  check_refused(golden_file("webp"),
+  const std::string lossy = golden_file("webp");
+  const std::string lossless = golden_file("webp lossless");
+  check_refused(
+      patched(lossy, lossy.find("\x9D\x01\x2A") + 3, "\0\0\0\0"s), Code::invalid_data, "WebP: ");
+  check_refused(patched(lossless, lossless.find("VP8L") + 9, "\xFF\xFF\xFF\x0F"),
+                Code::limit_exceeded,
+                "WebP: the image is 16384 x 16384, the limit is 67108864 pixels");
+  check_refused(lossy,
                 Code::limit_exceeded,
                 "WebP: the image is 13 x 9, the limit is 116 pixels",
                 {.pixels_max = 116});
