@@ -193,6 +193,18 @@ int run_models_list(const ModelsOptions& options, Environment environment);
 int run_models_inspect(const ModelsOptions& options, Environment environment);
 int run_models_quantize(const ModelsOptions& options, Environment environment);
 
+struct PullCommandOptions {
+  std::string model;  ///< OWNER/NAME[:FILE]
+  std::string revision = "main";
+  bool mmproj = false;
+  bool dry_run = false;
+  bool allow_http = false;
+  int connections = 4;
+  std::int64_t gibibytes_max = 512;
+  bool json = false;
+};
+int run_pull(const PullCommandOptions& options, Environment environment);
+
 struct DoctorOptions {
   AgentOptions agent;
   bool json = false;

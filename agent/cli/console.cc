@@ -168,6 +168,11 @@ void Console::warn(std::string_view text) {
   write(stderr, "facet: warning: " + printable(text) + "\n");
 }
 
+void Console::note(std::string_view text) {
+  end_progress();
+  write(stderr, printable(text) + "\n");
+}
+
 int Console::fail(const Error& error, bool is_json) {
   return fail(error, is_json, exit_code_of(error.code));
 }

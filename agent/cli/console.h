@@ -49,6 +49,8 @@ class Console {
 
   /// A line on stderr: "facet: warning: ...".
   void warn(std::string_view text);
+  /// A line on stderr: what is going on.
+  void note(std::string_view text);
   /// "facet: <message>" on stderr and, for a command that prints JSON, {"error": {"code",
   /// "message"}} on stdout. The exit code of the error.
   int fail(const Error& error, bool is_json);

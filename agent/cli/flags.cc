@@ -23,7 +23,9 @@ constexpr const char* kFooter =
     "denied, 5 model or backend unavailable, 124 timeout, 130 interrupted.\n"
     "\n"
     "Environment: FACET_HOME (all paths), XDG_DATA_HOME, FACET_DEVICE (cpu, auto), FACET_CPU\n"
-    "(avx512, avx2, portable), NO_COLOR.";
+    "(avx512, avx2, portable), NO_COLOR; of the hub HF_ENDPOINT, HF_TOKEN, HF_TOKEN_PATH, "
+    "HF_HOME,\n"
+    "HF_HUB_CACHE, HF_HUB_OFFLINE.";
 
 /// What a parsed command line will run.
 using Command = std::function<int(Environment)>;
@@ -60,9 +62,11 @@ void add_embedder(CLI::App& app, std::string& embedder) {
 }
 
 void add_model(CLI::App& app, ModelOptions& model) {
-  app.add_option("-m,--model",
-                 model.model,
-                 "Generator: a GGUF, a model folder, or a name in the model folders (pocket)");
+  app.add_option(
+      "-m,--model",
+      model.model,
+      "Generator: a GGUF, a model folder, a name in the model folders, or OWNER/NAME[:FILE] "
+      "that facet pull has fetched (pocket)");
   app.add_option("--mmproj",
                  model.vision,
                  "GGUF with the vision tower of a GGUF model (a model folder has its own)");
@@ -366,6 +370,26 @@ void add_tool_commands(CLI::App& app, Command& command) {
   bind(inspect, command, plugin_options, run_plugin_inspect);
 }
 
+void add_pull(CLI::App& app, Command& command) {
+  auto options = std::make_shared<PullCommandOptions>();
+  CLI::App& pull =
+      *app.add_subcommand("pull", "Fetch a model from a hub and print the path for --model");
+  pull.add_option("model",
+                  options->model,
+                  "OWNER/NAME[:FILE]; FILE is a path in the repository or a quantisation (Q4_0)")
+      ->required();
+  pull.add_option("--revision", options->revision, "Branch, tag or commit (main)");
+  pull.add_flag("--mmproj", options->mmproj, "Also fetch the vision tower of a GGUF model");
+  pull.add_flag("--dry-run", options->dry_run, "List the files and sizes, fetch nothing");
+  pull.add_flag("--allow-http", options->allow_http, "Speak http with other machines too");
+  pull.add_option("--connections", options->connections, "Ranges fetched at once (4)")
+      ->check(CLI::Range(1, 16));
+  pull.add_option("--size-max", options->gibibytes_max, "GiB of all files at most (512)")
+      ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 20));
+  add_json(pull, options->json);
+  bind(pull, command, options, run_pull);
+}
+
 void add_machine_commands(CLI::App& app, Command& command) {
   CLI::App& models = *app.add_subcommand("models", "The models on this machine");
   models.require_subcommand(1);
@@ -384,6 +408,8 @@ void add_machine_commands(CLI::App& app, Command& command) {
   quantize.add_option("--type", options->type, "Q8_0 or Q4_0 (Q8_0)");
   add_json(quantize, options->json);
   bind(quantize, command, options, run_models_quantize);
+
+  add_pull(app, command);
 
   auto doctor = std::make_shared<DoctorOptions>();
   CLI::App& doctor_app = *app.add_subcommand("doctor", "Check what Facet needs on this machine");

@@ -1,5 +1,7 @@
 #include "agent/cli/paths.h"
 
+#include "agent/hub/pull.h"
+
 #include <algorithm>
 #include <cstdlib>
 #include <system_error>
@@ -25,6 +27,21 @@ bool is_there(const fs::path& path) {
 
 std::string_view file_of(ModelKind kind) {
   return kind == ModelKind::generator ? "generator.gguf" : "embedder.gguf";
+}
+
+/// "~/x" as the Python side reads it from its variables.
+fs::path without_tilde(const std::string& path) {
+  const std::string home = environment("HOME");
+  return path.starts_with("~/") && !home.empty() ? fs::path(home) / path.substr(2) : fs::path(path);
+}
+
+/// OWNER/NAME[:FILE], unless it is rather the path of a file that is not there.
+std::optional<hub::ModelName> hub_name(std::string_view text) {
+  auto name = hub::parse_model_name(text);
+  const fs::path extension = fs::path(text).extension();
+  const bool is_file = extension == ".gguf" || extension == ".safetensors" || extension == ".model";
+  if (!name || (is_file && name->file.empty())) return std::nullopt;
+  return *name;
 }
 
 /// Adds what lies in the folder of one model.
@@ -62,6 +79,25 @@ Result<fs::path> default_journal() {
   return data / "journal.sqlite";
 }
 
+Result<fs::path> hub_home() {
+  if (const std::string home = environment("HF_HOME"); !home.empty()) return without_tilde(home);
+  if (const std::string cache = environment("XDG_CACHE_HOME"); !cache.empty()) {
+    return fs::path(cache) / "huggingface";
+  }
+  if (const std::string home = environment("HOME"); !home.empty()) {
+    return fs::path(home) / ".cache" / "huggingface";
+  }
+  return Error{Code::unavailable, "none of HF_HOME, XDG_CACHE_HOME and HOME is set"};
+}
+
+Result<fs::path> hub_cache() {
+  if (const std::string cache = environment("HF_HUB_CACHE"); !cache.empty()) {
+    return without_tilde(cache);
+  }
+  FACET_TRY(const fs::path home, hub_home());
+  return home / "hub";
+}
+
 std::vector<fs::path> model_folders() {
   std::vector<fs::path> folders;
   if (const auto data = data_folder()) folders.push_back(*data / "models");
@@ -91,6 +127,12 @@ Result<fs::path> find_model(std::string_view name, ModelKind kind) {
   if (!is_default && is_there(given)) {
     const fs::path inside = given / file_of(kind);
     return is_there(inside) ? inside : given;
+  }
+  if (const auto model = hub_name(name)) {
+    FACET_TRY(const fs::path cache, hub_cache());
+    auto found = hub::find_cached(cache, *model);
+    if (found) return found->model;
+    return found.error().with_context("no file '" + std::string(name) + "'");
   }
   std::string tried = "'" + std::string(name) + "'";
   const bool is_plain_name = given.filename() == given && name != "." && name != "..";
