@@ -99,7 +99,7 @@ def response(name, content):
 
 
 def conversation(tools, turns, planning):
-    """turns: list of {"user": str, "steps": [[(name, arguments, response)]], "answer": str}.
+    """turns: list of {"user": str, "steps": [[(name, arguments, response)]], "answer": str}; "plan" where not every call was planned.
 
     Each step is a list of calls made together. Returns the parts, ending after the last <end_of_turn>.
     """
@@ -108,7 +108,7 @@ def conversation(tools, turns, planning):
     parts.append(("<end_of_turn>\n", False))
     for turn in turns:
         parts.append((f"<start_of_turn>user\n{turn['user']}<end_of_turn>\n<start_of_turn>model\n", False))
-        names = [name for step in turn["steps"] for name, _, _ in step]
+        names = turn.get("plan", [name for step in turn["steps"] for name, _, _ in step])
         if planning:
             parts.append((f"Plan: {', '.join(names) if names else 'answer'}.\n", True))
         for step in turn["steps"]:

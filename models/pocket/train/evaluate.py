@@ -12,8 +12,10 @@ import random
 
 import torch
 
-import data
 import dialect
+import shards
+import tools_bank as tb
+from conversation import Conversation
 from model import Config, Model
 
 TOKENS = None
@@ -21,7 +23,7 @@ TOKENS = None
 
 def tokens():
     global TOKENS
-    TOKENS = TOKENS or data.Tokens()
+    TOKENS = TOKENS or shards.Tokens()
     return TOKENS
 
 
@@ -41,7 +43,7 @@ def conversations(count, seed, split="eval", only=None):
     while len(made) < count:
         rng = random.Random(f"eval/{seed}/{n}")
         n += 1
-        c = data.Conversation(rng, split, False)
+        c = Conversation(rng, split, False)
         planning = rng.random() < 0.5
         turns = []
         for _ in range(rng.choice([1, 2, 3])):
@@ -183,7 +185,7 @@ def main():
     parser.add_argument("--json")
     args = parser.parse_args()
     torch.set_num_threads(1)
-    data.tb.STYLE["random_names"] = not args.natural
+    tb.STYLE["random_names"] = not args.natural
     model, state = load(args.checkpoint, torch.bfloat16)
     scores = score(model, conversations(args.count, args.seed, args.split), args.constrain)
     rows = table(scores)

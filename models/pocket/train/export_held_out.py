@@ -1,9 +1,10 @@
-"""Writes held-out conversations of one user turn each as cases of `facet eval calls` (agent/call_eval.h).
+"""Writes the held-out files of `facet eval`: conversations of one user turn each (agent/call_eval.h, agent/answer_eval.h).
 
-python export_held_out.py --out ../held_out/calls.jsonl            # names as people give them
-python export_held_out.py --out ../held_out/calls_random.jsonl --random
-The number of cases of each kind is fixed, so that no easy kind hides a hard one. Both splits of data.py are made of
-different tools, names, nouns and phrasings; a case of this file is never trained on.
+python export_held_out.py --set calls --out ../held_out/calls.jsonl      # the first generator; names as people give them
+python export_held_out.py --set bank --out ../held_out/bank.jsonl        # the bank of templates: 1 of 4, 1 of 20, chains, ...
+python export_held_out.py --set answers --out ../held_out/answers.jsonl  # passages, answers, citations, refusals
+The number of cases of each kind is fixed, so that no easy kind hides a hard one. Both splits are made of different
+tools, names, nouns and phrasings; a case of these files is never trained on (data.py --check).
 """
 
 import argparse
@@ -12,41 +13,74 @@ import pathlib
 import random
 
 import data
-import evaluate
+import document_turns
+import shards
+import tool_talk
+import tools_bank as tb
 
 COUNTS = {"call": 160, "parallel": 30, "sequence": 30, "chain": 30, "calc": 30, "search": 60, "two_lookups": 20, "compute": 60, "no_tool": 40, "ask": 30}
-TOKENS_MAX = 1024
+# Kind of the file: (turn, tools declared, length of a chain), count.
+BANK = {"1 of 4": (("call", 4, 0), 150), "1 of 20": (("call", 20, 0), 80), "no tool fits": (("no_tool", 4, 0), 60), "asks back": (("ask", 4, 0), 60),
+        "chain of 2": (("chain", 4, 2), 40), "chain of 3": (("chain", 4, 3), 40), "chain of 4": (("chain", 5, 4), 20),
+        "parallel": (("parallel", 4, 0), 40), "sequence": (("sequence", 4, 0), 30), "retry": (("retry", 3, 0), 20)}
+ANSWERS = {"fact": 80, "near miss": 60, "table": 40, "conflict": 40, "not said": 60, "not in table": 20}
+TOKENS_MAX = {"1 of 20": 2600}
+TOKENS = None
 
 
-def case(rng, kind):
-    """One case of the kind, or None where this draw of tools cannot make one."""
-    conversation = data.Conversation(rng, "eval", False)
-    turn = conversation.turn(kind)
-    if turn is None or turn["kind"] != kind:
-        return None
-    parts = conversation.render([turn], True)
-    if sum(len(evaluate.tokens().encode(t)) for t, _ in parts) > TOKENS_MAX:
+def length(parts):
+    global TOKENS
+    TOKENS = TOKENS or shards.Tokens()
+    return sum(len(TOKENS.encode(t)) for t, _ in parts)
+
+
+def as_case(kind, conversation, turn, tokens_max):
+    if length(conversation.render([turn], True)) > tokens_max:
         return None
     steps = [{"calls": [{"name": n, "arguments": a} for n, a, _ in step], "outputs": [r if isinstance(r, dict) else {"value": r} for _, _, r in step]}
              for step in turn["steps"]]
     return {"kind": kind, "tools": [t.schema() for t in conversation.tools], "user": turn["user"], "steps": steps}
 
 
+def call_case(rng, kind):
+    """One case of the kind, or None where this draw of tools cannot make one."""
+    conversation = data.Conversation(rng, "eval", False)
+    turn = conversation.turn(kind)
+    if turn is None or turn["kind"] != kind:
+        return None
+    return as_case(kind, conversation, turn, 1024)
+
+
+def bank_case(rng, kind):
+    turn_kind, declared, chain = BANK[kind][0]
+    talk = tool_talk.ToolTalk(rng, "eval", max(1, declared - chain), chain, 3)
+    turn = talk.turn(turn_kind)
+    if turn is None or turn["kind"] != turn_kind:
+        return None
+    return as_case(kind, talk, turn, TOKENS_MAX.get(kind, 1024))
+
+
+MAKERS = {"calls": (call_case, COUNTS), "bank": (bank_case, {k: n for k, (_, n) in BANK.items()}), "answers": (document_turns.answer_case, ANSWERS)}
+
+
 def main():
     parser = argparse.ArgumentParser()
+    parser.add_argument("--set", choices=list(MAKERS), default="calls")
     parser.add_argument("--out", required=True)
     parser.add_argument("--random", action="store_true", help="many names are random dictionary words")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--share", type=float, default=1.0, help="of the cases of every kind")
     args = parser.parse_args()
-    data.tb.STYLE["random_names"] = args.random
+    tb.STYLE["random_names"] = args.random
     out = pathlib.Path(args.out)
     out.parent.mkdir(parents=True, exist_ok=True)
+    make, counts = MAKERS[args.set]
+    seed = f"held-out/{args.seed}" if args.set == "calls" else f"held-out/{args.set}/{args.seed}"
     with open(out, "w") as f:
-        for kind, count in COUNTS.items():
+        for kind, count in counts.items():
             made, n = 0, 0
             while made < max(1, round(count * args.share)):
-                c = case(random.Random(f"held-out/{args.seed}/{kind}/{n}"), kind)
+                c = make(random.Random(f"{seed}/{kind}/{n}"), kind)
                 n += 1
                 if c:
                     f.write(json.dumps({"id": f"{kind}-{n}", **c}, ensure_ascii=False) + "\n")

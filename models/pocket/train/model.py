@@ -59,9 +59,10 @@ def rotate(x, cos, sin):
 ATTENTION_CHUNK = 128
 
 
-def causal_mask(length):
-    """0 where a query may look, a large negative number above the diagonal."""
-    return torch.full((length, length), -1e9).triu(1)
+def causal_mask(length, window=None):
+    """0 where a query may look, a large negative number above the diagonal and `window` or more behind it."""
+    mask = torch.full((length, length), -1e9).triu(1)
+    return mask + torch.full((length, length), -1e9).tril(-window) if window and length > window else mask
 
 
 def causal_attention(q, k, v, mask):
@@ -123,7 +124,6 @@ class Block(nn.Module):
         """Attention output [batch, length, heads * head_dim] of whole rows."""
         c, (b, t, _) = self.c, x.shape
         q, k, v = self.project(x, cos, sin)
-        # Training rows are never longer than the window, so causal order is the whole mask.
         repeat = c.heads // c.kv_heads
         k = k.unsqueeze(2).expand(-1, -1, repeat, -1, -1).reshape(b * c.heads, t, c.head_dim)
         v = v.unsqueeze(2).expand(-1, -1, repeat, -1, -1).reshape(b * c.heads, t, c.head_dim)
@@ -162,8 +162,12 @@ class Model(nn.Module):
             self.register_buffer(f"cos_{name}", cos, persistent=False)
             self.register_buffer(f"sin_{name}", sin, persistent=False)
         self.reset()
-        self.mask = causal_mask(1024)
+        self.masks = self.both_masks(1024)
         self.block_call, self.attend_call, self.finish_call = Block.forward, Block.attend, Block.finish
+
+    def both_masks(self, length):
+        """By whether the layer is global."""
+        return {True: causal_mask(length), False: causal_mask(length, self.c.sliding_window)}
 
     def set_compute_dtype(self, dtype):
         self.compute_dtype = dtype
@@ -192,10 +196,11 @@ class Model(nn.Module):
         """Hidden states of [batch, length, hidden], or [n, hidden] of the flat positions in index alone."""
         x = F.embedding(ids, self.embed).to(self.residual_dtype) * math.sqrt(self.c.hidden)
         t = ids.shape[1]
-        if t > self.mask.shape[0]:
-            self.mask = causal_mask(t)
-        mask = self.mask[:t, :t]
+        if t > self.masks[True].shape[0]:
+            self.masks = self.both_masks(t)
+        masks = {everywhere: m[:t, :t].to(x.device) for everywhere, m in self.masks.items()}
         for i, block in enumerate(self.blocks):
+            mask = masks[self.c.is_global(i)]
             cos, sin = self.tables(i, 0, t)
             if index is not None and i == len(self.blocks) - 1:
                 a = self.attend_call(block, x, cos, sin, mask)

@@ -1,15 +1,22 @@
 """Open vocabulary: words, names, places, dates and figures, so that the model learns to copy, not to recall."""
 
 import pathlib
+import re
 import zlib
 
 DICTIONARY = pathlib.Path("/usr/share/dict/words")
 
 
+# Word stems that nobody wants to meet in a tool's name.
+CRUDE = re.compile("shit|fuck|cunt|bitch|whore|slut|nigg|fag|rap(e|ist)|porn|penis|vagin|clit|testic|erect|orgas|milf|womaniz|bastard|dyke|horn(y|i)|tits|boob"
+                   "|anus|anal|semen|turd|piss|crap|damn|nazi|negro|chink|spic|kike|homo|queer|lesb|gay|sex|cock|dick|puss|prick|hooker|prostit|incest|murder"
+                   "|suicid|kill|genital|scrot|viagra|nipple|virgin|brothel|pimp|whor|slave|lynch|molest|sod")
+
+
 def load_dictionary():
     out = []
     for w in DICTIONARY.read_text().split():
-        if w.isascii() and w.isalpha() and w.islower() and 4 <= len(w) <= 9:
+        if w.isascii() and w.isalpha() and w.islower() and 4 <= len(w) <= 9 and not CRUDE.search(w):
             out.append(w)
     return out
 
@@ -21,7 +28,7 @@ def load_pieces():
     model = pathlib.Path(__file__).resolve().parent / "tokenizer.model"
     sp = spm.SentencePieceProcessor(model_file=str(model)) if model.exists() else None
     pieces = [sp.id_to_piece(i).lstrip("▁") for i in range(365, sp.get_piece_size())] if sp else []
-    return sorted({p for p in pieces if len(p) >= 4 and p.isascii() and p.isalpha() and p.islower()})
+    return sorted({p for p in pieces if len(p) >= 4 and p.isascii() and p.isalpha() and p.islower() and not CRUDE.search(p)})
 
 
 WORDS = load_dictionary()

@@ -1,0 +1,54 @@
+"""Text to token ids, and shards of rows: ids, a mask of what the model emits, and where each row ends."""
+
+import os
+import pathlib
+import re
+
+import numpy as np
+import sentencepiece as spm
+
+HERE = pathlib.Path(__file__).resolve().parent
+CONTROL = re.compile(r"(<(?:bos|escape|start_of_turn|end_of_turn|start_function_declaration|end_function_declaration|"
+                     r"start_function_call|end_function_call|start_function_response|end_function_response)>)")
+
+
+class Tokens:
+    def __init__(self, path=HERE / "tokenizer.model"):
+        self.sp = spm.SentencePieceProcessor(model_file=str(path))
+        self.control = {}
+
+    def encode(self, text):
+        out = []
+        for piece in CONTROL.split(text):
+            if not piece:
+                continue
+            if CONTROL.fullmatch(piece):
+                if piece not in self.control:
+                    self.control[piece] = self.sp.piece_to_id(piece)
+                out.append(self.control[piece])
+            else:
+                out.extend(self.sp.encode(piece))
+        return out
+
+    def parts(self, parts):
+        ids, mask = [], []
+        for text, supervised in parts:
+            piece = self.encode(text)
+            ids += piece
+            mask += [int(supervised)] * len(piece)
+        return ids, mask
+
+
+def write_shard(path, make, count):
+    """`make()` gives (ids, mask, turns) or None; rows are added until there are `count` tokens."""
+    ids_all, mask_all, offsets = [], [], [0]
+    while offsets[-1] < count:
+        made = make()
+        if made is None:
+            continue
+        ids_all.append(np.asarray(made[0], dtype=np.uint16))
+        mask_all.append(np.asarray(made[1], dtype=np.uint8))
+        offsets.append(offsets[-1] + len(made[0]))
+    temporary = str(path) + ".tmp.npz"
+    np.savez(temporary, ids=np.concatenate(ids_all), mask=np.concatenate(mask_all), offsets=np.asarray(offsets))
+    os.replace(temporary, path)

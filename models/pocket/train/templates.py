@@ -1,0 +1,170 @@
+"""The bank of tool templates: bank/*.txt as data. A template is a domain, an object and a verb, or an idiom.
+
+What belongs to the held-out split: whole domains (marked in their file), objects, verbs' names, argument names and
+phrasings by the hash of their text (words.held_out), and whatever the older banks already hold out.
+"""
+
+import dataclasses
+import functools
+import re
+
+import kinds
+import tools_bank as tb
+import words as w
+
+
+@dataclasses.dataclass
+class Verb:
+    sense: str
+    role: str
+    extra: str  # The kind of argument that the verb itself needs, or "".
+    names: list
+    descriptions: list
+    sayings: list
+
+
+@dataclasses.dataclass
+class Template:
+    """What a tool does: its names and descriptions vary, its meaning does not."""
+
+    domain: str
+    held_out: bool
+    key: str
+    names: list  # Words for the first part of the name, or whole names of an idiom.
+    descriptions: list
+    sayings: list
+    role: str
+    objects: list  # The object and its other words; empty for an idiom.
+    arguments: list  # (kind or enum, required)
+    known_by: str = ""
+
+
+@dataclasses.dataclass
+class Enum:
+    name: str
+    values: list
+
+
+def lines(name):
+    for line in (kinds.BANK / name).read_text().splitlines():
+        if line.strip() and not line.startswith("#"):
+            yield line
+
+
+@functools.cache
+def verbs():
+    out = {}
+    for line in lines("verbs.txt"):
+        head, names, descriptions, sayings = line.split(" : ")
+        sense, role, *extra = head.split()
+        out[sense] = Verb(sense, role, extra[0] if extra else "", names.split(), kinds.listed(descriptions, ";"), kinds.listed(sayings, ";"))
+    return out
+
+
+def arguments(text):
+    """`city day? cabin(a,b)?` as (kind or enum, required)."""
+    out = []
+    for word in text.split():
+        need, word = not word.endswith("?"), word.rstrip("?")
+        if "(" in word:
+            name, _, values = word.rstrip(")").partition("(")
+            out.append((Enum(name, values.split(",")), need))
+        else:
+            out.append((kinds.KINDS[word], need))
+    return out
+
+
+def of_domains(name):
+    domain, held = "", False
+    for line in lines(name):
+        if line.startswith("["):
+            domain, held = line[1:].split("]")[0], "held_out" in line
+            continue
+        words, senses, args, *known = (x.strip() for x in line.split(" : "))
+        objects = words.split("/")
+        parsed = arguments(args)
+        for sense in senses.split():
+            v = verbs()[sense]
+            data = list(parsed)
+            if v.extra:
+                data = [(kinds.KINDS[v.extra], True)]
+            yield Template(domain, held or object_held(objects[0]), f"{domain}/{objects[0]}/{sense}", v.names, v.descriptions, v.sayings,
+                           v.role, objects, data, known[0] if known else "id")
+
+
+def object_held(name):
+    """By its own hash, or because the older bank of nouns holds it out."""
+    return w.held_out(name) or name in [n for n in tb.NOUNS if w.held_out(n)]
+
+
+SLOT = re.compile(r"\{(\w+)\}")
+
+
+def idioms():
+    for line in lines("idioms.txt"):
+        domain, names, descriptions, sayings = line.split(" : ")
+        sayings = kinds.listed(sayings, ";")
+        always = [set(SLOT.findall(re.sub(r"\[.*?\]", "", s))) for s in sayings]
+        slots = [s for s in dict.fromkeys(SLOT.findall(" ".join(sayings)))]
+        args = [(kinds.KINDS[s], all(s in a for a in always)) for s in slots]
+        yield Template(domain, w.held_out(names.split()[0]), f"{domain}/{names.split()[0]}", names.split(), kinds.listed(descriptions, ";"), sayings, "idiom", [], args)
+
+
+@functools.cache
+def bank():
+    out = [t for name in ("domains_a.txt", "domains_b.txt", "domains_held_out.txt") for t in of_domains(name)]
+    return out + list(idioms())
+
+
+@functools.cache
+def of_split(split):
+    return [t for t in bank() if t.held_out == (split == "eval")]
+
+
+@functools.cache
+def by_domain(split):
+    out = {}
+    for t in of_split(split):
+        out.setdefault(t.domain, []).append(t)
+    return out
+
+
+ARTICLE = re.compile(r"[^a-z ]|\b(the|a|an|my|o|os|please)\b")
+
+
+def head(saying):
+    """A saying without its articles and object: `Revoke the` and `Revoke {o}` are one."""
+    return " ".join(ARTICLE.sub(" ", saying.lower()).split())
+
+
+@functools.cache
+def old_heads():
+    """Phrasings that the older verbs hold out."""
+    return {head(s) for _, _, sayings in tb.VERBS.values() for s in sayings if w.held_out(s)}
+
+
+@functools.cache
+def old_words():
+    """Names that the older banks hold out: first words of names and names of arguments."""
+    names = [n for v in tb.VERBS.values() for n in v[0]] + [n for k in (tb.KINDS, tb.SPECIAL) for v in k.values() for n in v[1] or []]
+    names += [n for f in tb.FAMILIES for n in f["names"]]
+    return {n for n in names if w.held_out(n)}
+
+
+def in_split(items, split, held):
+    kept = [x for x in items if held(x) == (split == "eval")]
+    return kept or ([] if split == "train" else items)
+
+
+def sayings(template, split):
+    return in_split(template.sayings, split, lambda s: w.held_out(s) or head(s) in old_heads()) or template.sayings[:1]
+
+
+def names(template, split):
+    return in_split(template.names, split, lambda n: w.held_out(n) or n in old_words()) or template.names[:1]
+
+
+if __name__ == "__main__":
+    for split in ("train", "eval"):
+        of = of_split(split)
+        print(split, len(of), "templates", len({t.domain for t in of}), "domains", len({(t.domain, tuple(t.objects)) for t in of}), "objects")

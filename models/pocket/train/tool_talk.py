@@ -1,0 +1,209 @@
+"""Conversations about declared tools of the bank: choose, fill, ask back, decline, chain, retry, follow up."""
+
+import re
+
+import chains
+import dialect
+import kinds
+import templates as tp
+import tool_draw as td
+import tools_bank as tb
+import words as w
+
+NO_TOOL = "No tool fits this request."
+GREETING = re.compile(r"^(Hi|Hello|Now)[!,]? ")
+# Verbs that people mix up: two of one row on the same object are not a clear choice.
+ALIKE = [{"find", "list", "ask", "recommend", "compare", "get", "status", "check", "price", "track", "count", "measure", "print", "export"},
+         {"create", "book", "order", "plan", "log", "draft", "report", "subscribe", "comment", "send", "share"},
+         {"cancel", "delete", "stop", "close", "archive", "reject", "clear", "pause", "refund"}, {"start", "open", "approve", "renew", "repair", "clean"},
+         {"update", "set", "rename", "move", "postpone", "assign", "tag", "rate", "calibrate", "refresh"}]
+TEMPORARY = ["busy, try again", "timed out, please try again", "temporarily unavailable, try again", "connection lost, try again", "try again in a moment"]
+FINAL = ["not found", "permission denied", "no such {n}", "{n} is locked", "invalid value", "this {n} is gone", "quota used up", "not allowed on weekends"]
+
+
+def sense(template):
+    return template.key.split("/")[-1]
+
+
+def alike(a, b):
+    """Whether a request for template a might as well be meant for template b."""
+    same_object = bool(set(a.objects) & set(b.objects)) if a.objects and b.objects else a is b
+    if not same_object:
+        return a.domain == b.domain and a.role == "idiom" and b.role == "idiom" and a is b
+    return any(sense(a) in row and sense(b) in row for row in ALIKE) or sense(a) == sense(b)
+
+
+def spread(rng, split, count):
+    """`count` templates: near misses of one domain, others of a few domains, and open words."""
+    domains = tp.by_domain(split)
+    home = rng.choice(list(domains))
+    near = rng.choice([0.2, 0.5, 0.8])
+    out, tries = [], 0
+    while len(out) < count:
+        tries += 1
+        r = rng.random()
+        if r < 0.15:
+            t = td.open_words(rng, split)
+        elif r < 0.15 + 0.85 * near:
+            same = [t for t in domains[home] if out and out[-1].objects and t.objects == out[-1].objects]
+            t = rng.choice(same) if same and rng.random() < 0.4 else rng.choice(domains[home])
+        else:
+            t = rng.choice(domains[rng.choice(list(domains))])
+        if not any(t is o or (sense(t) == sense(o) and set(t.objects) & set(o.objects)) for o in out) or tries > 400:
+            out.append(t)
+    return out
+
+
+class ToolTalk:
+    """Like data.Conversation, over the templates: `declared` tools, and turns about them."""
+
+    def __init__(self, rng, split, declared, chain_length=0, arguments_max=4):
+        self.rng, self.split, self.last = rng, split, None
+        self.actions, used = [], set()
+        for template in spread(rng, split, declared):
+            tool = td.draw(rng, template, split, used, arguments_max)
+            used.add(tool.name)
+            self.actions.append(tool)
+        self.chain = chains.Chain(rng, split, chain_length, used) if chain_length else None
+        self.tools = self.actions + (self.chain.tools if self.chain else [])
+        rng.shuffle(self.tools)
+
+    def asked(self, tool, drop=None):
+        for _ in range(8):
+            made = td.request(self.rng, tool, self.split, drop)
+            if made:
+                return made
+        return None
+
+    def respond(self, tool):
+        if self.rng.random() < 0.5:
+            return {"value": w.word(self.rng)}
+        out = tb.open_response(self.rng, tool, {})
+        return {"value": "ok"} if "error" in out else out
+
+    def turn_call(self):
+        tool = self.rng.choice(self.actions)
+        made = self.asked(tool)
+        if not made:
+            return None
+        user, arguments = made
+        response = self.respond(tool)
+        self.last = tool, arguments, user
+        return dict(kind="call", user=user, steps=[[(tool.name, arguments, response)]], answer=tb.answer(response))
+
+    def turn_follow(self):
+        """The same tool with another value, said in a few words."""
+        rng = self.rng
+        if not self.last:
+            return None
+        tool, before, _ = self.last
+        choices = [a for a in tool.args if a.param in before and isinstance(before[a.param], str)]
+        if not choices:
+            return None
+        a = rng.choice(choices)
+        v = td.value(rng, a)
+        if v == before[a.param]:
+            return None
+        user = rng.choice(["And {v}?", "And for {v}?", "The same for {v}, please.", "Now {v}.", "What about {v}?", "Again with {v}.", "Once more, but with {v}."])
+        user, arguments = user.replace("{v}", kinds.shown(v)), dict(before, **{a.param: v})
+        response = self.respond(tool)
+        self.last = tool, arguments, user
+        return dict(kind="follow", user=user, steps=[[(tool.name, arguments, response)]], answer=tb.answer(response))
+
+    def turn_retry(self):
+        """A tool fails: try once more where it says so, else tell."""
+        turn = self.turn_call()
+        if not turn:
+            return None
+        name, arguments, response = turn["steps"][0][0]
+        tool = self.last[0]
+        if self.rng.random() < 0.5:
+            again = {"error": self.rng.choice(TEMPORARY)}
+            return dict(turn, kind="retry", plan=[name], steps=[[(name, arguments, again)], [(name, arguments, response)]])
+        failed = {"error": self.rng.choice(FINAL).replace("{n}", tool.noun)}
+        return dict(turn, kind="error", steps=[[(name, arguments, failed)]], answer=tb.answer(failed))
+
+    def two_values(self):
+        rng = self.rng
+        tool = rng.choice(self.actions)
+        made = self.asked(tool)
+        choices = [a for a in tool.args if made and isinstance(made[1].get(a.param), str) and made[0].count(made[1][a.param]) == 1
+                   and (len(made[1]) == 1 or a is tool.key)]
+        if not choices:
+            return None
+        (user, arguments), a = made, rng.choice(choices)
+        v, other = arguments[a.param], td.value(rng, a)
+        if v == other:
+            return None
+        return user.replace(v, f"{v} and {other}"), [(tool, arguments), (tool, dict(arguments, **{a.param: other}))]
+
+    def two_tools(self, joins):
+        if len(self.actions) < 2:
+            return None
+        a, b = self.rng.sample(self.actions, 2)
+        first, second = self.asked(a), self.asked(b)
+        if not first or not second:
+            return None
+        then = GREETING.sub("", second[0])
+        low = then if then.startswith("I ") else then[0].lower() + then[1:]
+        return first[0].rstrip(".?!") + self.rng.choice(joins) + low, [(a, first[1]), (b, second[1])]
+
+    def turn_parallel(self):
+        made = self.two_values() if self.rng.random() < 0.6 else self.two_tools([", and at the same time ", "; also ", " and also ", ", and in parallel "])
+        if not made:
+            return None
+        user, calls = made
+        calls = [(t.name, arguments, self.respond(t)) for t, arguments in calls]
+        return dict(kind="parallel", user=user, steps=[calls], answer=" ".join(tb.answer(r) for _, _, r in calls))
+
+    def turn_sequence(self):
+        made = self.two_tools([", then ", " and then ", ". After that, ", ", and after that ", ". Next, "])
+        if not made:
+            return None
+        user, calls = made
+        steps = [[(t.name, arguments, self.respond(t))] for t, arguments in calls]
+        return dict(kind="sequence", user=user, steps=steps, answer=" ".join(tb.answer(s[0][2]) for s in steps))
+
+    def turn_chain(self):
+        return self.chain.turn(self.rng) if self.chain else None
+
+    def turn_no_tool(self):
+        """A request for a tool that is not here: of the same domain where that is clear, or of another one."""
+        rng = self.rng
+        domains = tp.by_domain(self.split)
+        declared = [t.template for t in self.actions]
+        near = [t for t in declared if t.domain in domains]
+        for _ in range(30):
+            home = rng.choice(near).domain if near and rng.random() < 0.5 else rng.choice(list(domains))
+            template = rng.choice(domains[home])
+            if any(t is template or alike(template, t) for t in declared):
+                continue
+            made = self.asked(td.draw(rng, template, self.split))
+            if made:
+                return dict(kind="no_tool", user=made[0], steps=[], answer=NO_TOOL)
+        return None
+
+    def turn_ask(self):
+        rng = self.rng
+        choices = [(t, a) for t in self.actions if t.template.role != "idiom" for a in t.args if a.need]
+        if not choices:
+            return None
+        tool, a = rng.choice(choices)
+        made = self.asked(tool, a)
+        if not made:
+            return None
+        return dict(kind="ask", user=made[0], steps=[], answer=f"Please give me the {a.param}.")
+
+    WEIGHTS = dict(call=54, parallel=8, sequence=6, no_tool=10, ask=9, follow=5, retry=4, chain=0)
+
+    def turn(self, kind=None):
+        """A turn of this kind or of any; None where this draw of tools cannot make one."""
+        weights = dict(self.WEIGHTS, chain=45 if self.chain else 0)
+        for _ in range(6):
+            made = getattr(self, "turn_" + (kind or self.rng.choices(list(weights), list(weights.values()))[0]))()
+            if made:
+                return made
+        return None
+
+    def render(self, turns, planning):
+        return dialect.conversation([t.schema() for t in self.tools], turns, planning)
