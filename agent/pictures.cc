@@ -73,4 +73,38 @@ Result<PromptTokens> tokenize_prompt(const engine::Tokenizer& tokenizer,
   return out;
 }
 
+Result<PromptTokens> place_pictures(const engine::ModelInfo& info,
+                                    std::span<const engine::TokenId> ids,
+                                    std::span<const Picture> pictures) {
+  PromptTokens out;
+  for (const Picture& picture : pictures) {
+    out.images.insert(out.images.end(), picture.images.begin(), picture.images.end());
+  }
+  const auto whole = static_cast<std::size_t>(info.image_tokens);
+  std::size_t runs = 0;
+  for (std::size_t at = 0; at < ids.size();) {
+    std::size_t end = at;
+    while (end < ids.size() && ids[end] == info.image_placeholder) ++end;
+    if (end == at) {
+      out.ids.push_back(ids[at++]);
+      continue;
+    }
+    if (end - at != 1 && end - at != whole) {
+      return Error{Code::invalid_argument,
+                   std::to_string(end - at) + " image placeholders at id " + std::to_string(at) +
+                       ", expected " + std::to_string(whole) + " or 1"};
+    }
+    if (runs < out.images.size()) {
+      const auto& image = out.images[runs]->ids;
+      out.ids.insert(out.ids.end(), image.begin(), image.end());
+    }
+    ++runs;
+    at = end;
+  }
+  if (runs == out.images.size()) return out;
+  return Error{Code::invalid_argument,
+               "the ids have placeholders for " + std::to_string(runs) + " images, " +
+                   std::to_string(out.images.size()) + " are given (crops included)"};
+}
+
 }  // namespace facet::agent

@@ -38,4 +38,12 @@ Result<PromptTokens> tokenize_prompt(const engine::Tokenizer& tokenizer,
                                      const std::vector<Segment>& segments,
                                      std::span<const Picture> pictures);
 
+/// `ids` as the reference's processor makes them, with `pictures` (their crops included) in place
+/// of the placeholders, in order: each run of info().image_placeholder becomes the next image. A
+/// run is image_tokens long, as the processor writes it, or a single id that stands for all of
+/// them. invalid_argument for a run of another length, or when runs and images differ in number.
+Result<PromptTokens> place_pictures(const engine::ModelInfo& info,
+                                    std::span<const engine::TokenId> ids,
+                                    std::span<const Picture> pictures);
+
 }  // namespace facet::agent

@@ -93,7 +93,10 @@ ModelInfo describe(const Model& model,
                    const Ops& ops,
                    const RuntimeOptions& options) {
   ModelInfo info = model.info();
-  if (vision != nullptr) info.image_tokens = vision->config().image_tokens;
+  if (vision != nullptr) {
+    info.image_tokens = vision->config().image_tokens;
+    info.image_placeholder = vision->config().placeholder;
+  }
   // An image is a chunk of its own.
   const std::int64_t chunk_max =
       std::max<std::int64_t>(options.prefill_chunk_tokens, info.image_tokens);

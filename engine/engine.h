@@ -84,9 +84,14 @@ class Sequence {
                        const LogitsSink& sink,
                        const std::stop_token& stop = {});
 
-  /// The same with images and boundaries. invalid_argument, and nothing appended, when ids and
+  /// append() with images and boundaries. invalid_argument, and nothing appended, when ids and
   /// images do not match.
   Status append(std::span<const TokenId> ids, const AppendOptions& options);
+  /// append_scored() with images, which have a row for each of their positions too; the rows of one
+  /// image are held at once (256 of Gemma's vocabulary are 256 MiB). Boundaries are passed over.
+  Status append_scored(std::span<const TokenId> ids,
+                       const AppendOptions& options,
+                       const LogitsSink& sink);
 
   /// Takes the place of an empty sequence: the longest beginning of `ids` that the engine
   /// remembers, images included, is there without being computed; bit for bit what append would

@@ -87,29 +87,41 @@ Status SequenceState::append(std::span<const TokenId> ids, const AppendOptions& 
 }
 
 Status SequenceState::append_scored(std::span<const TokenId> ids,
-                                    const LogitsSink& sink,
-                                    const std::stop_token& stop) {
+                                    const AppendOptions& options,
+                                    const LogitsSink& sink) {
   FACET_TRY_STATUS(check_ids(ids));
-  // No id may stand for an image here.
-  FACET_TRY_STATUS(find_images(ids, {}, runtime_->config().hidden));
+  FACET_TRY(const auto spans, find_images(ids, options.images, runtime_->config().hidden));
   const auto vocabulary = static_cast<std::size_t>(runtime_->config().vocabulary);
+  auto next = spans.begin();
   std::vector<float> rows;
-  while (!ids.empty()) {
-    if (stop.stop_requested()) {
-      return Error{Code::cancelled, "stopped with " + std::to_string(ids.size()) + " tokens to go"};
+  for (std::size_t at = 0; at < ids.size();) {
+    if (options.stop.stop_requested()) {
+      return Error{Code::cancelled,
+                   "stopped with " + std::to_string(ids.size() - at) + " tokens to go"};
     }
-    const auto chunk = ids.first(std::min(kScoredChunkTokens, ids.size()));
-    rows.resize(chunk.size() * vocabulary);
+    const std::size_t image =
+        next == spans.end() ? ids.size() : static_cast<std::size_t>(next->first);
+    const bool is_image = at == image;
+    const std::size_t count =
+        is_image ? next->image->ids.size() : std::min(kScoredChunkTokens, image - at);
+    rows.resize(count * vocabulary);
     logits_known_ = false;
-    runtime_->forward().append(chunk, cache_, rows);
+    if (is_image) {
+      runtime_->forward().append_image(next->image->values, cache_, rows);
+      images_.push_back({.first = static_cast<std::int64_t>(tokens_.size()), .image = next->image});
+      ++next;
+    } else {
+      runtime_->forward().append(ids.subspan(at, count), cache_, rows);
+    }
+    const auto chunk = ids.subspan(at, count);
     tokens_.insert(tokens_.end(), chunk.begin(), chunk.end());
-    computed_tokens_ += static_cast<std::int64_t>(chunk.size());
+    computed_tokens_ += static_cast<std::int64_t>(count);
     logits_.assign(rows.end() - static_cast<std::ptrdiff_t>(vocabulary), rows.end());
     logits_known_ = true;
-    for (std::size_t t = 0; t < chunk.size(); ++t) {
+    for (std::size_t t = 0; t < count; ++t) {
       FACET_TRY_STATUS(sink(std::span(rows).subspan(t * vocabulary, vocabulary)));
     }
-    ids = ids.subspan(chunk.size());
+    at += count;
   }
   return ok();
 }
@@ -279,7 +291,13 @@ void Sequence::remember() {
 Status Sequence::append_scored(std::span<const TokenId> ids,
                                const LogitsSink& sink,
                                const std::stop_token& stop) {
-  return state_->append_scored(ids, sink, stop);
+  return state_->append_scored(ids, {.stop = stop}, sink);
+}
+
+Status Sequence::append_scored(std::span<const TokenId> ids,
+                               const AppendOptions& options,
+                               const LogitsSink& sink) {
+  return state_->append_scored(ids, options, sink);
 }
 
 std::span<const float> Sequence::logits() const {

@@ -28,8 +28,8 @@ class SequenceState {
 
   Status append(std::span<const TokenId> ids, const AppendOptions& options);
   Status append_scored(std::span<const TokenId> ids,
-                       const LogitsSink& sink,
-                       const std::stop_token& stop);
+                       const AppendOptions& options,
+                       const LogitsSink& sink);
   /// After a rewind or a cancelled append the logits are unknown; the first call then runs the last
   /// token again (and counts it).
   std::span<const float> logits();

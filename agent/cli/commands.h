@@ -155,7 +155,9 @@ int run_embed(const EmbedOptions& options, Environment environment);
 
 struct DebugLogitsOptions {
   std::string model;
-  std::string ids;  ///< "2,10,20"
+  std::string ids;     ///< "2,10,20"
+  std::string vision;  ///< As ModelOptions::vision.
+  PictureOptions pictures;
   std::string out;
   int threads = 0;
   bool json = false;

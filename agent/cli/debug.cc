@@ -2,6 +2,8 @@
 #include "agent/cli/commands.h"
 #include "agent/cli/npy.h"
 #include "agent/cli/paths.h"
+#include "agent/cli/workbench.h"
+#include "agent/pictures.h"
 #include "engine/engine.h"
 
 #include <nlohmann/json.hpp>
@@ -35,13 +37,24 @@ Result<std::vector<TokenId>> parse_ids(std::string_view text) {
   }
 }
 
+/// The ids of the command line with the pictures in their places. Without pictures a placeholder is
+/// an id like any other, as it is in the reference.
+Result<PromptTokens> prompt_of(const engine::Engine& engine,
+                               const DebugLogitsOptions& options,
+                               Console& console) {
+  FACET_TRY(std::vector<TokenId> ids, parse_ids(options.ids));
+  if (options.pictures.files.empty()) return PromptTokens{.ids = std::move(ids)};
+  FACET_TRY(const auto pictures, read_pictures(engine, options.pictures, console));
+  return place_pictures(engine.info(), ids, pictures);
+}
+
 Status write_logits(const engine::Engine& engine,
-                    std::span<const TokenId> ids,
+                    const PromptTokens& prompt,
                     const std::string& path,
                     std::stop_token stop) {
   const std::int64_t vocabulary = engine.info().vocabulary;
   FACET_TRY(NpyWriter file,
-            NpyWriter::create(path, static_cast<std::int64_t>(ids.size()), vocabulary));
+            NpyWriter::create(path, static_cast<std::int64_t>(prompt.ids.size()), vocabulary));
   std::int64_t position = 0;
   const auto sink = [&](std::span<const float> logits) -> Status {
     for (std::size_t i = 0; i < logits.size(); ++i) {
@@ -55,7 +68,8 @@ Status write_logits(const engine::Engine& engine,
     return ok();
   };
   engine::Sequence sequence = engine.new_sequence();
-  FACET_TRY_STATUS(sequence.append_scored(ids, sink, std::move(stop)));
+  FACET_TRY_STATUS(sequence.append_scored(
+      prompt.ids, {.images = prompt.images, .stop = std::move(stop)}, sink));
   return file.finish();
 }
 
@@ -63,12 +77,15 @@ Status write_logits(const engine::Engine& engine,
 
 int run_debug_logits(const DebugLogitsOptions& options, Environment environment) {
   Console& console = environment.console;
-  const auto ids = parse_ids(options.ids);
-  if (!ids) return console.fail(ids.error(), options.json);
+  if (const auto ids = parse_ids(options.ids); !ids) {
+    return console.fail(ids.error(), options.json);
+  }
   const auto path = find_model(options.model, ModelKind::generator);
   if (!path) return console.fail(path.error(), options.json, exit_unavailable);
-  const auto engine =
-      engine::Engine::load({.model = *path, .threads = options.threads, .with_tokenizer = false});
+  const auto engine = engine::Engine::load({.model = *path,
+                                            .vision = options.vision,
+                                            .threads = options.threads,
+                                            .with_tokenizer = false});
   if (!engine) return console.fail(engine.error(), options.json, exit_unavailable);
   const engine::ModelInfo& info = (*engine)->info();
   if (info.is_embedder) {
@@ -76,17 +93,19 @@ int run_debug_logits(const DebugLogitsOptions& options, Environment environment)
                       "model '" + info.name + "' is an embedder: it has no logits"};
     return console.fail(error, options.json);
   }
-  if (auto status = write_logits(**engine, *ids, options.out, environment.stop); !status) {
+  const auto prompt = prompt_of(**engine, options, console);
+  if (!prompt) return console.fail(prompt.error(), options.json);
+  if (auto status = write_logits(**engine, *prompt, options.out, environment.stop); !status) {
     return console.fail(status.error(), options.json);
   }
   if (options.json) {
     console.out_json({{"out", options.out},
-                      {"rows", ids->size()},
+                      {"rows", prompt->ids.size()},
                       {"vocabulary", info.vocabulary},
                       {"cpu_path", info.cpu_path}});
   } else {
-    console.out_line(printable(options.out) + ": float32 (" + std::to_string(ids->size()) + ", " +
-                     std::to_string(info.vocabulary) + ")");
+    console.out_line(printable(options.out) + ": float32 (" + std::to_string(prompt->ids.size()) +
+                     ", " + std::to_string(info.vocabulary) + ")");
   }
   return exit_ok;
 }

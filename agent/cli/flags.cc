@@ -313,7 +313,13 @@ void add_number_commands(CLI::App& app, Command& command) {
       "logits", "Write the logits after each of some token ids as a NumPy file");
   logits.add_option("-m,--model", options->model, "As in facet generate; needs no tokenizer");
   logits.add_option("--ids", options->ids, "Token ids, as 2,10,20")->required();
-  logits.add_option("-o,--out", options->out, "The .npy file: float32, (ids, vocabulary)")
+  add_pictures(
+      logits,
+      options->pictures,
+      "JPEG, PNG or WebP for each run of image placeholders in the ids (262144 or the config's "
+      "image_token_index, 256 times as the reference's processor writes it, or once); repeatable");
+  logits.add_option("--mmproj", options->vision, "GGUF with the vision tower of a GGUF model");
+  logits.add_option("-o,--out", options->out, "The .npy file: float32, (positions, vocabulary)")
       ->required();
   logits.add_option("--threads", options->threads, "Threads to compute with (one per core)")
       ->check(CLI::Range(0, 256));

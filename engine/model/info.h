@@ -24,6 +24,8 @@ struct ModelInfo {
   int vocabulary = 0;
   int embedding_dim = 0;  ///< 0 for a generator.
   int image_tokens = 0;   ///< Of one image, filled by Engine; 0: the model reads text only.
+  /// Stands for each of them in ids of the reference's processor (image_token_index, else 262144).
+  int image_placeholder = 262144;
   bool is_embedder = false;
   /// Weight of an embedder's ranking beside full-text search's 1; key "facet.search_weight".
   double search_weight = 1.0;

@@ -106,6 +106,8 @@ Result<std::optional<VisionConfig>> read_hf_vision_config(std::string_view json,
   FACET_TRY(const double eps, vision.number("layer_norm_eps", 1e-6));
   out.norm_eps = static_cast<float>(eps);
   FACET_TRY(out.image_tokens, root.integer("mm_tokens_per_image", 256));
+  FACET_TRY(out.placeholder, root.integer("image_token_id", out.placeholder));
+  FACET_TRY(out.placeholder, root.integer("image_token_index", out.placeholder));
   FACET_TRY_STATUS(check_vision_config(out));
   return std::optional(out);
 }

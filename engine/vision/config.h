@@ -21,6 +21,8 @@ struct VisionConfig {
   float norm_eps = 1e-6F;
   int image_tokens = 256;  ///< Soft tokens of an image: a square number.
   int text_hidden = 0;     ///< Width of a soft token: that of the text model.
+  /// The id that stands for each soft token in lists of ids made elsewhere.
+  int placeholder = 262144;
 
   [[nodiscard]] int side_patches() const { return image_size / patch; }
   [[nodiscard]] std::int64_t patches() const {

@@ -1,8 +1,16 @@
 // The program with pictures, on a tiny model folder with a vision tower of random weights: what is
 // checked is that the picture goes through, and what is said where it cannot.
+#include "engine/vision/image.h"
+
+#include "engine/engine.h"
+#include "engine/reference/forward.h"
+#include "tests/e2e/numbers.h"
 #include "tests/e2e/run_facet.h"
 #include "tests/support/temp_dir.h"
 #include "tests/support/tiny_multimodal.h"
+
+#include <algorithm>
+#include <cmath>
 
 using namespace facet::test;
 
@@ -102,4 +110,55 @@ TEST_CASE("chat shows pictures with the first question", "[e2e]") {
     return finished.json().at("usage").at("prompt_tokens").get<int>();
   };
   CHECK(tokens(shown) >= tokens(plain) + 12);
+}
+
+TEST_CASE("debug logits puts pictures where the placeholders are", "[e2e]") {
+  using namespace facet::engine;
+  const Fixture fixture;
+  const auto folder = fixture.home.path() / "model";
+  const auto model = Model::load(folder);
+  const auto engine = Engine::load({.model = folder, .threads = 1});
+  REQUIRE(engine);
+  const auto image = load_image(fixture.home.path() / "red.png");
+  REQUIRE(image);
+  const auto soft = (*engine)->encode_image(*image);
+  REQUIRE(soft);
+  const std::vector<std::shared_ptr<const SoftTokens>> images{*soft, *soft};
+  std::vector<TokenId> ids{2, 210, 211};
+  for (const auto& each : images) {
+    ids.insert(ids.end(), each->ids.begin(), each->ids.end());
+    ids.push_back(77);
+  }
+  const auto spans = find_images(ids, images, (*model)->config().hidden);
+  REQUIRE(spans);
+  const auto expected = reference_logits((*model)->config(), weights_of(**model), ids, *spans);
+  const auto out = fixture.home.path() / "l.npy";
+  const std::string command = "debug logits --json --out " + quoted(out.string()) + " --image " +
+                              fixture.picture + " --image " + fixture.picture + " --model ";
+  const std::string run_of_9 = ",262144,262144,262144,262144,262144,262144,262144,262144,262144";
+  const std::string given = " --ids 2,210,211" + run_of_9 + ",77";
+  const auto check = [&](const std::string& arguments) {
+    const Finished run = run_facet(fixture.home.path(), command + arguments);
+    INFO(run.err);
+    REQUIRE(run.exit_code == 0);
+    const std::vector<float> logits =
+        read_npy(out, ids.size(), static_cast<std::size_t>((*model)->config().vocabulary));
+    for (std::size_t i = 0; i < logits.size(); ++i) {
+      REQUIRE(std::abs(logits[i] - expected[i]) < 1e-4);
+    }
+  };
+  check(fixture.model + given + run_of_9 + ",77");
+  check(fixture.model + given + ",262144,77");
+  check(fixture.text_model + given + ",262144,77 --mmproj " +
+        quoted((fixture.home.path() / "mmproj.gguf").string()));
+
+  const auto refused = [&](const std::string& ids_given, const char* part) {
+    const Finished run = run_facet(fixture.home.path(), command + fixture.model + ids_given);
+    CHECK(run.exit_code == 2);
+    CHECK_THAT(run.err, Catch::Contains(part));
+  };
+  refused(given, "placeholders for 1 images, 2 are given");
+  refused(" --ids 2,262144,5,262144,6,262144", "placeholders for 3 images, 2 are given");
+  refused(" --ids 2,262144,262144,5,262144", "2 image placeholders at id 1, expected 9 or 1");
+  refused(" --pan-and-scan" + given, "2 are given");
 }

@@ -1,4 +1,6 @@
 // facet debug logits and facet embed on small random models, against the engine's scalar reference.
+#include "tests/e2e/numbers.h"
+
 #include "engine/model/model.h"
 #include "engine/reference/forward.h"
 #include "tests/e2e/run_facet.h"
@@ -6,48 +8,11 @@
 #include "tests/support/tiny_model.h"
 
 #include <cmath>
-#include <cstring>
 #include <vector>
 
 using namespace facet::test;
 using facet::engine::Model;
-using facet::engine::ModelWeights;
 using facet::engine::TokenId;
-
-namespace {
-
-ModelWeights weights_of(const Model& model) {
-  ModelWeights out{
-      .embedding = model.embedding(), .dense2 = model.dense2(), .dense3 = model.dense3()};
-  out.output_norm.assign(model.output_norm().begin(), model.output_norm().end());
-  for (std::size_t l = 0; l < model.config().layers.size(); ++l) {
-    out.layers.push_back(model.layer(l));
-  }
-  return out;
-}
-
-/// The float32 matrix of a .npy file of format 1.0, which must have this shape.
-std::vector<float> read_npy(const std::filesystem::path& path, std::size_t rows, std::size_t cols) {
-  std::ostringstream text;
-  text << std::ifstream(path, std::ios::binary).rdbuf();
-  const std::string bytes = text.str();
-  REQUIRE(bytes.size() > 10);
-  CHECK(bytes.substr(0, 8) == std::string("\x93NUMPY\x01\x00", 8));
-  const std::size_t length =
-      static_cast<unsigned char>(bytes[8]) + 256U * static_cast<unsigned char>(bytes[9]);
-  CHECK((10 + length) % 64 == 0);
-  const std::string header = bytes.substr(10, length);
-  CHECK(header.back() == '\n');
-  CHECK(header.substr(0, header.find_last_of('}') + 1) ==
-        "{'descr': '<f4', 'fortran_order': False, 'shape': (" + std::to_string(rows) + ", " +
-            std::to_string(cols) + "), }");
-  REQUIRE(bytes.size() == 10 + length + rows * cols * sizeof(float));
-  std::vector<float> out(rows * cols);
-  std::memcpy(out.data(), bytes.data() + 10 + length, out.size() * sizeof(float));
-  return out;
-}
-
-}  // namespace
 
 TEST_CASE("debug logits writes the logits of every position", "[e2e]") {
   const TempDir home;

@@ -74,6 +74,33 @@ TEST_CASE("a folder and a GGUF with its mmproj read the same picture alike",
   CHECK_FALSE(std::equal(second.logits().begin(), second.logits().end(), third.logits().begin()));
 }
 
+TEST_CASE("append_scored gives a row for every position of a picture", "[engine][vision][unit]") {
+  const test::TempDir folder;
+  test::write_tiny_multimodal_folder(folder.path(), {});
+  const auto engine = load({.model = folder.path(), .threads = 1});
+  const auto image = engine->encode_image(gradient(50, 30));
+  REQUIRE(image.has_value());
+  const std::vector<TokenId> ids = prompt_with(**image);
+  Sequence plain = engine->new_sequence();
+  REQUIRE(plain.append(ids, std::vector{*image}).has_value());
+  Sequence scored = engine->new_sequence();
+  std::vector<std::vector<float>> rows;
+  const LogitsSink sink = [&](std::span<const float> logits) {
+    rows.emplace_back(logits.begin(), logits.end());
+    return ok();
+  };
+  REQUIRE(scored.append_scored(ids, {.images = std::vector{*image}}, sink).has_value());
+  REQUIRE(rows.size() == ids.size());
+  CHECK(std::equal(plain.logits().begin(), plain.logits().end(), rows.back().begin()));
+  CHECK(rows[2] != rows[3]);
+  CHECK(scored.computed_tokens() == static_cast<std::int64_t>(ids.size()));
+  // The sequence knows its picture: it can be left, and the logits at its end come back.
+  REQUIRE(scored.rewind(2 + 9).has_value());
+  const auto at_end = scored.logits();
+  CHECK(std::equal(at_end.begin(), at_end.end(), rows[2 + 9 - 1].begin()));
+  CHECK(scored.append_scored(ids, AppendOptions{}, sink).error().code == Code::invalid_argument);
+}
+
 TEST_CASE("a text-only model refuses pictures by name", "[engine][vision][unit]") {
   const test::TempDir folder;
   test::write_tiny_gguf(folder.path() / "text.gguf", {});
