@@ -5,7 +5,7 @@
 #include "engine/engine.h"
 #include "engine/model/hf_config.h"
 #include "tests/support/catch.h"
-#include "tests/support/model_files.h"
+#include "tests/support/formula_files.h"
 #include "tests/support/temp_dir.h"
 
 #include <nlohmann/json.hpp>
@@ -13,66 +13,18 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
-#include <cstring>
 #include <fstream>
 #include <string>
 #include <vector>
 
 using namespace facet::engine;
 using facet::test::FileTensor;
+using facet::test::floats_of_hex;
+using facet::test::formula_tensor;
+using facet::test::formula_tensors;
 using facet::test::TempDir;
 
 namespace {
-
-/// The formula of oracle/shapes.py, as the bytes of a file.
-std::string stream(std::uint32_t number, std::int64_t count) {
-  std::uint32_t state = 2654435761U * number + 12345U;
-  std::string out(static_cast<std::size_t>(count) * sizeof(float), '\0');
-  for (std::int64_t i = 0; i < count; ++i) {
-    state = 1664525U * state + 1013904223U;
-    const float value = (static_cast<float>(state >> 8U) * 0x1p-23F - 1.0F) * 0.25F;
-    std::memcpy(out.data() + static_cast<std::size_t>(i) * sizeof value, &value, sizeof value);
-  }
-  return out;
-}
-
-FileTensor tensor(std::uint32_t number, std::string name, std::vector<std::int64_t> shape) {
-  std::int64_t count = 1;
-  for (const std::int64_t size : shape) count *= size;
-  return {std::move(name), DType::f32, std::move(shape), stream(number, count)};
-}
-
-/// All tensors of a model in the numbering of the script.
-std::vector<FileTensor> tensors_of(const ModelConfig& config, const std::string& prefix) {
-  const std::int64_t hidden = config.hidden;
-  std::vector<FileTensor> out = {
-      tensor(0, prefix + "embed_tokens.weight", {config.vocabulary, hidden}),
-      tensor(1, prefix + "norm.weight", {hidden})};
-  std::uint32_t number = 2;
-  for (std::size_t l = 0; l < config.layers.size(); ++l) {
-    const LayerSpec& spec = config.layers[l];
-    const std::int64_t dim = spec.head_dim;
-    const std::pair<const char*, std::vector<std::int64_t>> parts[] = {
-        {"input_layernorm", {hidden}},
-        {"self_attn.q_proj", {spec.heads * dim, hidden}},
-        {"self_attn.k_proj", {spec.kv_heads * dim, hidden}},
-        {"self_attn.v_proj", {spec.kv_heads * dim, hidden}},
-        {"self_attn.o_proj", {hidden, spec.heads * dim}},
-        {"self_attn.q_norm", {dim}},
-        {"self_attn.k_norm", {dim}},
-        {"post_attention_layernorm", {hidden}},
-        {"pre_feedforward_layernorm", {hidden}},
-        {"mlp.gate_proj", {spec.ffn, hidden}},
-        {"mlp.up_proj", {spec.ffn, hidden}},
-        {"mlp.down_proj", {hidden, spec.ffn}},
-        {"post_feedforward_layernorm", {hidden}}};
-    const std::string layer = prefix + "layers." + std::to_string(l) + ".";
-    for (const auto& [name, shape] : parts) {
-      out.push_back(tensor(number++, layer + name + ".weight", shape));
-    }
-  }
-  return out;
-}
 
 void write_dense(const std::filesystem::path& folder, FileTensor dense) {
   std::filesystem::create_directories(folder);
@@ -83,22 +35,13 @@ void write_dense(const std::filesystem::path& folder, FileTensor dense) {
 void write_weights(const std::filesystem::path& folder, const nlohmann::json& shape) {
   const auto config = read_hf_config(shape.at("configs").at(0).dump());
   if (!config) FAIL(config.error().message);
-  facet::test::write_bytes(folder / "model.safetensors",
-                           facet::test::safetensors_bytes(tensors_of(*config, shape.at("prefix"))));
+  facet::test::write_bytes(
+      folder / "model.safetensors",
+      facet::test::safetensors_bytes(formula_tensors(*config, shape.at("prefix"))));
   if (!config->is_embedder) return;
   const auto number = static_cast<std::uint32_t>(2 + 13 * config->layers.size());
-  write_dense(folder / "2_Dense", tensor(number, "linear.weight", {50, config->hidden}));
-  write_dense(folder / "3_Dense", tensor(number + 1, "linear.weight", {21, 50}));
-}
-
-std::vector<float> floats_of_hex(const std::string& hex) {
-  std::string bytes;
-  for (std::size_t i = 0; i + 2 <= hex.size(); i += 2) {
-    bytes.push_back(static_cast<char>(std::stoi(hex.substr(i, 2), nullptr, 16)));
-  }
-  std::vector<float> out(bytes.size() / sizeof(float));
-  std::memcpy(out.data(), bytes.data(), bytes.size());
-  return out;
+  write_dense(folder / "2_Dense", formula_tensor(number, "linear.weight", {50, config->hidden}));
+  write_dense(folder / "3_Dense", formula_tensor(number + 1, "linear.weight", {21, 50}));
 }
 
 /// The bar: no logit is off by more than 2e-4 of the largest, and every argmax is the same.
