@@ -1,3 +1,4 @@
+#include "engine/model/chat_template.h"
 #include "engine/model/gguf.h"
 #include "engine/model/gguf_config.h"
 #include "engine/model/model_source.h"
@@ -13,6 +14,7 @@ Status read_parts(std::span<const std::byte> bytes, bool with_tokenizer, ModelSo
   FACET_TRY(out.config, read_gguf_config(gguf, with_tokenizer));
   if (with_tokenizer) {
     FACET_TRY(out.vocabulary, read_gguf_vocabulary(gguf));
+    FACET_TRY(out.chat_template, read_gguf_chat_template(gguf));
   }
   out.tensors = gguf.tensors();
   if (out.tensors.find("output.weight") == nullptr) return ok();

@@ -1,3 +1,4 @@
+#include "engine/model/chat_template.h"
 #include "engine/model/hf_config.h"
 #include "engine/model/model_source.h"
 #include "engine/model/safetensors.h"
@@ -123,6 +124,7 @@ Result<ModelSource> read_hf_model(const std::filesystem::path& folder, bool with
   }
   if (with_tokenizer) {
     FACET_TRY(out.vocabulary, read_vocabulary(folder, out.config.is_embedder));
+    FACET_TRY(out.chat_template, read_hf_chat_template(folder));
   }
   FACET_TRY_STATUS(read_safetensors_folder(folder, out.tensors, out.files));
   if (out.config.is_embedder) FACET_TRY_STATUS(read_dense(folder, out));

@@ -14,6 +14,8 @@ struct ModelInfo {
   std::string identity;      ///< Hash over config and tensor table: equal files, equal string.
   std::string cpu_path;      ///< "avx512", "avx2" or "portable": what was chosen at start.
   std::string weight_types;  ///< e.g. "Q8_0 x57, F32 x49".
+  /// The Jinja text of the file's own chat template; empty where it has none. Never run.
+  std::string chat_template;
   std::int64_t parameters = 0;
   std::int64_t weight_bytes = 0;
   std::int64_t context_tokens_max = 0;

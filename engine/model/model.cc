@@ -57,6 +57,7 @@ ModelInfo describe(const ModelSource& source) {
   out.search_weight = config.search_weight;
   out.architecture = config.architecture;
   out.identity = model_identity(source);
+  out.chat_template = source.chat_template;
   out.weight_types = weight_types(source.tensors);
   for (const auto& [name, tensor] : source.tensors.all()) {
     std::int64_t elements = 1;

@@ -9,6 +9,7 @@
 #include "engine/tokenizer/tokenizer.h"
 
 #include <filesystem>
+#include <string>
 #include <vector>
 
 namespace facet::engine {
@@ -22,6 +23,7 @@ struct ModelSource {
   TensorTable tensors;
   TensorNaming naming;
   bool embedding_may_be_longer = false;
+  std::string chat_template;  ///< Empty where the files have none, or no tokenizer is read.
 };
 
 /// Without the tokenizer the vocabulary stays empty, and every row of the embedding is a token.

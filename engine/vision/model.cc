@@ -4,6 +4,7 @@
 #include "engine/model/gguf.h"
 #include "engine/model/hf_config.h"
 #include "engine/model/safetensors.h"
+#include "engine/vision/preprocessor_config.h"
 
 #include <optional>
 #include <string_view>
@@ -37,6 +38,7 @@ struct VisionModel::Parts {
     FACET_TRY(const std::optional<VisionConfig> stated, read_hf_vision_config(text, model.hidden));
     if (!stated) return false;
     config = *stated;
+    FACET_TRY_STATUS(check_preprocessor_files(folder, config));
     TensorTable tensors;
     FACET_TRY_STATUS(read_safetensors_folder(folder, tensors, files));
     FACET_TRY(const VisionNaming naming, find_hf_vision_naming(tensors));

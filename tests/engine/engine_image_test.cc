@@ -82,7 +82,7 @@ TEST_CASE("append_scored gives a row for every position of a picture", "[engine]
   REQUIRE(image.has_value());
   const std::vector<TokenId> ids = prompt_with(**image);
   Sequence plain = engine->new_sequence();
-  REQUIRE(plain.append(ids, std::vector{*image}).has_value());
+  REQUIRE(plain.append(ids, {.images = std::vector{*image}}).has_value());
   Sequence scored = engine->new_sequence();
   std::vector<std::vector<float>> rows;
   const LogitsSink sink = [&](std::span<const float> logits) {
