@@ -43,6 +43,12 @@ Result<ParsedOutput> Dialect::parse(std::string_view output) const {
 }
 
 Result<const Dialect*> find_dialect(std::string_view name) {
+  if (name == "shieldgemma" || name == "translategemma") {
+    return Error{Code::invalid_argument,
+                 "the dialect " + std::string(name) +
+                     " holds no conversation: facet generate has it, with " +
+                     (name == "shieldgemma" ? "--policy" : "--from and --to")};
+  }
   std::string known;
   for (const Dialect* dialect : dialects()) {
     if (dialect->name() == name) return dialect;

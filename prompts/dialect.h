@@ -77,15 +77,23 @@ class Dialect {
   /// What is appended to a sequence that already holds the prompt and the model's calls (stop token
   /// included, when the model emitted one) to give it the tools' results and let it go on:
   /// appending these segments equals rendering the longer conversation. `outputs[i]` answers
-  /// `calls[i]`. `stopped_on` is the control token that ended the output, or empty.
+  /// `calls[i]`. `stopped_on` is the control token that ended the output, or empty. `images`
+  /// markers stand in front of the results, for pictures that belong to them; unsupported above 0
+  /// unless takes_result_images().
   [[nodiscard]] virtual Result<std::vector<Segment>> render_tool_outputs(
       const std::vector<ToolCall>& calls,
       const std::vector<ToolOutput>& outputs,
-      std::string_view stopped_on) const = 0;
+      std::string_view stopped_on,
+      int images = 0) const = 0;
 
-  /// What is appended after a finished answer to give it the next user message and let it go on.
-  [[nodiscard]] virtual Result<std::vector<Segment>> render_user_turn(
-      std::string_view text, std::string_view stopped_on) const = 0;
+  /// Whether results may bring images: only where they stand in a turn of the user.
+  [[nodiscard]] virtual bool takes_result_images() const { return false; }
+
+  /// What is appended after a finished answer to give it the next user message, `images` image
+  /// markers in front of its text, and let it go on.
+  [[nodiscard]] virtual Result<std::vector<Segment>> render_user_turn(std::string_view text,
+                                                                      std::string_view stopped_on,
+                                                                      int images = 0) const = 0;
 
   [[nodiscard]] virtual std::unique_ptr<StreamParser> make_parser() const = 0;
 
@@ -112,7 +120,9 @@ class Dialect {
 };
 
 /// "functiongemma", "gemma3" (no tools), "gemma3-python", "gemma3-json", "gemma3-tool-code".
-/// invalid_argument naming the known ones otherwise. The pointer is valid for the whole program.
+/// invalid_argument naming the known ones otherwise, and for "shieldgemma" and "translategemma",
+/// which are single questions, not conversations: shieldgemma.h, translategemma.h. The pointer is
+/// valid for the whole program.
 Result<const Dialect*> find_dialect(std::string_view name);
 std::vector<std::string_view> dialect_names();
 

@@ -54,23 +54,29 @@ class Gemma3 final : public Dialect {
   [[nodiscard]] Result<std::vector<Segment>> render_tool_outputs(
       const std::vector<ToolCall>& calls,
       const std::vector<ToolOutput>& outputs,
-      std::string_view stopped_on) const override {
+      std::string_view stopped_on,
+      int images) const override {
     if (style_ == CallStyle::none) {
       return Error{Code::unsupported, "the dialect gemma3 has no tool calls"};
     }
     FACET_TRY(const auto responses, pair_tool_outputs(calls, outputs));
     SegmentWriter out;
     open_next_turn(stopped_on, out);
+    write_images(images, out);
     FACET_TRY_STATUS(write_responses(style_, responses, out));
     out.control(kEndOfTurn);
     out.control(kModelTurn);
     return out.take();
   }
 
-  [[nodiscard]] Result<std::vector<Segment>> render_user_turn(
-      std::string_view text, std::string_view stopped_on) const override {
+  [[nodiscard]] bool takes_result_images() const override { return style_ != CallStyle::none; }
+
+  [[nodiscard]] Result<std::vector<Segment>> render_user_turn(std::string_view text,
+                                                              std::string_view stopped_on,
+                                                              int images) const override {
     SegmentWriter out;
     open_next_turn(stopped_on, out);
+    write_images(images, out);
     out.data(strip(text));
     out.control(kEndOfTurn);
     out.control(kModelTurn);
@@ -104,6 +110,10 @@ class Gemma3 final : public Dialect {
     out.control(kUserTurn);
   }
 
+  static void write_images(int count, SegmentWriter& out) {
+    for (int image = 0; image < count; ++image) out.control("<start_of_image>");
+  }
+
   Status write_prefix(const RenderInput& input, bool has_system, SegmentWriter& out) const {
     if (has_system) {
       FACET_TRY_STATUS(check_system_message(input.messages[0]));
@@ -127,7 +137,7 @@ class Gemma3 final : public Dialect {
     if (!message.tool_calls.empty() && (users_turn || style_ == CallStyle::none)) {
       return bad_message(i, "tool calls have no form here");
     }
-    for (int image = 0; image < message.images; ++image) out.control("<start_of_image>");
+    write_images(message.images, out);
     const std::string_view text = strip(message.content);
     out.data(text);
     if (!message.tool_calls.empty()) {
@@ -143,10 +153,13 @@ class Gemma3 final : public Dialect {
                          std::size_t& i,
                          SegmentWriter& out) const {
     std::vector<ToolResponse> responses;
+    int images = 0;
     for (; i < messages.size() && messages[i].role == Role::tool; ++i) {
       FACET_TRY(const auto more, read_tool_message(messages[i], i));
       responses.insert(responses.end(), more.begin(), more.end());
+      images += messages[i].images;
     }
+    write_images(images, out);
     return write_responses(style_, responses, out);
   }
 

@@ -341,12 +341,14 @@ TEST_CASE("Appending tool outputs equals rendering the longer conversation", "[p
 
     messages.push_back({.role = Role::assistant, .content = "done"});
     messages.push_back(user(random.text(4)));
+    messages.back().images = random.below(3);
     const auto next = dialect().render({.messages = messages});
     REQUIRE(next);
     auto answered = *whole;
     answered.push_back({Segment::Kind::data, "done"});
     answered.push_back({Segment::Kind::control, "<end_of_turn>"});
-    const auto turn = dialect().render_user_turn(messages.back().content, "<end_of_turn>");
+    const auto turn = dialect().render_user_turn(
+        messages.back().content, "<end_of_turn>", messages.back().images);
     REQUIRE(turn);
     CHECK(joined(*turn) == test::tail(*next, answered));
   }
@@ -356,6 +358,8 @@ TEST_CASE("Tool outputs must match their calls", "[prompts][unit]") {
   CHECK_FALSE(dialect().render_tool_outputs({}, {}, ""));
   CHECK_FALSE(dialect().render_tool_outputs({{"", "f", "{}"}}, {}, ""));
   CHECK_FALSE(dialect().render_tool_outputs({{"", "f", "{}"}}, {{.content = "{"}}, ""));
+  CHECK_FALSE(dialect().takes_result_images());
+  CHECK_FALSE(dialect().render_tool_outputs({{"", "f", "{}"}}, {{}}, "", 1));
   const auto without_stop = dialect().render_tool_outputs({{"", "f", "{}"}}, {{}}, "");
   REQUIRE(without_stop);
   CHECK(plain_text(*without_stop) ==

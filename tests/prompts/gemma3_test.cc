@@ -233,23 +233,38 @@ TEST_CASE("Appending to a gemma3 sequence equals rendering the longer conversati
     // The model has stopped on <end_of_turn>; the line break behind it is not in the sequence yet.
     REQUIRE(head->back().text.ends_with("<end_of_turn>\n"));
     head->back().text.pop_back();
-    messages.push_back({.role = Role::tool, .content = list.dump(), .content_is_json = true});
+    const int images = random.below(3);
+    messages.push_back(
+        {.role = Role::tool, .content = list.dump(), .content_is_json = true, .images = images});
     const auto whole = dialect.render({.messages = messages});
     REQUIRE(whole);
     const auto appended =
-        dialect.render_tool_outputs(messages[1].tool_calls, outputs, "<end_of_turn>");
+        dialect.render_tool_outputs(messages[1].tool_calls, outputs, "<end_of_turn>", images);
     REQUIRE(appended);
     CHECK(joined(*appended) == test::tail(*whole, *head));
 
     messages.push_back({.role = Role::assistant, .content = "done"});
     messages.push_back(user(random.text(4)));
+    messages.back().images = random.below(3);
     const auto next = dialect.render({.messages = messages});
     REQUIRE(next);
     auto answered = *whole;
     answered.push_back({Segment::Kind::data, "done"});
-    const auto turn = dialect.render_user_turn(messages.back().content, "");
+    const auto turn = dialect.render_user_turn(messages.back().content, "", messages.back().images);
     REQUIRE(turn);
     CHECK(joined(*turn) == test::tail(*next, answered));
+  }
+}
+
+TEST_CASE("only the calling styles take images with results", "[prompts][unit]") {
+  CHECK_FALSE(plain().takes_result_images());
+  for (const CallStyle style : {CallStyle::python_list, CallStyle::json, CallStyle::tool_code}) {
+    CHECK(gemma3(style).takes_result_images());
+    const auto segments =
+        gemma3(style).render_tool_outputs({{"", "f", "{}"}}, {{}}, "<end_of_turn>", 2);
+    REQUIRE(segments);
+    CHECK(plain_text(*segments).starts_with(
+        "\n<start_of_turn>user\n<start_of_image><start_of_image>```tool_output\n"));
   }
 }
 
@@ -264,6 +279,11 @@ TEST_CASE("Dialects are found by name", "[prompts][unit]") {
   REQUIRE_FALSE(unknown);
   CHECK(unknown.error().message.find("gemma9") != std::string::npos);
   CHECK(unknown.error().message.find("gemma3-tool-code") != std::string::npos);
+  for (const char* name : {"shieldgemma", "translategemma"}) {
+    const auto single = find_dialect(name);
+    REQUIRE_FALSE(single);
+    CHECK(single.error().message.find("facet generate") != std::string::npos);
+  }
 }
 
 }  // namespace facet::prompts
