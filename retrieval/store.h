@@ -74,6 +74,12 @@ struct IndexProgress {
   std::string document;
 };
 
+/// The file a document was indexed from.
+struct DocumentFile {
+  std::filesystem::path path;
+  std::string hash;  ///< sha256_hex of its bytes at that time.
+};
+
 struct StoreStatistics {
   std::int64_t documents = 0;
   std::int64_t chunks = 0;
@@ -116,6 +122,9 @@ class Store {
   Result<std::string> excerpt(std::string_view document,
                               std::uint64_t begin,
                               std::uint64_t end) const;
+
+  /// Where a document came from. not_found for an unknown document.
+  Result<DocumentFile> document_file(std::string_view document) const;
 
   /// Compares every copy the store keeps: SQLite's integrity_check, the full-text index against the
   /// chunks, spans against texts. invalid_data names the first difference.

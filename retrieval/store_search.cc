@@ -132,6 +132,15 @@ Result<Passage> Store::passage(std::int64_t chunk_id) const {
   return *std::move(passage);
 }
 
+Result<DocumentFile> Store::document_file(std::string_view document) const {
+  const std::lock_guard guard(state_->mutex);
+  FACET_TRY(Statement select,
+            state_->database.prepare("SELECT path, hash FROM documents WHERE name = ?1"));
+  FACET_TRY(const bool found, select.bind(1, document).step());
+  if (!found) return Error{Code::not_found, std::string(document) + ": is not in the store"};
+  return DocumentFile{.path = select.text(0), .hash = select.text(1)};
+}
+
 Result<std::string> Store::excerpt(std::string_view document,
                                    std::uint64_t begin,
                                    std::uint64_t end) const {
