@@ -117,15 +117,20 @@ int run_search(const SearchOptions& options, Environment environment);
 
 struct GenerateOptions {
   ModelOptions model;
-  std::string prompt;  ///< "-": stdin.
+  std::optional<std::string> prompt;  ///< "-": stdin.
   bool no_control = false;
   bool chat = false;  ///< Take the prompt as a user's message.
+  std::string from;   ///< With `to`: translate the prompt, or the text in the picture.
+  std::string to;
+  std::vector<std::string> policies;  ///< Names, or policies in own words: judge the pictures.
   PictureOptions pictures;
   std::int64_t tokens_max = 256;
   engine::SamplingOptions sampling{.temperature = 0.0F};
   bool json = false;
 };
 int run_generate(const GenerateOptions& options, Environment environment);
+/// What run_generate does with policies, or with the dialect "shieldgemma" (all policies).
+int run_judge(const GenerateOptions& options, Environment environment);
 
 struct EvalCallsOptions {
   ModelOptions model;

@@ -256,13 +256,25 @@ void add_generate(CLI::App& app, Command& command) {
   CLI::App& generate = *app.add_subcommand("generate", "Continue a raw prompt, without an agent");
   add_model(generate, options->model);
   add_sampling(generate, options->sampling);
-  generate.add_option("-p,--prompt", options->prompt, "The prompt; - reads stdin")->required();
+  generate.add_option("-p,--prompt", options->prompt, "The prompt; - reads stdin");
   generate.add_option("-n,--max-tokens", options->tokens_max, "Tokens to sample at most (256)")
       ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 20));
   generate.add_flag(
       "--no-control", options->no_control, "Take names of control tokens in the prompt as letters");
   generate.add_flag(
       "--chat", options->chat, "Take the prompt as a user's message and render it in the dialect");
+  generate.add_option("--from",
+                      options->from,
+                      "With --to: translate the prompt, or the text in the image, with a "
+                      "TranslateGemma model; a code as de, pt-BR, zh-Hans");
+  generate.add_option("--to", options->to, "The language to translate to");
+  generate
+      .add_option("--policy",
+                  options->policies,
+                  "Judge the images with a ShieldGemma 2 model: prints the probability that one "
+                  "violates the policy dangerous, sexual, violence, or one in your own words; may "
+                  "be repeated")
+      ->allow_extra_args(false);
   add_pictures(
       generate,
       options->pictures,
@@ -343,7 +355,9 @@ void add_text_commands(CLI::App& app, Command& command) {
   CLI::App& render = *prompt.add_subcommand(
       "render",
       "Print the prompt of {\"messages\", \"tools\", \"add_generation_prompt\"} on stdin");
-  render.add_option("--dialect", dialect->dialect, "As in facet ask (functiongemma)");
+  render.add_option("--dialect",
+                    dialect->dialect,
+                    "As in facet ask, or shieldgemma or translategemma (functiongemma)");
   bind(render, command, dialect, run_prompt_render);
   CLI::App& parse = *prompt.add_subcommand(
       "parse", "Print the text and the tool calls in the model output on stdin, as JSON");

@@ -2,6 +2,7 @@
 #include "agent/cli/commands.h"
 #include "agent/cli/workbench.h"
 #include "agent/local_chat_model.h"
+#include "prompts/translategemma.h"
 
 #include <nlohmann/json.hpp>
 
@@ -25,12 +26,53 @@ double per_second(std::size_t tokens, double ms) {
   return ms > 0.0 ? static_cast<double>(tokens) * 1000.0 / ms : 0.0;
 }
 
+constexpr std::string_view kTranslator = "translategemma";
+constexpr std::string_view kJudge = "shieldgemma";
+
+bool is_translation(const GenerateOptions& options) {
+  return !options.from.empty() || !options.to.empty() || options.model.dialect == kTranslator;
+}
+
+/// What goes with what; the parser of the command line knows flags one by one only.
+Status check_options(const GenerateOptions& options) {
+  const auto refuse = [](const std::string& what) { return Error{Code::invalid_argument, what}; };
+  if (!is_translation(options)) {
+    if (!options.prompt) return refuse("--prompt is required");
+    return ok();
+  }
+  if (options.from.empty() || options.to.empty()) {
+    return refuse("a translation needs --from and --to, as in --from de --to en");
+  }
+  if (!options.model.dialect.empty() && options.model.dialect != kTranslator) {
+    return refuse("--from and --to are for the dialect translategemma, not " +
+                  options.model.dialect);
+  }
+  if (options.chat || options.no_control) {
+    return refuse("a translation has its own form: no --chat, no --no-control");
+  }
+  if (options.pictures.files.size() > 1) {
+    return refuse("a translation takes one --image, not " +
+                  std::to_string(options.pictures.files.size()));
+  }
+  if (options.pictures.files.empty() != options.prompt.has_value()) {
+    return refuse("a translation takes a --prompt or an --image");
+  }
+  return ok();
+}
+
 /// The prompt as tokens: a message rendered by the dialect, or the text itself behind one <bos>.
 Result<PromptTokens> prompt_tokens(const GenerateOptions& options,
                                    const std::string& text,
                                    const std::vector<Picture>& pictures,
                                    const prompts::Dialect& dialect,
                                    const engine::Tokenizer& tokenizer) {
+  if (is_translation(options)) {
+    FACET_TRY(
+        const auto segments,
+        prompts::render_translation(
+            {.from = options.from, .to = options.to, .text = text, .is_image = !pictures.empty()}));
+    return tokenize_prompt(tokenizer, segments, pictures);
+  }
   if (options.chat) {
     const Message message{
         .role = Role::user, .content = text, .images = static_cast<int>(pictures.size())};
@@ -125,10 +167,16 @@ Result<Output> generate(const engine::Engine& engine,
 
 int run_generate(const GenerateOptions& options, Environment environment) {
   Console& console = environment.console;
+  if (!options.policies.empty() || options.model.dialect == kJudge) {
+    return run_judge(options, environment);
+  }
+  if (auto status = check_options(options); !status) {
+    return console.fail(status.error(), options.json);
+  }
   if (auto status = engine::validate(options.sampling); !status) {
     return console.fail(status.error(), options.json);
   }
-  std::string text = options.prompt;
+  std::string text = options.prompt.value_or("");
   if (text == "-") {
     auto input = Console::read_stdin(environment.stop);
     if (!input) return console.fail(input.error(), options.json);
@@ -141,7 +189,9 @@ int run_generate(const GenerateOptions& options, Environment environment) {
     return console.fail(engine.error(), options.json, is_usage ? exit_usage : exit_unavailable);
   }
   const double load_ms = ms_since(start);
-  const auto model = LocalChatModel::create(*engine, options.model.dialect);
+  // What translates answers as Gemma 3 without tools does.
+  const std::string dialect = is_translation(options) ? "gemma3" : options.model.dialect;
+  const auto model = LocalChatModel::create(*engine, dialect);
   if (!model) return console.fail(model.error(), options.json);
   auto output = generate(**engine, (*model)->dialect(), options, text, environment);
   if (!output) return console.fail(output.error(), options.json);

@@ -4,10 +4,31 @@
 #include "engine/model/model.h"
 #include "prompts/dialect.h"
 #include "prompts/json_io.h"
+#include "prompts/shieldgemma.h"
+#include "prompts/translategemma.h"
 
 #include <nlohmann/json.hpp>
 
 namespace facet::agent::cli {
+
+namespace {
+
+Result<std::vector<Segment>> render_json(const std::string& dialect, const std::string& text) {
+  if (dialect == "translategemma") {
+    FACET_TRY(const auto translation, prompts::read_translation(text));
+    return prompts::render_translation(translation);
+  }
+  FACET_TRY(const auto input, prompts::read_render_input(text));
+  if (dialect == "shieldgemma") return prompts::render_safety_question(input.messages);
+  FACET_TRY(const prompts::Dialect* found, prompts::find_dialect(dialect));
+  return found->render(input);
+}
+
+bool is_single_question(const std::string& dialect) {
+  return dialect == "shieldgemma" || dialect == "translategemma";
+}
+
+}  // namespace
 
 int run_tokenize(const TokenizeOptions& options, Environment environment) {
   Console& console = environment.console;
@@ -35,12 +56,10 @@ int run_tokenize(const TokenizeOptions& options, Environment environment) {
 int run_prompt_render(const PromptOptions& options, Environment environment) {
   Console& console = environment.console;
   const auto dialect = prompts::find_dialect(options.dialect);
-  if (!dialect) return console.fail(dialect.error(), false);
+  if (!dialect && !is_single_question(options.dialect)) return console.fail(dialect.error(), false);
   const auto text = Console::read_stdin(environment.stop);
   if (!text) return console.fail(text.error(), false);
-  const auto input = prompts::read_render_input(*text);
-  if (!input) return console.fail(input.error(), false, exit_failed);
-  const auto segments = (*dialect)->render(*input);
+  const auto segments = render_json(options.dialect, *text);
   if (!segments) return console.fail(segments.error(), false, exit_failed);
   console.out(plain_text(*segments));
   return exit_ok;

@@ -162,3 +162,74 @@ TEST_CASE("debug logits puts pictures where the placeholders are", "[e2e]") {
   refused(" --ids 2,262144,262144,5,262144", "2 image placeholders at id 1, expected 9 or 1");
   refused(" --pan-and-scan" + given, "2 are given");
 }
+
+TEST_CASE("generate judges pictures by policies", "[e2e]") {
+  const Fixture fixture;
+  write_bytes(fixture.home.path() / "model" / "tokenizer_config.json",
+              R"({"added_tokens_decoder": {"60": {"content": "<end_of_image>"},
+                  "61": {"content": "Yes"}, "62": {"content": "No"}}})");
+  const std::string begin = "generate --model " + fixture.model + " --image " + fixture.picture;
+  const Finished all = run_facet(fixture.home.path(), begin + " --json --dialect shieldgemma");
+  INFO(all.err);
+  REQUIRE(all.exit_code == 0);
+  const auto policies = all.json().at("images").at(0).at("policies");
+  REQUIRE(policies.size() == 3);
+  for (const auto& policy : policies) {
+    CHECK(policy.at("probability").get<double>() > 0.0);
+    CHECK(policy.at("probability").get<double>() < 1.0);
+  }
+  const Finished one = run_facet(
+      fixture.home.path(), begin + " --json --policy sexual --policy 'No red: No pixel is red.'");
+  REQUIRE(one.exit_code == 0);
+  CHECK(one.json().at("images").at(0).at("policies").at(0) == policies.at(1));
+  const Finished text = run_facet(fixture.home.path(), begin + " --policy sexual");
+  CHECK_THAT(text.out, Catch::StartsWith("0.") && Catch::Contains("sexual"));
+  const Finished unknown = run_facet(fixture.home.path(), begin + " --policy hate");
+  CHECK(unknown.exit_code == 2);
+  CHECK_THAT(unknown.err, Catch::Contains("known are dangerous, sexual, violence"));
+  const Finished blind =
+      run_facet(fixture.home.path(), "generate --policy sexual --model " + fixture.model);
+  CHECK(blind.exit_code == 2);
+}
+
+TEST_CASE("generate translates a text or a picture", "[e2e]") {
+  const Fixture fixture;
+  const std::string begin = "generate --json -n 4 --from de --to en --model " + fixture.model;
+  const auto run = [&](const std::string& more) {
+    return run_facet(fixture.home.path(), begin + more);
+  };
+  const Finished text = run(" -p Hallo");
+  INFO(text.err);
+  REQUIRE(text.exit_code == 0);
+  // The prompt is a few sentences of single letters in this vocabulary.
+  CHECK(text.json().at("usage").at("prompt_tokens").get<int>() > 300);
+  CHECK(run(" --image " + fixture.picture).exit_code == 0);
+  CHECK(run("").exit_code == 2);
+  CHECK(run(" --chat -p Hallo").exit_code == 2);
+  CHECK(run(" --dialect gemma3 -p Hallo").exit_code == 2);
+  CHECK(run(" -p Hallo --image " + fixture.picture).exit_code == 2);
+  const Finished half =
+      run_facet(fixture.home.path(), "generate --from de -p Hallo --model " + fixture.model);
+  CHECK(half.exit_code == 2);
+  const Finished chat = run_facet(fixture.home.path(), "ask --dialect translategemma question");
+  CHECK(chat.exit_code == 2);
+  CHECK_THAT(chat.err, Catch::Contains("--from and --to"));
+}
+
+TEST_CASE("prompt render writes the prompts of the single questions", "[e2e]") {
+  const TempDir home;
+  const Finished translated =
+      run_facet(home.path(),
+                "prompt render --dialect translategemma",
+                R"({"messages":[{"role":"user","content":[{"type":"text","source_lang_code":"en",)"
+                R"("target_lang_code":"de","text":"Hello world."}]}]})");
+  CHECK(translated.exit_code == 0);
+  CHECK_THAT(translated.out,
+             Catch::EndsWith(":\n\n\nHello world.<end_of_turn>\n<start_of_turn>model\n"));
+  const Finished judged = run_facet(
+      home.path(),
+      "prompt render --dialect shieldgemma",
+      R"({"messages":[{"role":"user","content":[{"type":"image"},{"type":"text","text":"P"}]}]})");
+  CHECK(judged.exit_code == 0);
+  CHECK_THAT(judged.out, Catch::Contains("<BEGIN_SAFETY_POLICY>\n\n                P\n\n"));
+}
