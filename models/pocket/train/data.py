@@ -17,12 +17,16 @@ import tool_rows
 from conversation import Conversation
 from document_turns import DocumentTalk
 
-STAGES = ["short", "mid", "dense", "main", "mix", "docs", "tools", "blend"]
+STAGES = ["short", "mid", "dense", "main", "mix", "docs", "tools", "blend", "long", "all"]
 TOOLS_SHARE = 0.6  # Of the rows of the stage "blend", those over the bank of templates.
 
 
 def sample(rng, tokens, stage, split="train"):
     """One conversation as (ids, mask, turns). Turns are added until the length of the stage is reached."""
+    if stage == "all":
+        stage = rng.choices(["blend", "short", "long"], [92, 4, 4])[0]
+    if stage == "long":
+        return tool_rows.sample(rng, tokens, split, rng.choice(tool_rows.LONG))
     if stage == "blend":
         stage = "tools" if rng.random() < TOOLS_SHARE else rng.choice(["mix", "mix", "docs"])
     if stage == "tools":
@@ -80,6 +84,7 @@ def main():
     parser.add_argument("--stage", choices=STAGES, default="main")
     parser.add_argument("--split", choices=["train", "eval"], default="train")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--shards-waiting-max", type=int, default=0, help="write no more while so many lie unread (0: write on)")
     parser.add_argument("--tokenizer", default=str(shards.HERE / "tokenizer.model"))
     args = parser.parse_args()
     if args.check:
@@ -94,6 +99,8 @@ def main():
         out = pathlib.Path(args.out)
         out.mkdir(parents=True, exist_ok=True)
         for n in range(args.first, args.first + args.shards):
+            while args.shards_waiting_max and len(list(out.glob(f"{args.stage}_*.npz"))) >= args.shards_waiting_max:
+                time.sleep(0.5)
             start, rng = time.time(), random.Random(f"{args.seed}/{args.stage}/{n}")
             shards.write_shard(out / f"{args.stage}_{n:04d}.npz", lambda: sample(rng, tokens, args.stage), args.tokens)
             print(f"shard {n}: {args.tokens / (time.time() - start):.0f} tokens/s", flush=True)

@@ -70,13 +70,13 @@ class Pairs:
         return queries, documents, hard
 
 
-def bag_encode(model, texts):
-    flat = torch.from_numpy(np.concatenate(texts))
-    offsets = torch.from_numpy(np.cumsum([0] + [len(t) for t in texts])[:-1])
+def bag_encode(model, texts, device):
+    flat = torch.from_numpy(np.concatenate(texts)).to(device)
+    offsets = torch.from_numpy(np.cumsum([0] + [len(t) for t in texts])[:-1]).to(device)
     return model.bag(flat, offsets)
 
 
-def full_encode(model, texts, groups):
+def full_encode(model, texts, groups, device):
     """Embeds texts in `groups` batches of similar length, each padded to a multiple of 16."""
     order = np.argsort([len(t) for t in texts], kind="stable")
     parts = []
@@ -87,10 +87,10 @@ def full_encode(model, texts, groups):
         for row, i in enumerate(group):
             ids[row, : len(texts[i])] = texts[i]
         lengths = torch.tensor([len(texts[i]) for i in group])
-        parts.append(model(torch.from_numpy(ids), lengths))
+        parts.append(model(torch.from_numpy(ids).to(device), lengths.to(device)))
     back = np.empty(len(texts), dtype=np.int64)
     back[order] = np.arange(len(texts))
-    return torch.cat(parts)[torch.from_numpy(back)]
+    return torch.cat(parts)[torch.from_numpy(back).to(device)]
 
 
 def contrastive_loss(queries, documents, keys):
@@ -98,7 +98,7 @@ def contrastive_loss(queries, documents, keys):
     count = len(queries)
     same = torch.from_numpy(keys[:count, None] == keys[None, :])
     same[torch.arange(count), torch.arange(count)] = False
-    target = torch.arange(count)
+    same, target = same.to(queries.device), torch.arange(count, device=queries.device)
     total = 0.0
     for width, weight in zip(WIDTHS, WIDTH_WEIGHT):
         q = F.normalize(queries[:, :width], dim=-1)
@@ -161,12 +161,12 @@ def train(args):
     torch.set_flush_denormal(True)
     torch.manual_seed(args.seed)
     pairs = Pairs(os.path.join(args.work, "tokens.npz"), args.seed)
-    model = Embedder(EmbedderConfig())
+    model = Embedder(EmbedderConfig()).to(args.device)
     path = os.path.join(args.work, f"{args.stage}.pt")
     state = {"elapsed": 0.0, "step": 0, "tokens": 0}
     opts = optimizers(model, args)
     if os.path.exists(path) and not args.restart:
-        blob = torch.load(path, weights_only=False)
+        blob = torch.load(path, weights_only=False, map_location=args.device)
         model.load_state_dict(blob["model"])
         for opt, saved in zip(opts, blob["opts"]):
             opt.load_state_dict(saved)
@@ -174,7 +174,7 @@ def train(args):
         pairs.rng = np.random.default_rng(args.seed + state["step"])
     elif args.init:
         # The bag stage never touches the layers; they keep their own start.
-        saved = torch.load(args.init, weights_only=False)["model"]
+        saved = torch.load(args.init, weights_only=False, map_location=args.device)["model"]
         bag = {k: v for k, v in saved.items() if not k.startswith("layers.")}
         model.load_state_dict(bag, strict=False)
     print(f"{sum(p.numel() for p in model.parameters()):,} parameters, step {state['step']}", flush=True)
@@ -184,9 +184,9 @@ def train(args):
 
     def encode(texts, groups=1):
         if args.stage == "bag":
-            return bag_encode(model, texts)
-        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=args.bf16):
-            return full_encode(forward, texts, groups)
+            return bag_encode(model, texts, args.device)
+        with torch.autocast(args.device, dtype=torch.bfloat16, enabled=args.bf16):
+            return full_encode(forward, texts, groups, args.device)
 
     log = csv.writer(open(os.path.join(args.work, f"{args.stage}.csv"), "a", newline=""))
     last, recent = time.time(), []
@@ -245,6 +245,7 @@ def main():
     parser.add_argument("--one-source", type=float, default=0.5, help="share of such batches")
     parser.add_argument("--log", type=int, default=10)
     parser.add_argument("--save", type=int, default=100)
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--bf16", action=argparse.BooleanOptionalAction, default=True)

@@ -121,10 +121,14 @@ class Block(nn.Module):
         return x + rms_norm(m, self.post_ffn_norm, c.eps).to(x.dtype)
 
     def attend(self, x, cos, sin, mask):
-        """Attention output [batch, length, heads * head_dim] of whole rows."""
+        """Attention output [batch, length, heads * head_dim] of whole rows; a mask of None or bool is for the fused kernel."""
         c, (b, t, _) = self.c, x.shape
         q, k, v = self.project(x, cos, sin)
         repeat = c.heads // c.kv_heads
+        if mask is None or mask.dtype == torch.bool:
+            k, v = k.repeat_interleave(repeat, 1), v.repeat_interleave(repeat, 1)
+            a = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=mask is None, scale=1.0)
+            return a.transpose(1, 2).reshape(b, t, -1)
         k = k.unsqueeze(2).expand(-1, -1, repeat, -1, -1).reshape(b * c.heads, t, c.head_dim)
         v = v.unsqueeze(2).expand(-1, -1, repeat, -1, -1).reshape(b * c.heads, t, c.head_dim)
         q = q.reshape(b * c.heads, t, c.head_dim)
@@ -163,11 +167,25 @@ class Model(nn.Module):
             self.register_buffer(f"sin_{name}", sin, persistent=False)
         self.reset()
         self.masks = self.both_masks(1024)
+        self.fused = False  # Whether attention runs in one kernel: faster on CUDA, slower on a CPU with matrix units.
         self.block_call, self.attend_call, self.finish_call = Block.forward, Block.attend, Block.finish
 
     def both_masks(self, length):
         """By whether the layer is global."""
         return {True: causal_mask(length), False: causal_mask(length, self.c.sliding_window)}
+
+    def added_masks(self, length):
+        if length > self.masks[True].shape[0]:
+            self.masks = self.both_masks(length)
+        return {everywhere: m[:length, :length] for everywhere, m in self.masks.items()}
+
+    def fused_masks(self, length, device):
+        """None where causal order is the whole mask, else true where a query may look."""
+        if length <= self.c.sliding_window:
+            return {True: None, False: None}
+        i = torch.arange(length, device=device)
+        distance = i[:, None] - i[None, :]
+        return {True: None, False: (distance >= 0) & (distance < self.c.sliding_window)}
 
     def set_compute_dtype(self, dtype):
         self.compute_dtype = dtype
@@ -196,9 +214,7 @@ class Model(nn.Module):
         """Hidden states of [batch, length, hidden], or [n, hidden] of the flat positions in index alone."""
         x = F.embedding(ids, self.embed).to(self.residual_dtype) * math.sqrt(self.c.hidden)
         t = ids.shape[1]
-        if t > self.masks[True].shape[0]:
-            self.masks = self.both_masks(t)
-        masks = {everywhere: m[:t, :t].to(x.device) for everywhere, m in self.masks.items()}
+        masks = self.fused_masks(t, x.device) if self.fused else self.added_masks(t)
         for i, block in enumerate(self.blocks):
             mask = masks[self.c.is_global(i)]
             cos, sin = self.tables(i, 0, t)
@@ -237,3 +253,24 @@ class Model(nn.Module):
             cos, sin = self.tables(n, start, start + t)
             x = block.step(x, cos, sin, causal if self.c.is_global(n) else window, caches[n])
         return self.head(x[:, -1])
+
+
+@torch.no_grad()
+def compare(length=96, window=32):
+    """The largest difference of the logits: added masks, fused masks and one position after the other, in fp32."""
+    torch.manual_seed(1)
+    c = Config(hidden=64, layers=6, heads=4, kv_heads=2, head_dim=16, ffn=96, sliding_window=window, context_length=256)
+    model = Model(c, compute_dtype=torch.float32)
+    ids = torch.randint(109, c.vocab_size, (2, length))
+    added = model(ids)
+    model.fused = True
+    fused = model(ids)
+    caches = [{} for _ in model.blocks]
+    steps = torch.stack([model.decode(ids[:, i : i + 1], caches, i) for i in range(length)], 1)
+    return (added - fused).abs().max().item(), (added - steps).abs().max().item()
+
+
+if __name__ == "__main__":
+    fused, steps = compare()
+    print("fused", fused, "step by step", steps)
+    raise SystemExit(0 if max(fused, steps) < 1e-3 else 1)

@@ -3,10 +3,11 @@
 They surround the invented facts, so that the model meets real sentences, and some are asked for by their words.
 """
 
+import pathlib
 import random
 import re
 
-import tokenizer
+import words
 
 COUNT_MAX = 12000
 
@@ -17,6 +18,10 @@ def good(sentence):
 
 
 def load():
+    if words.TEXT:
+        return (pathlib.Path(words.TEXT) / "sentences.txt").read_text().splitlines()
+    import tokenizer
+
     out, seen = [], set()
     for n, paragraph in enumerate(tokenizer.manual_pages(3500)):
         for s in re.split(r"(?<=[.!?])\s+", " ".join(paragraph.split())):

@@ -5,7 +5,8 @@ import pathlib
 import re
 
 import numpy as np
-import sentencepiece as spm
+
+import pieces
 
 HERE = pathlib.Path(__file__).resolve().parent
 CONTROL = re.compile(r"(<(?:bos|escape|start_of_turn|end_of_turn|start_function_declaration|end_function_declaration|"
@@ -14,7 +15,7 @@ CONTROL = re.compile(r"(<(?:bos|escape|start_of_turn|end_of_turn|start_function_
 
 class Tokens:
     def __init__(self, path=HERE / "tokenizer.model"):
-        self.sp = spm.SentencePieceProcessor(model_file=str(path))
+        self.sp = pieces.load(path)
         self.control = {}
 
     def encode(self, text):

@@ -4,6 +4,8 @@ import tool_talk
 
 # Tools declared, arguments of each at most, longest row in tokens; and how often.
 SHAPES = [((1, 2), 4, 384, 2), ((2, 3, 4), 4, 512, 6), ((4, 4, 5, 6), 3, 768, 6), ((6, 8, 10), 2, 1024, 3), ((12, 16, 20), 1, 1536, 1)]
+LONG = [((12, 16, 20), 3, 4096, 1), ((8, 16, 24), 4, 8192, 1)]  # Rows of many turns, so that a context of 8K is practised.
+TURNS_MAX = 150
 EMITTED_MIN = 0.07  # A row that is nearly all prompt teaches little for what it costs.
 
 
@@ -16,21 +18,22 @@ def conversation(rng, split, shape=None):
 def sample(rng, tokens, split, shape=None):
     """One conversation as (ids, mask, turns), or None where too little is emitted in it."""
     talk, limit = conversation(rng, split, shape)
-    planning, turns, best, too_long = rng.random() < 0.5, [], None, 0
-    for _ in range(24):
+    planning, turns, too_long = rng.random() < 0.5, [], 0
+    head = talk.render([], planning)
+    ids, mask = tokens.parts(head)
+    while len(ids) < limit - 40 and len(turns) < TURNS_MAX:
         turn = talk.turn()
         if turn is None:
             break
-        ids, mask = tokens.parts(talk.render(turns + [turn], planning))
-        if len(ids) > limit:
+        # Parts are tokenised one by one, so a turn's ids do not depend on what stands before it.
+        more, emitted = tokens.parts(talk.render([turn], planning)[len(head) :])
+        if len(ids) + len(more) > limit:
             too_long += 1
-            if too_long > 2 or not best:
+            if too_long > 2 or not turns:
                 break
             continue
         turns.append(turn)
-        best = ids, mask
-        if len(ids) > limit - 40:
-            break
-    if best is None or sum(best[1]) < len(best[1]) * EMITTED_MIN:
+        ids, mask = ids + more, mask + emitted
+    if not turns or sum(mask) < len(mask) * EMITTED_MIN:
         return None
-    return best[0], best[1], turns
+    return ids, mask, turns

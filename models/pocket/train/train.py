@@ -19,7 +19,7 @@ import torch.nn.functional as F
 
 from model import Config, Model
 
-LENGTHS = (128, 192, 256, 384, 512, 640, 768, 896, 1024, 1280, 1536, 2048)
+LENGTHS = (128, 192, 256, 384, 512, 640, 768, 896, 1024, 1280, 1536, 2048, 4096, 8192)
 
 
 def orthogonalised(g, steps=5):
@@ -61,7 +61,8 @@ class Muon:
 class Shards:
     """Batches out of shard files in order; each shard is read once, a shard that appears later is picked up."""
 
-    def __init__(self, folder, batch_tokens, stages, seed=0):
+    def __init__(self, folder, batch_tokens, stages, seed=0, consume=False):
+        self.consume = consume
         self.folder, self.batch_tokens, self.stages = pathlib.Path(folder), batch_tokens, stages
         self.used, self.rng, self.batches, self.current = [], random.Random(seed), [], None
 
@@ -89,6 +90,8 @@ class Shards:
             for i in range(0, len(rows) - rows_per_batch + 1, rows_per_batch):
                 self.batches.append((length, rows[i : i + rows_per_batch]))
         self.rng.shuffle(self.batches)
+        if self.consume:
+            path.unlink()
         self.current = path.name
         print("shard", path.name, len(self.batches), "batches", flush=True)
 
@@ -111,7 +114,7 @@ def loss_of(model, ids, mask, prompt_share, generator):
     target, kind = ids[:, 1:], mask[:, 1:]
     chosen = kind == 2
     if prompt_share > 0:
-        chosen = chosen | ((kind == 1) & (torch.rand(kind.shape, generator=generator) < prompt_share))
+        chosen = chosen | ((kind == 1) & (torch.rand(kind.shape, generator=generator, device=kind.device) < prompt_share))
     index = F.pad(chosen, (0, 1)).flatten().nonzero()[:, 0]
     x = model.hidden(ids, index)
     losses = F.cross_entropy(model.head(x).float(), target.flatten()[(index - index // ids.shape[1])], reduction="none")
@@ -120,8 +123,11 @@ def loss_of(model, ids, mask, prompt_share, generator):
     return (losses * weight).sum() / weight.sum(), (losses.detach() * emitted).sum() / emitted.sum()
 
 
-def rate(tokens, args, decay):
+def rate(tokens, seconds, args, decay):
     up = min(1.0, tokens / args.warmup)
+    if args.minutes:
+        left = 1.0 - seconds / (60 * args.minutes)
+        return up * max(0.0, min(1.0, left / args.decay_share))
     if decay:
         start, length = decay
         return up * max(0.0, 1.0 - (tokens - start) / length)
@@ -154,6 +160,11 @@ def main():
     parser.add_argument("--save-every", type=int, default=100)
     parser.add_argument("--eval-every", type=int, default=150)
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
+    parser.add_argument("--minutes", type=float, default=0, help="plan the run by its time, over all calls; the rate falls at the end")
+    parser.add_argument("--decay-share", type=float, default=0.5, help="of --minutes")
+    parser.add_argument("--stop-after", type=float, default=0, help="minutes of this call; the next one goes on")
+    parser.add_argument("--consume", action="store_true", help="delete a shard that was read")
+    parser.add_argument("--compile", action=argparse.BooleanOptionalAction, default=True)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--config", default="")
     parser.add_argument("--init", help="a GGUF file of export.py whose weights a new run starts from")
@@ -170,13 +181,13 @@ def main():
     sharp = [p for n, p in model.named_parameters() if n.endswith((".q_norm", ".k_norm"))]
     matrices = [(n, p) for n, p in model.named_parameters() if p.dim() == 2 and n != "embed"]
     others = [p for n, p in model.named_parameters() if p.dim() != 2 or n == "embed"]
-    shards = Shards(args.shards, args.batch_tokens, args.stages.split(","), args.seed)
+    shards = Shards(args.shards, args.batch_tokens, args.stages.split(","), args.seed, args.consume)
     adam = torch.optim.AdamW(others, lr=args.adam_lr, betas=(0.9, 0.98), weight_decay=0.0)
     muon = Muon(matrices)
     tokens, step, decay, seconds = 0, 0, None, 0.0
     checkpoint = run / "checkpoint.pt"
     if checkpoint.exists():
-        state = torch.load(checkpoint, weights_only=False)
+        state = torch.load(checkpoint, weights_only=False, map_location="cpu")
         model.load_state_dict(state["model"])
         adam.load_state_dict(state["adam"])
         muon.buffers = state["muon"]
@@ -194,7 +205,9 @@ def main():
         muon.buffers = {s: b.cuda() for s, b in muon.buffers.items()}
         for s in adam.state.values():
             s.update({k: v.cuda() for k, v in s.items() if torch.is_tensor(v)})
-    model.compile()
+    model.fused = args.device == "cuda"
+    if args.compile:
+        model.compile()
     generator = torch.Generator().manual_seed(args.seed + step)
     log = open(run / "loss.csv", "a", newline="")
     table = csv.writer(log)
@@ -204,7 +217,14 @@ def main():
         save(checkpoint, dict(model=model.state_dict(), adam=adam.state_dict(), muon=muon.buffers, tokens=tokens, step=step,
                               decay=decay, seconds=seconds, used=shards.used[:-1] if shards.batches else shards.used, config=vars(config)))
 
-    while tokens < args.tokens and (not decay or tokens < decay[0] + decay[1]):
+    began = time.time()
+
+    def has_time():
+        if args.stop_after and time.time() - began > 60 * args.stop_after:
+            return False
+        return not args.minutes or seconds < 60 * args.minutes
+
+    while tokens < args.tokens and (not decay or tokens < decay[0] + decay[1]) and has_time():
         ids, mask, count = shards.batch()
         if args.device == "cuda":
             ids, mask = ids.cuda(), mask.cuda()
@@ -217,7 +237,7 @@ def main():
         if not decay and (run / "DECAY").exists():
             decay = (tokens, float((run / "DECAY").read_text()))
             print("decay", decay, flush=True)
-        r = rate(tokens, args, decay) * args.rate_scale
+        r = rate(tokens, seconds, args, decay) * args.rate_scale
         muon.step(args.muon_lr * r, args.weight_decay)
         for g in adam.param_groups:
             g["lr"] = args.adam_lr * r
@@ -239,12 +259,14 @@ def main():
             print(f"step {step} tokens {tokens} len {ids.shape[1]} loss {emitted.item():.3f} mean {mean:.3f} norm {norm:.2f} rate {r:.3f} {count / took:.0f} tok/s", flush=True)
         if step % args.save_every == 0:
             write()
-        if step % args.eval_every == 0:
+        if args.eval_every and step % args.eval_every == 0:
             from evaluate import quick
 
             print("eval", tokens, quick(model), flush=True)
             clock = time.time()
     write()
+    if args.minutes and seconds >= 60 * args.minutes:
+        (run / "DONE").touch()
     log.close()
     print("done", tokens, f"{seconds / 60:.1f} minutes", flush=True)
 

@@ -1,10 +1,15 @@
 """Open vocabulary: words, names, places, dates and figures, so that the model learns to copy, not to recall."""
 
+import os
 import pathlib
 import re
 import zlib
 
-DICTIONARY = pathlib.Path("/usr/share/dict/words")
+import pieces
+
+# A folder of session_pack.py, on a machine without Debian's word list and manual pages.
+TEXT = os.environ.get("FACET_TRAIN_TEXT")
+DICTIONARY = pathlib.Path(TEXT) / "words.txt" if TEXT else pathlib.Path("/usr/share/dict/words")
 
 
 # Word stems that nobody wants to meet in a tool's name.
@@ -23,12 +28,10 @@ def load_dictionary():
 
 def load_pieces():
     """Lower-case words that are one piece of the vocabulary: used often enough, so that no piece stays untrained."""
-    import sentencepiece as spm
-
     model = pathlib.Path(__file__).resolve().parent / "tokenizer.model"
-    sp = spm.SentencePieceProcessor(model_file=str(model)) if model.exists() else None
-    pieces = [sp.id_to_piece(i).lstrip("▁") for i in range(365, sp.get_piece_size())] if sp else []
-    return sorted({p for p in pieces if len(p) >= 4 and p.isascii() and p.isalpha() and p.islower() and not CRUDE.search(p)})
+    sp = pieces.load(model) if model.exists() else None
+    found = [sp.id_to_piece(i).lstrip("▁") for i in range(365, sp.get_piece_size())] if sp else []
+    return sorted({p for p in found if len(p) >= 4 and p.isascii() and p.isalpha() and p.islower() and not CRUDE.search(p)})
 
 
 WORDS = load_dictionary()
