@@ -63,7 +63,7 @@ TEST_CASE("each policy is judged as if it were asked alone", "[agent][vision]") 
     REQUIRE(prompt);
     tokens += static_cast<std::int64_t>(prompt->ids.size());
     engine::Sequence sequence = engine->new_sequence();
-    REQUIRE(sequence.append(prompt->ids, prompt->images));
+    REQUIRE(sequence.append(prompt->ids, {.images = prompt->images}));
     const float yes = sequence.logits()[61];
     const float no = sequence.logits()[62];
     CHECK(scores->scores[i].yes_logit == yes);
