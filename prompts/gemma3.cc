@@ -155,7 +155,9 @@ class Gemma3 final : public Dialect {
     std::vector<ToolResponse> responses;
     int images = 0;
     for (; i < messages.size() && messages[i].role == Role::tool; ++i) {
-      FACET_TRY(const auto more, read_tool_message(messages[i], i));
+      Message text = messages[i];
+      text.images = 0;  // They stand in front of all results of the turn.
+      FACET_TRY(const auto more, read_tool_message(text, i));
       responses.insert(responses.end(), more.begin(), more.end());
       images += messages[i].images;
     }
