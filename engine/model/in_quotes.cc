@@ -5,9 +5,13 @@
 #include <cstddef>
 
 namespace facet::engine {
+namespace {
+
+constexpr std::size_t kShown = 80;
+
+}  // namespace
 
 std::string in_quotes(std::string_view text) {
-  constexpr std::size_t kShown = 80;
   std::string out = to_valid_utf8(text.substr(0, kShown));
   for (char& c : out) {
     const auto byte = static_cast<unsigned char>(c);

@@ -46,14 +46,14 @@ std::shared_ptr<const Tokenizer> gemma3() {
 /// pieces have plain spaces.
 void spell_as_converter(facet::engine::Vocabulary& vocabulary) {
   using facet::engine::Piece;
-  constexpr std::string_view kMark = "\xE2\x96\x81";
+  constexpr std::string_view mark = "\xE2\x96\x81";
   for (Piece& piece : vocabulary.pieces) {
     if (piece.type != Piece::Type::user_defined) continue;
     if (piece.text.starts_with("<unused") || piece.text.find("_of_") != std::string::npos) {
       piece.type = Piece::Type::control;
     }
-    for (auto at = piece.text.find(kMark); at != std::string::npos; at = piece.text.find(kMark)) {
-      piece.text.replace(at, kMark.size(), " ");
+    for (auto at = piece.text.find(mark); at != std::string::npos; at = piece.text.find(mark)) {
+      piece.text.replace(at, mark.size(), " ");
     }
   }
 }

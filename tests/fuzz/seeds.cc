@@ -132,13 +132,13 @@ void write_tokenizer_seeds(const fs::path& root) {
 }
 
 void write_text_seeds(const fs::path& folder) {
-  constexpr std::string_view kTexts[][2] = {
+  constexpr std::string_view texts[][2] = {
       {"good-words", "1hello the world\n\n\n  <h1>x</h1> \t y"},
       {"good-turns", "2<bos><start_of_turn>user\nhello<end_of_turn>\n<start_of_turn>model\n"},
       {"good-marks", "3\xE2\x96\x81the\xE2\x96\x81 e\xCC\x81\xCC\x81 \xF0\x9F\x98\x80<0x41>"},
       {"good-broken", "4\xFF\xC0\x80\xED\xA0\x80\xF0\x9F\x98"},
       {"good-tools", "5<start_function_call>call:f{a:<escape>x<escape>}<end_function_call>"}};
-  for (const auto& [name, text] : kTexts) write_bytes(folder / name, text);
+  for (const auto& [name, text] : texts) write_bytes(folder / name, text);
 }
 
 void write_config_seeds(const fs::path& folder) {

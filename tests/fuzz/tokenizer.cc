@@ -65,10 +65,10 @@ const Tokenizer& tiny() {
 
 /// What comes back from the ids of `text`: valid UTF-8 in which U+2581 is a space.
 std::string as_decoded(std::string_view text) {
-  constexpr std::string_view kMark = "\xE2\x96\x81";
+  constexpr std::string_view mark = "\xE2\x96\x81";
   std::string out = to_valid_utf8(text);
-  for (std::size_t at = out.find(kMark); at != std::string::npos; at = out.find(kMark, at)) {
-    out.replace(at, kMark.size(), " ");
+  for (std::size_t at = out.find(mark); at != std::string::npos; at = out.find(mark, at)) {
+    out.replace(at, mark.size(), " ");
   }
   return out;
 }

@@ -89,13 +89,13 @@ std::string repeated(const std::string& part, std::size_t count) {
 
 /// An entry for each of `count` names of one to four characters.
 std::string many_entries(std::size_t count) {
-  constexpr std::string_view kLetters =
+  constexpr std::string_view letters =
       "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
   std::string out = "{";
   for (std::size_t i = 0; i < count; ++i) {
     std::string name;
-    for (std::size_t rest = i; name.empty() || rest > 0; rest /= kLetters.size()) {
-      name += kLetters[rest % kLetters.size()];
+    for (std::size_t rest = i; name.empty() || rest > 0; rest /= letters.size()) {
+      name += letters[rest % letters.size()];
     }
     out += (i > 0 ? "," : "") + entry(name, "[0]", "[0,0]");
   }
