@@ -422,10 +422,11 @@ void add_machine_commands(CLI::App& app, Command& command) {
   add_json(inspect, options->json);
   bind(list, command, options, run_models_list);
   bind(inspect, command, options, run_models_inspect);
-  CLI::App& quantize = *models.add_subcommand("quantize", "Write a GGUF with smaller weights");
-  quantize.add_option("in", options->model, "A GGUF file or a name")->required();
+  CLI::App& quantize = *models.add_subcommand(
+      "quantize", "Write a model as a GGUF file with weights of another type");
+  quantize.add_option("in", options->model, "A GGUF file, a model folder or a name")->required();
   quantize.add_option("out", options->out, "The GGUF file to write")->required();
-  quantize.add_option("--type", options->type, "Q8_0 or Q4_0 (Q8_0)");
+  quantize.add_option("--type", options->type, "F32, F16, BF16, Q8_0 or Q4_0 (Q8_0)");
   add_json(quantize, options->json);
   bind(quantize, command, options, run_models_quantize);
 

@@ -231,24 +231,30 @@ int run_models_quantize(const ModelsOptions& options, Environment environment) {
   const auto type = engine::dtype_from_name(options.type);
   if (!type || !engine::can_quantize(*type)) {
     const Error error{Code::invalid_argument,
-                      "--type: '" + options.type + "' is not written; Q8_0 and Q4_0 are"};
+                      "--type: '" + options.type + "' is not written; " +
+                          std::string(engine::kQuantizeTypes) + " are"};
     return console.fail(error, options.json);
   }
   const auto path = find_model(options.model, ModelKind::generator);
   if (!path) return console.fail(path.error(), options.json, exit_unavailable);
-  const auto counts = engine::quantize_gguf(*path, options.out, *type);
+  const auto counts = engine::quantize_model(*path, options.out, *type);
   if (!counts) return console.fail(counts.error(), options.json);
   if (options.json) {
     console.out_json({{"out", options.out},
                       {"type", options.type},
                       {"quantized", counts->quantized},
                       {"kept", counts->kept},
+                      {"left_out", counts->left_out},
                       {"bytes", counts->bytes}});
-  } else {
-    console.out_line(printable(options.out) + ": " + std::to_string(counts->quantized) +
-                     " matrices in " + options.type + ", " + std::to_string(counts->kept) +
-                     " tensors as they were, " +
-                     megabytes(static_cast<std::uintmax_t>(counts->bytes)));
+    return exit_ok;
+  }
+  console.out_line(printable(options.out) + ": " + std::to_string(counts->quantized) +
+                   " tensors changed for " + options.type + ", " + std::to_string(counts->kept) +
+                   " in the type they had, " +
+                   megabytes(static_cast<std::uintmax_t>(counts->bytes)));
+  if (counts->left_out > 0) {
+    console.out_line("left out: the vision tower, " + std::to_string(counts->left_out) +
+                     " tensors; --mmproj reads it from the folder");
   }
   return exit_ok;
 }

@@ -162,8 +162,9 @@ Status read_embedder(const Keys& keys, ModelConfig& config) {
 
 /// The tokens that end an answer.
 Status read_stop_ids(const Gguf& gguf, ModelConfig& config) {
-  for (const std::string_view key :
-       {"tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id"}) {
+  for (const std::string_view key : {"tokenizer.ggml.eos_token_id",
+                                     "tokenizer.ggml.eot_token_id",
+                                     "tokenizer.ggml.eom_token_id"}) {
     FACET_TRY(const auto id, gguf.integer(key));
     if (!id) continue;
     if (*id < 0 || *id >= config.vocabulary) {

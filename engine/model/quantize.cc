@@ -2,13 +2,18 @@
 
 #include "base/check.h"
 #include "base/mapped_file.h"
+#include "engine/model/gguf_export.h"
 #include "engine/model/gguf_parser.h"
+#include "engine/model/model_source.h"
+#include "engine/model/weights.h"
 
 #include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <fstream>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <system_error>
 #include <unistd.h>
 #include <utility>
@@ -51,6 +56,21 @@ void quantize_q4_0(const float* from, std::byte* to) {
   }
 }
 
+/// `value` where the floats of `type` can hold it.
+bool fits(DType type, float value) {
+  // Halves, and the scales of blocks, become infinity beyond.
+  const bool has_halves = type != DType::f32 && type != DType::bf16;
+  return std::isfinite(value) && (!has_halves || std::abs(value) < 65504.0F);
+}
+
+template <typename Bits>
+void pack(const float* from, std::int64_t count, Bits (*rounded)(float), std::byte* to) {
+  for (std::int64_t i = 0; i < count; ++i, to += sizeof(Bits)) {
+    const Bits bits = rounded(from[i]);
+    std::memcpy(to, &bits, sizeof bits);
+  }
+}
+
 /// A number as GGUF writes it.
 template <typename T>
 void put(std::string& out, T value) {
@@ -59,9 +79,18 @@ void put(std::string& out, T value) {
   out.append(bytes, sizeof value);
 }
 
+/// What is read: a GGUF file, or a folder that is planned as one.
+struct Input {
+  std::vector<MappedFile> files;  ///< Behind the tensors.
+  ModelConfig config;             ///< Of a folder.
+  GgufPlan plan;
+  std::uint64_t alignment = 32;
+  std::optional<std::size_t> file_type_at;  ///< In plan.metadata.
+};
+
 /// A tensor of the new file.
 struct Output {
-  const StoredTensor* source;
+  const GgufTensorPlan* tensor;
   DType type;
   std::uint64_t offset;
   std::uint64_t bytes;
@@ -71,71 +100,130 @@ Error cannot_write(const fs::path& path) {
   return {Code::unavailable, "cannot write '" + path.string() + "'"};
 }
 
-DType type_for(const StoredTensor& tensor, DType type) {
-  const bool is_matrix = tensor.shape.size() == 2;
-  return is_matrix && dtype_row_bytes(type, tensor.shape.back()) ? type : tensor.type;
+Result<Input> read_gguf_input(const fs::path& path) {
+  Input out;
+  FACET_TRY(MappedFile file, MappedFile::open(path));
+  FACET_TRY(const GgufParts parts, parse_gguf(file.bytes(), {}));
+  out.plan.metadata.assign(reinterpret_cast<const char*>(parts.metadata_bytes.data()),
+                           parts.metadata_bytes.size());
+  out.plan.metadata_count = parts.metadata.size();
+  out.alignment = parts.alignment;
+  out.file_type_at = parts.file_type_at;
+  for (const auto& [name, tensor] : parts.tensors.all()) {
+    out.plan.tensors.push_back({.name = name, .source = tensor});
+  }
+  out.files.push_back(std::move(file));
+  return out;
 }
 
-std::vector<Output> plan(const GgufParts& parts, DType type) {
+Status check_weights(const ModelSource& source) {
+  const auto weights = assemble_weights(
+      source.config, source.tensors, source.naming, source.embedding_may_be_longer);
+  return weights ? ok() : Status(weights.error());
+}
+
+Result<Input> read_folder_input(const fs::path& folder) {
+  Input out;
+  FACET_TRY(ModelSource source, read_hf_model(folder, true));
+  // Every tensor is there and has its shape.
+  FACET_TRY_STATUS(check_weights(source));
+  FACET_TRY(out.plan, plan_gguf(source));
+  // The place of the type's number, as read_gguf_input finds it.
+  constexpr std::string_view kKey = "general.file_type";
+  put<std::uint64_t>(out.plan.metadata, kKey.size());
+  out.plan.metadata += kKey;
+  put<std::uint32_t>(out.plan.metadata, 4);
+  out.file_type_at = out.plan.metadata.size();
+  put<std::uint32_t>(out.plan.metadata, 0);
+  ++out.plan.metadata_count;
+  out.config = std::move(source.config);
+  out.files = std::move(source.files);
+  return out;
+}
+
+/// Matrices get `type` where their rows are whole blocks; norms of a folder are made floats.
+DType type_for(const GgufTensorPlan& tensor, DType type) {
+  const StoredTensor& source = tensor.source;
+  if (tensor.offset != 0.0F) return DType::f32;
+  return source.shape.size() == 2 && dtype_row_bytes(type, source.shape.back()) ? type
+                                                                                : source.type;
+}
+
+std::vector<Output> place(const Input& input, DType type) {
   std::vector<Output> out;
   std::uint64_t offset = 0;
-  for (const auto& [name, tensor] : parts.tensors.all()) {
+  for (const GgufTensorPlan& tensor : input.plan.tensors) {
     const DType chosen = type_for(tensor, type);
     std::int64_t elements = 1;
-    for (const std::int64_t size : tensor.shape) elements *= size;
+    for (const std::int64_t size : tensor.source.shape) elements *= size;
     const auto bytes = static_cast<std::uint64_t>(elements / dtype_block_elements(chosen) *
                                                   dtype_block_bytes(chosen));
     out.push_back({&tensor, chosen, offset, bytes});
-    offset += (bytes + parts.alignment - 1) / parts.alignment * parts.alignment;
+    offset += (bytes + input.alignment - 1) / input.alignment * input.alignment;
   }
   return out;
 }
 
+/// llama.cpp's number of a file that is mostly of this type.
+std::uint32_t file_type_number(DType type) {
+  switch (type) {
+    case DType::f32:
+      return 0;
+    case DType::f16:
+      return 1;
+    case DType::bf16:
+      return 32;
+    case DType::q8_0:
+      return 7;
+    default:
+      return 2;
+  }
+}
+
 /// Everything before the data, padded to the alignment.
-std::string header(const GgufParts& parts, const std::vector<Output>& outputs, DType type) {
+std::string header(const Input& input, const std::vector<Output>& outputs, DType type) {
   std::string out = "GGUF";
   put<std::uint32_t>(out, 3);
   put<std::uint64_t>(out, outputs.size());
-  put<std::uint64_t>(out, parts.metadata.size());
+  put<std::uint64_t>(out, input.plan.metadata_count);
   const std::size_t at = out.size();
-  out.append(reinterpret_cast<const char*>(parts.metadata_bytes.data()),
-             parts.metadata_bytes.size());
-  if (parts.file_type_at) {
-    // llama.cpp's number of a file that is mostly of this type.
-    const std::uint32_t number = type == DType::q8_0 ? 7 : 2;
-    std::memcpy(out.data() + at + *parts.file_type_at, &number, sizeof number);
+  out += input.plan.metadata;
+  if (input.file_type_at) {
+    const std::uint32_t number = file_type_number(type);
+    std::memcpy(out.data() + at + *input.file_type_at, &number, sizeof number);
   }
   for (const Output& output : outputs) {
-    put<std::uint64_t>(out, output.source->name.size());
-    out += output.source->name;
-    put<std::uint32_t>(out, static_cast<std::uint32_t>(output.source->shape.size()));
-    for (auto size = output.source->shape.rbegin(); size != output.source->shape.rend(); ++size) {
+    const std::vector<std::int64_t>& shape = output.tensor->source.shape;
+    put<std::uint64_t>(out, output.tensor->name.size());
+    out += output.tensor->name;
+    put<std::uint32_t>(out, static_cast<std::uint32_t>(shape.size()));
+    for (auto size = shape.rbegin(); size != shape.rend(); ++size) {
       put<std::uint64_t>(out, static_cast<std::uint64_t>(*size));
     }
     put<std::uint32_t>(out, dtype_gguf_id(output.type));
     put<std::uint64_t>(out, output.offset);
   }
-  out.resize((out.size() + parts.alignment - 1) / parts.alignment * parts.alignment);
+  out.resize((out.size() + input.alignment - 1) / input.alignment * input.alignment);
   return out;
 }
 
 /// The bytes of one tensor, row by row, so that memory stays small.
 Status write_tensor(const Output& output, std::ofstream& file) {
-  const StoredTensor& source = *output.source;
-  if (output.type == source.type) {
+  const StoredTensor& source = output.tensor->source;
+  if (output.type == source.type && output.tensor->offset == 0.0F) {
     file.write(reinterpret_cast<const char*>(source.data), source.bytes);
     return ok();
   }
-  const std::int64_t cols = source.shape[1];
-  const TensorView view{
-      .type = source.type, .rows = source.shape[0], .cols = cols, .data = source.data};
+  const std::int64_t cols = source.shape.back();
+  const std::int64_t rows = source.shape.size() == 2 ? source.shape[0] : 1;
+  const TensorView view{.type = source.type, .rows = rows, .cols = cols, .data = source.data};
   std::vector<float> row(static_cast<std::size_t>(cols));
   std::vector<std::byte> packed(static_cast<std::size_t>(*dtype_row_bytes(output.type, cols)));
-  for (std::int64_t r = 0; r < view.rows; ++r) {
+  for (std::int64_t r = 0; r < rows; ++r) {
     dequantize(source.type, view.row(r), cols, row.data());
-    for (const float value : row) {
-      // Scales are halves: what is larger would become infinity.
-      if (std::isfinite(value) && std::abs(value) < 65504.0F) continue;
+    for (float& value : row) {
+      value += output.tensor->offset;
+      if (fits(output.type, value)) continue;
       return Error{Code::invalid_data,
                    "tensor '" + source.name + "' has the value " + std::to_string(value)};
     }
@@ -146,54 +234,68 @@ Status write_tensor(const Output& output, std::ofstream& file) {
   return ok();
 }
 
-Status write_file(const GgufParts& parts,
+Status write_file(const Input& input,
                   const std::vector<Output>& outputs,
                   DType type,
                   const fs::path& path) {
   std::ofstream file(path, std::ios::binary);
   if (!file.good()) return cannot_write(path);
-  const std::string front = header(parts, outputs, type);
+  const std::string front = header(input, outputs, type);
   file.write(front.data(), static_cast<std::streamsize>(front.size()));
-  const std::string padding(static_cast<std::size_t>(parts.alignment), '\0');
+  const std::string padding(static_cast<std::size_t>(input.alignment), '\0');
   for (const Output& output : outputs) {
     FACET_TRY_STATUS(write_tensor(output, file));
-    const std::uint64_t over = output.bytes % parts.alignment;
+    const std::uint64_t over = output.bytes % input.alignment;
     if (over > 0) {
-      file.write(padding.data(), static_cast<std::streamsize>(parts.alignment - over));
+      file.write(padding.data(), static_cast<std::streamsize>(input.alignment - over));
     }
   }
   file.close();
   return file.fail() ? Status(cannot_write(path)) : ok();
 }
 
+/// What was made of a folder must be read back as the same model.
+Status check_written(const Input& input, const fs::path& path) {
+  if (input.config.layers.empty()) return ok();
+  FACET_TRY(const ModelSource written, read_gguf_model(path, true));
+  return check_export(input.config, written.config);
+}
+
 }  // namespace
 
 bool can_quantize(DType type) {
-  return type == DType::q8_0 || type == DType::q4_0;
+  return type == DType::f32 || type == DType::f16 || type == DType::bf16 || type == DType::q8_0 ||
+         type == DType::q4_0;
 }
 
 void quantize(DType type, const float* from, std::int64_t count, std::byte* to) {
-  FACET_CHECK(can_quantize(type) && count % kQuantBlock == 0);
+  FACET_CHECK(can_quantize(type) && count % dtype_block_elements(type) == 0);
+  if (type == DType::f32) std::memcpy(to, from, static_cast<std::size_t>(count) * sizeof(float));
+  if (type == DType::f16) pack(from, count, float_to_half, to);
+  if (type == DType::bf16) pack(from, count, float_to_bf16, to);
+  if (type != DType::q8_0 && type != DType::q4_0) return;
   for (std::int64_t i = 0; i < count; i += kQuantBlock, to += dtype_block_bytes(type)) {
     type == DType::q8_0 ? quantize_q8_0(from + i, to) : quantize_q4_0(from + i, to);
   }
 }
 
-Result<QuantizeCounts> quantize_gguf(const fs::path& in, const fs::path& out, DType type) {
+Result<QuantizeCounts> quantize_model(const fs::path& in, const fs::path& out, DType type) {
   if (!can_quantize(type)) {
     return Error{Code::unsupported,
-                 "type " + std::string(dtype_name(type)) + " is not written; Q8_0 and Q4_0 are"};
+                 "type " + std::string(dtype_name(type)) + " is not written; " +
+                     std::string(kQuantizeTypes) + " are"};
   }
-  FACET_TRY(const MappedFile file, MappedFile::open(in));
   std::error_code error;
+  const bool is_folder = fs::is_directory(in, error);
+  const auto input = is_folder ? read_folder_input(in) : read_gguf_input(in);
+  if (!input) return input.error().with_context(in.string());
   if (fs::equivalent(in, out, error)) {
     return Error{Code::invalid_argument, "'" + out.string() + "' is the file that is read"};
   }
-  const auto parts = parse_gguf(file.bytes(), {});
-  if (!parts) return parts.error().with_context(in.string());
-  const std::vector<Output> outputs = plan(*parts, type);
+  const std::vector<Output> outputs = place(*input, type);
   const fs::path temporary = out.string() + ".tmp." + std::to_string(::getpid());
-  Status written = write_file(*parts, outputs, type, temporary);
+  Status written = write_file(*input, outputs, type, temporary);
+  if (written) written = check_written(*input, temporary);
   if (written) {
     fs::rename(temporary, out, error);
     if (error) written = cannot_write(out);
@@ -202,9 +304,9 @@ Result<QuantizeCounts> quantize_gguf(const fs::path& in, const fs::path& out, DT
     fs::remove(temporary, error);
     return written.error();
   }
-  QuantizeCounts counts;
+  QuantizeCounts counts{.left_out = input->plan.left_out};
   for (const Output& output : outputs) {
-    ++(output.type == output.source->type ? counts.kept : counts.quantized);
+    ++(output.type == output.tensor->source.type ? counts.kept : counts.quantized);
   }
   counts.bytes = static_cast<std::int64_t>(fs::file_size(out, error));
   return counts;

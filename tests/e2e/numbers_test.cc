@@ -120,6 +120,29 @@ TEST_CASE("models quantize writes a file that inspect reads", "[e2e]") {
   CHECK_THAT(refused.err, Catch::Contains("'x'"));
 }
 
+TEST_CASE("models quantize writes a folder as a GGUF with the same logits", "[e2e]") {
+  const TempDir home;
+  write_tiny_folder(home.path() / "hf", TinyModel{.layers = 7, .rope_factor = 8.0});
+  const std::string in = quoted((home.path() / "hf").string());
+  const std::string out = quoted((home.path() / "m.gguf").string());
+  const Finished run = run_facet(home.path(), "models quantize " + in + " " + out + " --type F32");
+  INFO(run.err);
+  REQUIRE(run.exit_code == 0);
+  CHECK_THAT(run.out, Catch::Contains("0 tensors changed for F32"));
+  const auto cols = tiny_vocabulary().pieces.size();
+  std::vector<std::vector<float>> logits;
+  for (const std::string& model : {in, out}) {
+    const auto npy = home.path() / "l.npy";
+    const Finished wrote = run_facet(home.path(),
+                                     "debug logits --ids 2,10,20,30,40,50,60,70,80,90 --model " +
+                                         model + " --out " + quoted(npy.string()));
+    INFO(wrote.err);
+    REQUIRE(wrote.exit_code == 0);
+    logits.push_back(read_npy(npy, 10, cols));
+  }
+  CHECK(logits[0] == logits[1]);
+}
+
 TEST_CASE("embed prints a vector for each line", "[e2e]") {
   const TempDir home;
   write_tiny_gguf(home.path() / "e.gguf", TinyModel{.is_embedder = true, .dense_hidden = 128});

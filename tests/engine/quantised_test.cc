@@ -155,7 +155,7 @@ TEST_CASE("a GGUF is quantized with all that it says", "[engine][quantised]") {
   writer.add_u32("general.file_type", 0);
   facet::test::write_bytes(dir.path() / "in.gguf", writer.bytes());
   const DType type = GENERATE(DType::q8_0, DType::q4_0);
-  const auto counts = quantize_gguf(dir.path() / "in.gguf", dir.path() / "out.gguf", type);
+  const auto counts = quantize_model(dir.path() / "in.gguf", dir.path() / "out.gguf", type);
   if (!counts) FAIL(counts.error().message);
   CHECK(counts->quantized == 22);
   CHECK(counts->kept == 19);
@@ -191,7 +191,7 @@ TEST_CASE("quantizing refuses what it cannot write and leaves no file", "[engine
       .bytes.replace(64, 4, facet::test::little_endian(0x7FC00000U, 4));
   facet::test::write_bytes(in, writer.bytes());
   const auto message = [&](const std::filesystem::path& out, DType type) {
-    const auto refused = quantize_gguf(in, out, type);
+    const auto refused = quantize_model(in, out, type);
     REQUIRE_FALSE(refused.has_value());
     return refused.error().message;
   };

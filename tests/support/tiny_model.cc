@@ -82,6 +82,15 @@ engine::Vocabulary tiny_vocabulary() {
   return out.take();
 }
 
+namespace {
+
+std::int64_t embedding_rows(const TinyModel& model) {
+  if (model.embedding_rows > 0) return model.embedding_rows;
+  return static_cast<std::int64_t>(tiny_vocabulary().pieces.size());
+}
+
+}  // namespace
+
 std::map<std::string, TinyTensor> tiny_weights(const TinyModel& model) {
   std::map<std::string, TinyTensor> out;
   std::mt19937 random(model.seed);
@@ -100,7 +109,7 @@ std::map<std::string, TinyTensor> tiny_weights(const TinyModel& model) {
   const engine::TensorNaming names = engine::gguf_naming();
   const std::int64_t hidden = model.hidden;
   const std::int64_t head_dim = model.head_dim;
-  matrix(names.embedding, static_cast<std::int64_t>(tiny_vocabulary().pieces.size()), hidden);
+  matrix(names.embedding, embedding_rows(model), hidden);
   norm(names.output_norm, hidden);
   for (std::size_t i = 0; i < static_cast<std::size_t>(model.layers); ++i) {
     for (const auto name :
@@ -183,7 +192,7 @@ std::string tiny_config_json(const TinyModel& model) {
       {"rope_theta", 1e6},
       {"rope_local_base_freq", 1e4},
       {"hidden_activation", "gelu_pytorch_tanh"},
-      {"vocab_size", tiny_vocabulary().pieces.size()},
+      {"vocab_size", embedding_rows(model)},
       {"eos_token_id", {1, 106}}};
   if (model.is_embedder) json["use_bidirectional_attention"] = true;
   json["rope_scaling"] = nullptr;

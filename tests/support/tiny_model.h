@@ -26,6 +26,7 @@ struct TinyModel {
   int global_every = 3;  ///< Every third layer is global; the others slide.
   int context_tokens_max = 256;
   double rope_factor = 1.0;  ///< Linear scaling of the global layers.
+  int embedding_rows = 0;    ///< 0: the pieces of tiny_vocabulary.
   bool is_embedder = false;
   int dense_hidden = 0;                     ///< Embedders: 0 for no dense layers.
   engine::DType type = engine::DType::f32;  ///< Of the matrices; norms are F32.
