@@ -33,7 +33,8 @@ struct Answer {
 Answer answer(const Engine& engine, int number) {
   std::vector<TokenId> ids{2};
   for (std::size_t i = 1; i < kPromptTokens; ++i) {
-    ids.push_back(110 + static_cast<TokenId>((i * 31 + static_cast<std::size_t>(number) * 7) % 300));
+    ids.push_back(110 +
+                  static_cast<TokenId>((i * 31 + static_cast<std::size_t>(number) * 7) % 300));
   }
   Sequence sequence = engine.new_sequence();
   if (!sequence.append(ids)) return {};
