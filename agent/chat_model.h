@@ -39,11 +39,13 @@ nlohmann::ordered_json usage_json(const TokenUsage& usage);
 
 /// What a conversation begins with.
 struct ConversationSpec {
-  std::string instructions;       ///< Added to the dialect's own system text; may be empty.
-  bool plan_first = true;         ///< Ask for one "Plan: ..." line where the model knows that form.
-  std::vector<ToolSpec> tools;    ///< Declared to the model, in this order.
-  std::vector<Message> history;   ///< Earlier user and assistant messages.
-  std::vector<Picture> pictures;  ///< Shown with the next user message, in front of its text.
+  std::string instructions;      ///< Added to the dialect's own system text; may be empty.
+  bool plan_first = true;        ///< Ask for one "Plan: ..." line where the model knows that form.
+  std::vector<ToolSpec> tools;   ///< Declared to the model, in this order.
+  std::vector<Message> history;  ///< Earlier user and assistant messages.
+  /// Of the history's messages, in order (Message::images of each); what is left is shown with the
+  /// next user message, in front of its text.
+  std::vector<Picture> pictures;
 };
 
 struct StepOptions {
@@ -82,8 +84,8 @@ class Conversation {
   Conversation& operator=(const Conversation&) = delete;
   virtual ~Conversation() = default;
 
-  /// Says `text` as the user. It reaches the model with the next step.
-  virtual Status add_user(std::string_view text) = 0;
+  /// Says `text` as the user, `pictures` in front of it. It reaches the model with the next step.
+  virtual Status add_user(std::string_view text, const std::vector<Picture>& pictures = {}) = 0;
 
   /// Lets the model go on until it stops, calls tools or a limit of `options` is reached.
   /// limit_exceeded when the context is full; cancel, timeout and length are finish reasons.
@@ -92,13 +94,20 @@ class Conversation {
   /// Puts a recorded output in the place of generate(): no sampling, the same state afterwards.
   virtual Status replay(const StepResult& step) = 0;
 
-  /// Gives the results of the calls of the last output. `outputs[i]` answers `calls[i]`.
+  /// Gives the results of the calls of the last output. `outputs[i]` answers `calls[i]`. `pictures`
+  /// belong to the results; unsupported unless takes_result_pictures().
   virtual Status add_tool_outputs(const std::vector<ToolCall>& calls,
-                                  const std::vector<ToolOutput>& outputs) = 0;
+                                  const std::vector<ToolOutput>& outputs,
+                                  const std::vector<Picture>& pictures = {}) = 0;
 
   /// Tokens add_tool_outputs would add.
   [[nodiscard]] virtual Result<std::int64_t> count_tool_outputs(
-      const std::vector<ToolCall>& calls, const std::vector<ToolOutput>& outputs) const = 0;
+      const std::vector<ToolCall>& calls,
+      const std::vector<ToolOutput>& outputs,
+      const std::vector<Picture>& pictures = {}) const = 0;
+
+  /// Whether the model sees, and its dialect has a place for pictures beside results.
+  [[nodiscard]] virtual bool takes_result_pictures() const { return false; }
 
   /// Tokens in the context so far, those not yet computed included.
   [[nodiscard]] virtual std::int64_t context_tokens() const = 0;

@@ -83,6 +83,14 @@ struct EventWriter {
     json["replayed"] = event.is_replayed;
     return json;
   }
+  ordered_json operator()(const PictureFound& event) const {
+    ordered_json json = {{"type", "picture"},
+                         {"passage_id", event.passage_id},
+                         {"document", event.document},
+                         {"shown", event.not_shown.empty()}};
+    if (!event.not_shown.empty()) json["reason"] = event.not_shown;
+    return json;
+  }
   ordered_json operator()(const CitationFound& event) const {
     ordered_json json = {{"type", "citation"}};
     json.update(citation_json(event.citation));

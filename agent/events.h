@@ -4,12 +4,14 @@
 
 #include "agent/chat_model.h"
 #include "agent/citations.h"
+#include "agent/shown_pictures.h"
 #include "base/chat.h"
 #include "base/result.h"
 
 #include <nlohmann/json_fwd.hpp>
 
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -54,6 +56,14 @@ struct ToolReturned {
   bool is_replayed = false;  ///< Taken from the journal; the tool did not run again.
 };
 
+/// A search found the passage of a picture: it is shown to the model beside the results, or why
+/// not.
+struct PictureFound {
+  std::int64_t passage_id = 0;
+  std::string document;
+  std::string not_shown;  ///< Empty: it is shown.
+};
+
 struct CitationFound {
   Citation citation;
 };
@@ -82,6 +92,8 @@ struct CallRecord {
   ToolOutput output;
   std::string outcome;
   std::chrono::milliseconds elapsed{0};
+  std::vector<ShownPicture> pictures;  ///< That the model is shown with the output.
+  std::string recorded_pictures;       ///< From a journal, not read again yet: JSON, or empty.
 };
 
 struct RunResult {
@@ -110,6 +122,7 @@ using Event = std::variant<RunStarted,
                            ToolCallStarted,
                            ToolCalled,
                            ToolReturned,
+                           PictureFound,
                            CitationFound,
                            StepFinished,
                            RunFinished>;
@@ -118,8 +131,8 @@ using Event = std::variant<RunStarted,
 using EventSink = std::function<void(const Event&)>;
 
 /// {"type": "run_started" | "plan" | "text_delta" | "tool_call_started" | "tool_call" |
-/// "tool_result" | "citation" | "step" | "run_finished" | "error", ...}. A run that failed ends
-/// with "error".
+/// "tool_result" | "picture" | "citation" | "step" | "run_finished" | "error", ...}. A run that
+/// failed ends with "error".
 nlohmann::ordered_json event_json(const Event& event);
 
 /// {"run_id", "finish_reason", "answer", "plan", "citations", "tool_calls", "usage", "steps",

@@ -135,20 +135,25 @@ class LocalConversation final : public Conversation {
         stop_ids_(stop_ids(dialect, engine_->tokenizer())),
         sequence_(engine_->new_sequence()) {}
 
-  Status add_user(std::string_view text) override {
+  Status add_user(std::string_view text, const std::vector<Picture>& pictures) override {
     std::vector<Segment> segments;
+    std::vector<Picture> shown = std::exchange(pictures_, {});
+    shown.insert(shown.end(), pictures.begin(), pictures.end());
     if (!opened_) {
-      opening_.messages.push_back({.role = Role::user,
-                                   .content = std::string(text),
-                                   .images = static_cast<int>(pictures_.size())});
+      // Those of the history have their place already.
+      auto images = static_cast<int>(shown.size());
+      for (const Message& message : opening_.messages) images -= message.images;
+      opening_.messages.push_back(
+          {.role = Role::user, .content = std::string(text), .images = images});
       FACET_TRY(segments, dialect_.render(opening_));
       opened_ = true;
       opening_ = {};
     } else {
-      FACET_TRY(segments, dialect_.render_user_turn(text, stopped_on_));
+      FACET_TRY(segments,
+                dialect_.render_user_turn(text, stopped_on_, static_cast<int>(shown.size())));
     }
     plans_next_ = plan_constraint_ != nullptr;
-    return extend(segments, std::exchange(pictures_, {}));
+    return extend(segments, shown);
   }
 
   Result<StepResult> generate(const StepOptions& options, const StepSink& sink) override {
@@ -193,15 +198,27 @@ class LocalConversation final : public Conversation {
   }
 
   Status add_tool_outputs(const std::vector<ToolCall>& calls,
-                          const std::vector<ToolOutput>& outputs) override {
-    FACET_TRY(const auto segments, dialect_.render_tool_outputs(calls, outputs, stopped_on_));
-    return extend(segments);
+                          const std::vector<ToolOutput>& outputs,
+                          const std::vector<Picture>& pictures) override {
+    const int images = static_cast<int>(pictures.size());
+    FACET_TRY(const auto segments,
+              dialect_.render_tool_outputs(calls, outputs, stopped_on_, images));
+    return extend(segments, pictures);
   }
 
   [[nodiscard]] Result<std::int64_t> count_tool_outputs(
-      const std::vector<ToolCall>& calls, const std::vector<ToolOutput>& outputs) const override {
-    FACET_TRY(const auto segments, dialect_.render_tool_outputs(calls, outputs, stopped_on_));
-    return static_cast<std::int64_t>(engine_->tokenizer().encode(segments).size());
+      const std::vector<ToolCall>& calls,
+      const std::vector<ToolOutput>& outputs,
+      const std::vector<Picture>& pictures) const override {
+    const int images = static_cast<int>(pictures.size());
+    FACET_TRY(const auto segments,
+              dialect_.render_tool_outputs(calls, outputs, stopped_on_, images));
+    FACET_TRY(const PromptTokens prompt, tokenize_prompt(engine_->tokenizer(), segments, pictures));
+    return static_cast<std::int64_t>(prompt.ids.size());
+  }
+
+  [[nodiscard]] bool takes_result_pictures() const override {
+    return engine_->info().image_tokens > 0 && dialect_.takes_result_images();
   }
 
   [[nodiscard]] std::int64_t context_tokens() const override {
@@ -351,7 +368,7 @@ class LocalConversation final : public Conversation {
   std::shared_ptr<const engine::Engine> engine_;
   const prompts::Dialect& dialect_;
   prompts::RenderInput opening_;
-  std::vector<Picture> pictures_;  ///< Of the opening.
+  std::vector<Picture> pictures_;  ///< Of the opening: the history's, then the question's.
   std::unique_ptr<engine::Constraint> constraint_;
   std::unique_ptr<engine::Constraint> plan_constraint_;  ///< Null: no plan is asked for.
   bool plans_next_ = false;  ///< The next output is the first of a user's turn.
@@ -396,6 +413,13 @@ std::string LocalChatModel::identity() const {
 }
 
 Result<std::unique_ptr<Conversation>> LocalChatModel::start(const ConversationSpec& spec) const {
+  std::size_t images = 0;
+  for (const Message& message : spec.history) images += static_cast<std::size_t>(message.images);
+  if (images > spec.pictures.size()) {
+    return Error{Code::invalid_argument,
+                 "the history shows " + std::to_string(images) + " pictures, " +
+                     std::to_string(spec.pictures.size()) + " are given"};
+  }
   FACET_TRY(auto constraint, call_constraint(*dialect_, engine_->tokenizer(), spec.tools));
   // Only a model that says so knows the planning form; others get the prompt they were trained on.
   const bool plans = spec.plan_first && engine_->info().plans_first && !spec.tools.empty() &&

@@ -53,10 +53,15 @@ Result<std::unique_ptr<Session>> Session::open(const SessionParts& parts, Sessio
   return std::unique_ptr<Session>(new Session(parts, std::move(options), std::move(conversation)));
 }
 
+void Session::show(std::vector<Picture> pictures) {
+  for (Picture& picture : pictures) next_pictures_.push_back(std::move(picture));
+}
+
 RunResult Session::run(std::string_view question,
                        const EventSink& sink,
                        const std::stop_token& stop) {
   auto run = std::make_unique<Run>(parts_, options_, *conversation_);
+  run->show(std::exchange(next_pictures_, {}));
   const RunStarted started{
       .run_id = new_run_id(), .question = std::string(question), .model = parts_.model->name()};
   if (parts_.journal != nullptr) {

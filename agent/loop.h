@@ -10,6 +10,7 @@
 #include "agent/citations.h"
 #include "agent/events.h"
 #include "agent/journal.h"
+#include "agent/picture_source.h"
 #include "agent/policy.h"
 #include "base/clock.h"
 #include "base/result.h"
@@ -43,9 +44,11 @@ Status validate(const Budgets& budgets);
 struct SessionOptions {
   std::string instructions;
   bool plan_first = true;
-  std::vector<Message> history;        ///< Earlier user and assistant messages.
-  std::vector<Picture> pictures;       ///< Shown with the first question.
+  std::vector<Message> history;  ///< Earlier user and assistant messages.
+  /// Of the history's messages, in order (Message::images), then of the first question.
+  std::vector<Picture> pictures;
   std::vector<ToolSpec> client_tools;  ///< Declared beside the registry's; the client runs them.
+  int result_pictures_max = 1;         ///< Of search results, shown to the model in one run.
   Budgets budgets;
   engine::SamplingOptions sampling{.temperature = 0.0F};
   Policy policy;
@@ -61,6 +64,7 @@ struct SessionParts {
   const Clock* clock = nullptr;
   PassageBook* passages = nullptr;
   Journal* journal = nullptr;
+  PictureSource* pictures = nullptr;  ///< Null: what a search finds is read, never shown.
 };
 
 /// One owner, not thread-safe; sessions may run on different threads. Every failure of a run is in
@@ -75,6 +79,10 @@ class Session {
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
   ~Session();
+
+  /// Shows `pictures` with the next question, behind those of the options. They are not journalled:
+  /// whoever wants to resume records them in journal_options.
+  void show(std::vector<Picture> pictures);
 
   /// Answers `question` as the next user turn. RunFinished is the last event.
   RunResult run(std::string_view question,
@@ -105,7 +113,8 @@ class Session {
   SessionParts parts_;
   SessionOptions options_;
   std::unique_ptr<Conversation> conversation_;
-  std::unique_ptr<Run> waiting_;  ///< The run that waits for client tools.
+  std::vector<Picture> next_pictures_;  ///< Of the next question.
+  std::unique_ptr<Run> waiting_;        ///< The run that waits for client tools.
 };
 
 }  // namespace facet::agent

@@ -1,6 +1,5 @@
 #include "agent/pictures.h"
 
-#include "engine/vision/image.h"
 #include "engine/vision/preprocess.h"
 #include "prompts/image_prompts.h"
 
@@ -24,6 +23,11 @@ Result<Picture> encode(const engine::Engine& engine,
   return out;
 }
 
+Status check_sees(const engine::Engine& engine) {
+  if (engine.info().image_tokens > 0) return ok();
+  return Error{Code::unsupported, "model '" + engine.info().name + "' reads text only"};
+}
+
 Status check_vocabulary(const engine::Tokenizer& tokenizer) {
   for (const std::string_view name : {prompts::kStartOfImage, prompts::kEndOfImage}) {
     const auto id = tokenizer.find_token(name);
@@ -39,14 +43,22 @@ Status check_vocabulary(const engine::Tokenizer& tokenizer) {
 Result<Picture> read_picture(const engine::Engine& engine,
                              const std::filesystem::path& path,
                              bool pan_and_scan) {
-  if (engine.info().image_tokens == 0) {
-    return Error{Code::unsupported,
-                 path.string() + ": model '" + engine.info().name + "' reads text only"};
+  if (auto status = check_sees(engine); !status) {
+    return status.error().with_context(path.string());
   }
   FACET_TRY(const engine::Image image, engine::load_image(path));
   Result<Picture> out = encode(engine, image, pan_and_scan);
   if (!out) return out.error().with_context(path.string());
   return out;
+}
+
+Result<Picture> decode_picture(const engine::Engine& engine,
+                               std::span<const std::byte> bytes,
+                               bool pan_and_scan,
+                               const engine::ImageLimits& limits) {
+  FACET_TRY_STATUS(check_sees(engine));
+  FACET_TRY(const engine::Image image, engine::decode_image(bytes, limits));
+  return encode(engine, image, pan_and_scan);
 }
 
 Result<PromptTokens> tokenize_prompt(const engine::Tokenizer& tokenizer,

@@ -4,8 +4,10 @@
 #include "base/chat.h"
 #include "base/result.h"
 #include "engine/engine.h"
+#include "engine/vision/image.h"
 #include "engine/vision/soft_tokens.h"
 
+#include <cstddef>
 #include <filesystem>
 #include <memory>
 #include <span>
@@ -24,6 +26,12 @@ struct Picture {
 Result<Picture> read_picture(const engine::Engine& engine,
                              const std::filesystem::path& path,
                              bool pan_and_scan);
+
+/// The same for a picture that is in memory already, its file's bytes within `limits`.
+Result<Picture> decode_picture(const engine::Engine& engine,
+                               std::span<const std::byte> bytes,
+                               bool pan_and_scan,
+                               const engine::ImageLimits& limits = {});
 
 /// What Sequence::append takes.
 struct PromptTokens {

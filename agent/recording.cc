@@ -14,13 +14,15 @@ using nlohmann::ordered_json;
 namespace {
 
 ordered_json record_json(const CallRecord& record) {
-  return {{"id", record.call.id},
-          {"name", record.call.name},
-          {"arguments", record.call.arguments},
-          {"content", record.output.content},
-          {"is_error", record.output.is_error},
-          {"outcome", record.outcome},
-          {"elapsed_ms", record.elapsed.count()}};
+  ordered_json json = {{"id", record.call.id},
+                       {"name", record.call.name},
+                       {"arguments", record.call.arguments},
+                       {"content", record.output.content},
+                       {"is_error", record.output.is_error},
+                       {"outcome", record.outcome},
+                       {"elapsed_ms", record.elapsed.count()}};
+  if (!record.pictures.empty()) json["pictures"] = shown_pictures_json(record.pictures);
+  return json;
 }
 
 Result<CallRecord> record_from_json(const ordered_json& json) {
@@ -33,6 +35,7 @@ Result<CallRecord> record_from_json(const ordered_json& json) {
                      .is_error = json.at("is_error").get<bool>()};
     record.outcome = json.at("outcome").get<std::string>();
     record.elapsed = std::chrono::milliseconds(json.at("elapsed_ms").get<std::int64_t>());
+    if (json.contains("pictures")) record.recorded_pictures = dump_json(json.at("pictures"));
     return record;
   } catch (const ordered_json::exception& error) {
     return Error{Code::invalid_data, std::string("recorded result: ") + error.what()};

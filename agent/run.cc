@@ -74,7 +74,7 @@ RunResult Session::Run::start(Recording recording,
   deadline_ = parts_.clock->now() + options_.budgets.seconds_max;
   recording_.note(started);
   emit(started);
-  if (auto status = conversation_.add_user(started.question); !status) {
+  if (auto status = conversation_.add_user(started.question, pictures_); !status) {
     return finish(failed(status.error().with_context("question")));
   }
   return steps();

@@ -26,6 +26,8 @@ class Session::Run {
   RunResult go_on(const std::vector<ToolOutput>& outputs,
                   const EventSink& sink,
                   const std::stop_token& stop);
+  /// Shows pictures with the question. Before start().
+  void show(std::vector<Picture> pictures) { pictures_ = std::move(pictures); }
   /// Ends a run that never began: `error` is its result.
   RunResult fail(const Error& error, const EventSink& sink);
 
@@ -64,6 +66,9 @@ class Session::Run {
   Verdict route_new(Pending& pending);
   Verdict run_calls(std::vector<Pending>& all);
   void execute(const std::vector<Pending*>& runnable);
+  void attach_pictures(Pending& search, std::size_t passages_before);
+  Status show_picture(Pending& search, const retrieval::Passage& passage);
+  Status restore_pictures(CallRecord& record);
   Status refuse_what_does_not_fit(std::vector<Pending>& all) const;
   Verdict deliver(std::vector<Pending>& all);
   [[nodiscard]] bool is_client_tool(std::string_view name) const;
@@ -84,12 +89,14 @@ class Session::Run {
   EventSink sink_;
   std::stop_token stop_;
   std::chrono::steady_clock::time_point deadline_;
+  std::vector<Picture> pictures_;  ///< Of the question.
   LoopBreaker breaker_;
   PlanReader plan_reader_;
   RunResult result_;
   std::vector<Pending> waiting_;  ///< The step that waits for client tools.
   std::int64_t sampled_tokens_ = 0;
   int calls_made_ = 0;
+  int pictures_shown_ = 0;  ///< Of search results.
   int unreadable_outputs_ = 0;
 };
 

@@ -59,6 +59,7 @@ Session::Run::Verdict Session::Run::route(Pending& pending) {
     }
     pending.way = Pending::Way::recorded;
     pending.record = *std::move(recorded);
+    if (auto status = restore_pictures(pending.record); !status) return failed(status.error());
     return std::nullopt;
   }
   if (count == 2) {
@@ -155,12 +156,14 @@ void Session::Run::execute(const std::vector<Pending*>& runnable) {
     if (round.empty()) continue;
     std::vector<ToolCall> calls;
     for (const Pending* pending : round) calls.push_back(pending->call);
+    const std::size_t passages_before = parts_.passages != nullptr ? parts_.passages->size() : 0;
     auto outcomes = parts_.executor->run(*parts_.registry, calls, stop_, time_left());
     for (std::size_t i = 0; i < round.size(); ++i) {
       round[i]->record.output = std::move(outcomes[i].output);
       round[i]->record.outcome = tools::outcome_name(outcomes[i].kind);
       round[i]->record.elapsed = outcomes[i].elapsed;
     }
+    if (calls.front().name == kSearchTool) attach_pictures(*round.front(), passages_before);
   }
 }
 
@@ -171,16 +174,19 @@ Status Session::Run::refuse_what_does_not_fit(std::vector<Pending>& all) const {
   for (std::size_t round = 0; round <= all.size(); ++round) {
     std::vector<ToolCall> calls;
     std::vector<ToolOutput> outputs;
+    std::vector<Picture> pictures;
     Pending* largest = nullptr;
     for (Pending& pending : all) {
       calls.push_back(pending.call);
       outputs.push_back(pending.record.output);
+      for (const ShownPicture& shown : pending.record.pictures) pictures.push_back(shown.picture);
       if (pending.way != Pending::Way::run || pending.record.outcome == "does_not_fit") continue;
       const bool is_larger = largest == nullptr || pending.record.output.content.size() >
                                                        largest->record.output.content.size();
       if (is_larger) largest = &pending;
     }
-    FACET_TRY(const std::int64_t tokens, conversation_.count_tool_outputs(calls, outputs));
+    FACET_TRY(const std::int64_t tokens,
+              conversation_.count_tool_outputs(calls, outputs, pictures));
     if (tokens <= room) return ok();
     if (largest == nullptr) {
       return Error{Code::limit_exceeded,
@@ -188,6 +194,7 @@ Status Session::Run::refuse_what_does_not_fit(std::vector<Pending>& all) const {
                        " tokens, but only " + std::to_string(room) + " of the context are left"};
     }
     largest->record.outcome = "does_not_fit";
+    largest->record.pictures.clear();
     largest->record.output =
         error_output("the result is too long: " + std::to_string(tokens) + " tokens, only " +
                      std::to_string(std::max<std::int64_t>(room, 0)) + " are left");
@@ -198,6 +205,7 @@ Status Session::Run::refuse_what_does_not_fit(std::vector<Pending>& all) const {
 Session::Run::Verdict Session::Run::deliver(std::vector<Pending>& all) {
   std::vector<ToolCall> calls;
   std::vector<ToolOutput> outputs;
+  std::vector<Picture> pictures;
   std::vector<CallRecord> from_client;
   for (const Pending& pending : all) {
     if (pending.way == Pending::Way::client) from_client.push_back(pending.record);
@@ -208,6 +216,7 @@ Session::Run::Verdict Session::Run::deliver(std::vector<Pending>& all) {
   for (Pending& pending : all) {
     calls.push_back(pending.call);
     outputs.push_back(pending.record.output);
+    for (const ShownPicture& shown : pending.record.pictures) pictures.push_back(shown.picture);
     emit(ToolReturned{.call = pending.call,
                       .output = pending.record.output,
                       .outcome = pending.record.outcome,
@@ -215,7 +224,7 @@ Session::Run::Verdict Session::Run::deliver(std::vector<Pending>& all) {
                       .is_replayed = pending.way == Pending::Way::recorded});
     result_.calls.push_back(std::move(pending.record));
   }
-  if (auto status = conversation_.add_tool_outputs(calls, outputs); !status) {
+  if (auto status = conversation_.add_tool_outputs(calls, outputs, pictures); !status) {
     return failed(status.error());
   }
   return std::nullopt;

@@ -17,8 +17,9 @@ class ScriptedConversation final : public Conversation {
         options_(options),
         transcript_(std::move(transcript)) {}
 
-  Status add_user(std::string_view text) override {
+  Status add_user(std::string_view text, const std::vector<Picture>& pictures) override {
     transcript_->user_turns.emplace_back(text);
+    transcript_->pictures += static_cast<int>(pictures.size());
     pending_ += static_cast<std::int64_t>(text.size());
     return ok();
   }
@@ -60,21 +61,27 @@ class ScriptedConversation final : public Conversation {
   }
 
   Status add_tool_outputs(const std::vector<ToolCall>& calls,
-                          const std::vector<ToolOutput>& outputs) override {
-    FACET_TRY(const std::int64_t tokens, count_tool_outputs(calls, outputs));
+                          const std::vector<ToolOutput>& outputs,
+                          const std::vector<Picture>& pictures) override {
+    FACET_TRY(const std::int64_t tokens, count_tool_outputs(calls, outputs, pictures));
     pending_ += tokens;
+    transcript_->pictures += static_cast<int>(pictures.size());
     transcript_->tool_outputs.push_back(outputs);
     return ok();
   }
 
   [[nodiscard]] Result<std::int64_t> count_tool_outputs(
       const std::vector<ToolCall>& /*calls*/,
-      const std::vector<ToolOutput>& outputs) const override {
+      const std::vector<ToolOutput>& outputs,
+      const std::vector<Picture>& /*pictures*/) const override {
     std::size_t bytes = 0;
     for (const ToolOutput& output : outputs) bytes += output.content.size();
     return static_cast<std::int64_t>(bytes);
   }
 
+  [[nodiscard]] bool takes_result_pictures() const override {
+    return options_.takes_result_pictures;
+  }
   [[nodiscard]] std::int64_t context_tokens() const override { return tokens_ + pending_; }
   [[nodiscard]] std::int64_t context_tokens_max() const override {
     return options_.context_tokens_max;
@@ -137,9 +144,9 @@ Result<std::unique_ptr<ScriptedChatModel>> ScriptedChatModel::create(
       new ScriptedChatModel(dialect, std::move(outputs), std::move(options)));
 }
 
-Result<std::unique_ptr<Conversation>> ScriptedChatModel::start(
-    const ConversationSpec& /*spec*/) const {
+Result<std::unique_ptr<Conversation>> ScriptedChatModel::start(const ConversationSpec& spec) const {
   *transcript_ = {};
+  transcript_->pictures = static_cast<int>(spec.pictures.size());
   return std::unique_ptr<Conversation>(
       std::make_unique<ScriptedConversation>(*dialect_, outputs_, options_, transcript_));
 }

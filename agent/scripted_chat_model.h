@@ -17,11 +17,13 @@ struct ScriptedTranscript {
   std::vector<std::vector<ToolOutput>> tool_outputs;
   int generated_steps = 0;  ///< Outputs that were "sampled", not replayed.
   int replayed_steps = 0;
+  int pictures = 0;  ///< Shown with user turns and results.
 };
 
 struct ScriptedOptions {
   std::string dialect = "functiongemma";  ///< How the canned outputs are to be parsed.
   std::int64_t context_tokens_max = 8192;
+  bool takes_result_pictures = false;
   /// Called before each sampled step with its number; lets a test cancel or kill at a point.
   std::function<void(int step)> on_generate;
 };

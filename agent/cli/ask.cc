@@ -43,20 +43,21 @@ void take_budgets(const AskOptions& given, Budgets& budgets) {
   }
 }
 
-/// The options the run was begun with, approvals as they are given now.
-Result<AskOptions> resumed_options(const AskOptions& given) {
+/// The options the run was begun with, approvals as they are given now; `recorded` gets what the
+/// journal holds of them.
+Result<AskOptions> resumed_options(const AskOptions& given, nlohmann::ordered_json& recorded) {
   std::filesystem::path path = given.agent.journal;
   if (path.empty()) {
     FACET_TRY(path, default_journal());
   }
   FACET_TRY(const auto journal, Journal::open(path));
   FACET_TRY(const RunRecord record, find_run(*journal, given.resume));
-  FACET_TRY(const auto json, parse_json(record.options, "options of the recorded run"));
+  FACET_TRY(recorded, parse_json(record.options, "options of the recorded run"));
   AskOptions options = given;
   options.resume = record.id;
-  auto recorded = agent_options_from_json(json);
-  if (!recorded) return recorded.error().with_context("run '" + record.id + "'");
-  options.agent = *std::move(recorded);
+  auto agent = agent_options_from_json(recorded);
+  if (!agent) return agent.error().with_context("run '" + record.id + "'");
+  options.agent = *std::move(agent);
   take_budgets(given, options.agent.budgets);
   options.agent.journal = path.string();
   options.agent.model.threads = given.agent.model.threads;
@@ -89,8 +90,9 @@ int run_ask(const AskOptions& given, Environment environment) {
   Console& console = environment.console;
   const bool is_json = given.json || given.events;
   AskOptions options = given;
+  nlohmann::ordered_json recorded = nlohmann::ordered_json::object();
   if (!given.resume.empty()) {
-    auto resumed = resumed_options(given);
+    auto resumed = resumed_options(given, recorded);
     if (!resumed) return console.fail(resumed.error(), is_json);
     options = *std::move(resumed);
   }
@@ -100,13 +102,21 @@ int run_ask(const AskOptions& given, Environment environment) {
   const auto book = std::make_shared<PassageBook>();
   const auto registry = bench->toolbox().make_registry(book);
   if (!registry) return console.fail(registry.error(), is_json);
+  const auto pictures =
+      given.resume.empty() ? read_shown_pictures(bench->model().engine(), options.pictures, console)
+                           : recorded_pictures(bench->model().engine(), recorded, console);
+  if (!pictures) return console.fail(pictures.error(), is_json);
+  SessionOptions session_options = bench->session_options(environment.stop);
+  session_options.pictures = pictures_of(*pictures);
+  session_options.journal_options = with_pictures(session_options.journal_options, *pictures);
   auto session = Session::open({.model = &bench->model(),
                                 .registry = &*registry,
                                 .executor = &bench->executor(),
                                 .clock = &bench->clock(),
                                 .passages = book.get(),
-                                .journal = bench->journal()},
-                               bench->session_options(environment.stop));
+                                .journal = bench->journal(),
+                                .pictures = bench->pictures()},
+                               std::move(session_options));
   if (!session) return console.fail(session.error(), is_json);
   RunView view(console, options.quiet);
   const EventSink sink = [&](const Event& event) {

@@ -115,7 +115,8 @@ int run_chat(const ChatOptions& options, Environment environment) {
                                 .registry = &*registry,
                                 .executor = &bench->executor(),
                                 .clock = &bench->clock(),
-                                .passages = book.get()},
+                                .passages = book.get(),
+                                .pictures = bench->pictures()},
                                std::move(session_options));
   if (!session) return console.fail(session.error(), options.json);
   return chat_loop(**session, options, environment);

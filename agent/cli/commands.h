@@ -48,6 +48,8 @@ struct AgentOptions {
   std::vector<std::string> plugins;
   std::vector<std::string> tools;                    ///< Empty: all.
   int passages_max = ToolboxOptions{}.passages_max;  ///< Of one search.
+  /// Pictures of search results that one run shows to a model that sees.
+  int result_pictures_max = SessionOptions{}.result_pictures_max;
   std::string instructions;
   bool no_plan = false;
   bool yes = false;
@@ -59,6 +61,7 @@ struct AgentOptions {
 struct AskOptions {
   AgentOptions agent;
   std::string question;
+  PictureOptions pictures;
   std::string resume;  ///< A run id, or "last".
   /// With resume: the flags of the budgets that stand above the recorded ones.
   std::vector<std::string> budgets_given;

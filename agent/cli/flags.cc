@@ -116,6 +116,10 @@ void add_agent(CLI::App& app, AgentOptions& agent) {
   add_tools(app, agent);
   add_sampling(app, agent.sampling);
   app.add_option("--instructions", agent.instructions, "Added to the system text");
+  app.add_option("--pictures",
+                 agent.result_pictures_max,
+                 "Pictures among what searches find that one run shows to a model that sees (1)")
+      ->check(CLI::Range(0, 16));
   app.add_flag("--no-plan", agent.no_plan, "Do not ask for a plan first");
   Budgets& budgets = agent.budgets;
   app.add_option("--steps-max", budgets.steps_max, "Outputs of the model in one run (8)");
@@ -164,6 +168,8 @@ void add_ask(CLI::App& app, Command& command) {
                      "Budgets given now stand above the recorded ones");
   question->excludes(resume);
   add_agent(ask, options->agent);
+  add_pictures(
+      ask, options->pictures, "JPEG, PNG or WebP shown with the question; may be repeated");
   ask.add_option("--journal", options->agent.journal, "Journal of runs (the default journal)");
   ask.add_flag("--no-journal", options->agent.no_journal, "Record nothing")->excludes(resume);
   ask.add_flag("--rerun",

@@ -58,8 +58,16 @@ int run_workflow_file(const RunOptions& options, Environment environment) {
                .executor = &bench->executor(),
                .clock = &bench->clock(),
                .passages = book.get(),
-               .journal = bench->journal()};
+               .journal = bench->journal(),
+               .pictures = bench->pictures()};
   run.session = bench->session_options(environment.stop);
+  run.show_images = [&](const std::vector<std::string>& paths, SessionOptions& session) -> Status {
+    FACET_TRY(const auto shown,
+              read_shown_pictures(bench->model().engine(), {.files = paths}, console));
+    session.pictures = pictures_of(shown);
+    session.journal_options = with_pictures(session.journal_options, shown);
+    return ok();
+  };
   run.stop = environment.stop;
   if (!options.json) {
     run.step_started = [&](const WorkflowStep& step) {

@@ -93,6 +93,16 @@ void RunView::show_result(const ToolReturned& event) {
   line("result", event.output.is_error ? Style::yellow : Style::dim, text);
 }
 
+void RunView::show_picture(const PictureFound& event) {
+  if (event.not_shown.empty()) {
+    line("picture", Style::dim, event.document + "  (shown to the model)");
+    return;
+  }
+  if (event.not_shown == not_shown_) return;
+  not_shown_ = event.not_shown;
+  line("picture", Style::yellow, event.document + "  (by its words only: " + not_shown_ + ")");
+}
+
 void RunView::show_citations(const RunResult& result) {
   if (result.citations.empty()) return;
   console_.out("\n");
@@ -116,6 +126,8 @@ void RunView::show(const Event& event) {
     line("call", Style::bold, called->call.name + " " + called->call.arguments);
   } else if (const auto* returned = std::get_if<ToolReturned>(&event)) {
     show_result(*returned);
+  } else if (const auto* picture = std::get_if<PictureFound>(&event)) {
+    show_picture(*picture);
   }
 }
 

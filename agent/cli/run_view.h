@@ -22,11 +22,13 @@ class RunView {
   void end_text();
   void show_text(std::string_view text);
   void show_result(const ToolReturned& event);
+  void show_picture(const PictureFound& event);
   void show_citations(const RunResult& result);
 
   Console& console_;
   bool is_quiet_;
   bool is_in_text_ = false;
+  std::string not_shown_;  ///< The last reason for a picture not to be shown: said once.
 };
 
 /// One line about a passage: `[2] travel.md, page 3, Hotels > Lisbon, bytes 120-240`.

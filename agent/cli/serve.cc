@@ -6,9 +6,23 @@
 
 #include <nlohmann/json.hpp>
 
+#include <span>
 #include <string>
 
 namespace facet::agent::cli {
+
+namespace {
+
+/// Pictures come from strangers: less is decoded than of a person's own files.
+constexpr engine::ImageLimits kImageLimits{.bytes_max = kPictureBytesMax,
+                                           .pixels_max = std::int64_t{24} << 20};
+
+/// Of a message when the model sees: a picture of the largest size in base64, or several smaller
+/// ones, and some text. Each connection may hold one, so there are fewer of them.
+constexpr std::size_t kMessageBytesMax = 12U << 20U;
+constexpr std::size_t kConnectionsMax = 16;
+
+}  // namespace
 
 int run_serve(const ServeOptions& options, Environment environment) {
   Console& console = environment.console;
@@ -20,9 +34,18 @@ int run_serve(const ServeOptions& options, Environment environment) {
   host.make_registry = [&](std::shared_ptr<PassageBook> book) {
     return bench->toolbox().make_registry(std::move(book));
   };
+  const engine::Engine& engine = bench->model().engine();
+  const bool sees = engine.info().image_tokens > 0;
+  if (sees) {
+    host.read_picture = [&](const RequestPicture& picture) {
+      return decode_picture(
+          engine, std::as_bytes(std::span(picture.bytes)), picture.pan_and_scan, kImageLimits);
+    };
+  }
   host.executor = &bench->executor();
   host.clock = &bench->clock();
   host.journal = bench->journal();
+  host.pictures = bench->pictures();
   host.defaults = bench->session_options(environment.stop);
   // Nobody sits at the server's terminal: what is not allowed beforehand is refused.
   host.defaults.policy.ask = nullptr;
@@ -32,6 +55,10 @@ int run_serve(const ServeOptions& options, Environment environment) {
   server_options.host = options.host;
   server_options.port = options.port;
   server_options.origins = options.origins;
+  if (sees) {
+    server_options.message_bytes_max = kMessageBytesMax;
+    server_options.connections_max = kConnectionsMax;
+  }
   const auto server =
       Server::listen(server_options, session_opener(host), bench->model().name(), bench->clock());
   if (!server) return console.fail(server.error(), options.json);

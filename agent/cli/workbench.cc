@@ -1,6 +1,7 @@
 #include "agent/cli/workbench.h"
 
 #include "agent/cli/paths.h"
+#include "base/check.h"
 #include "base/json.h"
 
 #include <nlohmann/json.hpp>
@@ -52,13 +53,13 @@ Error as_unavailable(Error error) {
   return error;
 }
 
-Result<std::vector<Picture>> read_pictures(const engine::Engine& engine,
-                                           const PictureOptions& options,
-                                           Console& console) {
-  std::vector<Picture> out;
+Result<std::vector<ShownPicture>> read_shown_pictures(const engine::Engine& engine,
+                                                      const PictureOptions& options,
+                                                      Console& console) {
+  std::vector<ShownPicture> out;
   for (const std::string& file : options.files) {
     console.progress(out.size(), options.files.size(), "reading " + file);
-    auto picture = read_picture(engine, file, options.pan_and_scan);
+    auto picture = read_shown_picture(engine, file, options.pan_and_scan);
     if (!picture) {
       console.end_progress();
       return picture.error();
@@ -67,6 +68,33 @@ Result<std::vector<Picture>> read_pictures(const engine::Engine& engine,
   }
   console.end_progress();
   return out;
+}
+
+Result<std::vector<Picture>> read_pictures(const engine::Engine& engine,
+                                           const PictureOptions& options,
+                                           Console& console) {
+  FACET_TRY(const auto shown, read_shown_pictures(engine, options, console));
+  return pictures_of(shown);
+}
+
+std::string with_pictures(const std::string& journal_options,
+                          std::span<const ShownPicture> pictures) {
+  if (pictures.empty()) return journal_options;
+  auto json = parse_json(journal_options, "journal options");
+  FACET_CHECK(json && json->is_object());
+  (*json)["pictures"] = shown_pictures_json(pictures);
+  return dump_json(*json);
+}
+
+Result<std::vector<ShownPicture>> recorded_pictures(const engine::Engine& engine,
+                                                    const ordered_json& journal_options,
+                                                    Console& console) {
+  const auto found = journal_options.find("pictures");
+  if (found == journal_options.end()) return std::vector<ShownPicture>();
+  console.progress(0, 0, "reading the pictures of the run again");
+  auto pictures = read_shown_again(engine, *found);
+  console.end_progress();
+  return pictures;
 }
 
 Result<std::optional<fs::path>> choose_embedder(const std::string& name, Console& console) {
@@ -136,12 +164,14 @@ ordered_json agent_options_json(const AgentOptions& options) {
   const Budgets& budgets = options.budgets;
   return {{"model", absolute(options.model.model)},
           {"embedder", absolute(options.model.embedder)},
+          {"vision", absolute(options.model.vision)},
           {"dialect", options.model.dialect},
           {"store", absolute(options.store)},
           {"workspace", absolute(options.workspace)},
           {"plugins", plugins},
           {"tools", options.tools},
           {"passages_max", options.passages_max},
+          {"result_pictures_max", options.result_pictures_max},
           {"instructions", options.instructions},
           {"no_plan", options.no_plan},
           {"steps_max", budgets.steps_max},
@@ -167,12 +197,15 @@ Result<AgentOptions> agent_options_from_json(const ordered_json& json) {
     AgentOptions options;
     options.model.model = json.at("model").get<std::string>();
     options.model.embedder = json.at("embedder").get<std::string>();
+    // Journals of earlier versions do not have it.
+    options.model.vision = json.value("vision", std::string());
     options.model.dialect = json.at("dialect").get<std::string>();
     options.store = json.at("store").get<std::string>();
     options.workspace = json.at("workspace").get<std::string>();
     options.plugins = json.at("plugins").get<std::vector<std::string>>();
     options.tools = json.at("tools").get<std::vector<std::string>>();
     options.passages_max = json.at("passages_max").get<int>();
+    options.result_pictures_max = json.value("result_pictures_max", options.result_pictures_max);
     options.instructions = json.at("instructions").get<std::string>();
     options.no_plan = json.at("no_plan").get<bool>();
     options.budgets.steps_max = json.at("steps_max").get<int>();
@@ -232,6 +265,9 @@ std::unique_ptr<Workbench> Workbench::open(const AgentOptions& options,
   auto opened = Toolbox::open(*toolbox, bench->model_->tokenizer());
   if (!opened) return fail(opened.error());
   bench->toolbox_ = *std::move(opened);
+  if (const retrieval::Store* store = bench->toolbox_->store()) {
+    bench->pictures_ = std::make_unique<StorePictures>(&bench->model_->engine(), store);
+  }
   if (auto status = bench->open_journal(options, console); !status) return fail(status.error());
   constexpr std::chrono::seconds kToolSecondsMax{30};
   bench->executor_ = std::make_unique<tools::Executor>(tools::ExecutorOptions{
@@ -242,6 +278,7 @@ std::unique_ptr<Workbench> Workbench::open(const AgentOptions& options,
 SessionOptions Workbench::session_options(const std::stop_token& stop) const {
   SessionOptions session{.instructions = options_.instructions,
                          .plan_first = !options_.no_plan,
+                         .result_pictures_max = options_.result_pictures_max,
                          .budgets = options_.budgets,
                          .sampling = options_.sampling,
                          .policy = {.allow_all = options_.yes, .allow_rerun = options_.rerun},

@@ -6,6 +6,8 @@
 #include "agent/journal.h"
 #include "agent/local_chat_model.h"
 #include "agent/loop.h"
+#include "agent/picture_source.h"
+#include "agent/shown_pictures.h"
 #include "agent/toolbox.h"
 #include "base/clock.h"
 #include "base/result.h"
@@ -17,6 +19,7 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <span>
 #include <stop_token>
 #include <string>
 
@@ -43,6 +46,10 @@ Error as_unavailable(Error error);
 
 /// The pictures of the command line, encoded; which one is read is shown on a terminal. Errors as
 /// read_picture gives them.
+Result<std::vector<ShownPicture>> read_shown_pictures(const engine::Engine& engine,
+                                                      const PictureOptions& options,
+                                                      Console& console);
+/// The same without their places.
 Result<std::vector<Picture>> read_pictures(const engine::Engine& engine,
                                            const PictureOptions& options,
                                            Console& console);
@@ -63,6 +70,14 @@ Result<ToolboxOptions> toolbox_options(const AgentOptions& options, Console& con
 nlohmann::ordered_json agent_options_json(const AgentOptions& options);
 Result<AgentOptions> agent_options_from_json(const nlohmann::ordered_json& json);
 
+/// `journal_options`, the text of agent_options_json, with the pictures of a question in it; and
+/// the recorded pictures of such a text, read and encoded again (none where it has none).
+std::string with_pictures(const std::string& journal_options,
+                          std::span<const ShownPicture> pictures);
+Result<std::vector<ShownPicture>> recorded_pictures(const engine::Engine& engine,
+                                                    const nlohmann::ordered_json& journal_options,
+                                                    Console& console);
+
 class Workbench {
  public:
   /// Null and `failure` filled when something cannot be opened.
@@ -77,6 +92,8 @@ class Workbench {
   [[nodiscard]] const LocalChatModel& model() const { return *model_; }
   [[nodiscard]] const Toolbox& toolbox() const { return *toolbox_; }
   [[nodiscard]] const tools::Executor& executor() const { return *executor_; }
+  /// Null without a store.
+  [[nodiscard]] PictureSource* pictures() const { return pictures_.get(); }
   [[nodiscard]] const Clock& clock() const { return clock_; }
   /// Null with `no_journal`, and (after a warning) where the default journal cannot be written.
   [[nodiscard]] Journal* journal() const { return journal_.get(); }
@@ -92,6 +109,7 @@ class Workbench {
   std::unique_ptr<LocalChatModel> model_;
   std::unique_ptr<Toolbox> toolbox_;
   std::unique_ptr<tools::Executor> executor_;
+  std::unique_ptr<StorePictures> pictures_;
   std::unique_ptr<Journal> journal_;
   SystemClock clock_;
 };

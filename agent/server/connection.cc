@@ -52,7 +52,8 @@ Status prepare(const ServerContext& context, const CreateRequest& request, Dialo
                    "previous_response_id \"" + request.previous_response_id +
                        "\" is not the last response here"};
     }
-    return check_follows(dialogue.first_request, request);
+    FACET_TRY_STATUS(check_follows(dialogue.first_request, request));
+    return request.pictures.empty() ? ok() : dialogue.session->show(request.pictures);
   }
   dialogue = Dialogue{};
   if (!request.outputs.empty()) {
@@ -61,6 +62,7 @@ Status prepare(const ServerContext& context, const CreateRequest& request, Dialo
   FACET_TRY(dialogue.session, context.open_session(request));
   dialogue.first_request = request;
   dialogue.first_request.messages.clear();  // The session holds them.
+  dialogue.first_request.pictures.clear();
   return ok();
 }
 

@@ -1,5 +1,6 @@
 #include "agent/server/protocol.h"
 
+#include "agent/server/base64.h"
 #include "base/json.h"
 
 #include <nlohmann/json.hpp>
@@ -43,21 +44,65 @@ Result<std::string> text_field(const Json& object, const std::string& key, bool 
   return object.at(key).get<std::string>();
 }
 
-/// A string, or a list of {"type": "input_text" | "output_text" | "text", "text"}.
-Result<std::string> content_text(const Json& content) {
-  if (content.is_string()) return content.get<std::string>();
+/// The file in a data URL, "data:image/png;base64,...". The format is told from the bytes later.
+Result<std::string> data_url_bytes(const std::string& url) {
+  constexpr std::string_view kBegin = "data:image/";
+  constexpr std::string_view kMark = ";base64,";
+  constexpr std::size_t kHeadBytesMax = 64;
+  const std::size_t mark = url.substr(0, kHeadBytesMax).find(kMark);
+  if (!url.starts_with(kBegin) || mark == std::string::npos) {
+    return wrong("image_url",
+                 "is not a data URL with base64 (data:image/png;base64,...): nothing is fetched");
+  }
+  auto bytes = decode_base64(std::string_view(url).substr(mark + kMark.size()), kPictureBytesMax);
+  if (!bytes) return bytes.error().with_context("\"image_url\"");
+  if (bytes->empty()) return wrong("image_url", "holds no bytes");
+  return bytes;
+}
+
+Status read_picture_part(const Json& part, Message& message, CreateRequest& request) {
+  FACET_TRY_STATUS(only_fields(part, {"type", "image_url", "detail"}, "a picture"));
+  if (message.role != Role::user) return wrong("content", "of an assistant holds a picture");
+  if (!message.content.empty()) {
+    return wrong("content", "holds a picture behind text: pictures come first");
+  }
+  if (request.pictures.size() == kPicturesMax) {
+    return Error{Code::limit_exceeded,
+                 "the request holds more than " + std::to_string(kPicturesMax) + " pictures"};
+  }
+  FACET_TRY(const std::string detail, text_field(part, "detail", false));
+  if (!detail.empty() && detail != "auto" && detail != "low" && detail != "high") {
+    return wrong("detail", "is \"" + detail + "\"; known are auto, low and high");
+  }
+  FACET_TRY(const std::string url, text_field(part, "image_url", true));
+  RequestPicture picture{.pan_and_scan = detail == "high"};
+  FACET_TRY(picture.bytes, data_url_bytes(url));
+  request.pictures.push_back(std::move(picture));
+  ++message.images;
+  return ok();
+}
+
+/// A string, or a list of {"type": "input_text" | "output_text" | "text", "text"} and pictures.
+Status read_content(const Json& content, Message& message, CreateRequest& request) {
+  if (content.is_string()) {
+    message.content = content.get<std::string>();
+    return ok();
+  }
   if (!content.is_array()) return wrong("content", "is neither a string nor a list of parts");
-  std::string out;
   for (const Json& part : content) {
     if (!part.is_object()) return wrong("content", "holds a part that is not an object");
     FACET_TRY(const std::string type, text_field(part, "type", true));
+    if (type == "input_image") {
+      FACET_TRY_STATUS(read_picture_part(part, message, request));
+      continue;
+    }
     if (type != "input_text" && type != "output_text" && type != "text") {
       return wrong("content", "holds a part of type \"" + type + "\", which is not handled");
     }
     FACET_TRY(const std::string text, text_field(part, "text", true));
-    out += text;
+    message.content += text;
   }
-  return out;
+  return ok();
 }
 
 Status read_message(const Json& item, CreateRequest& request) {
@@ -70,8 +115,9 @@ Status read_message(const Json& item, CreateRequest& request) {
                      "; use \"instructions\" for the system's part");
   }
   if (!item.contains("content")) return wrong("content", "is missing");
-  FACET_TRY(std::string text, content_text(item.at("content")));
-  request.messages.push_back({.role = role, .content = std::move(text)});
+  Message message{.role = role};
+  FACET_TRY_STATUS(read_content(item.at("content"), message, request));
+  request.messages.push_back(std::move(message));
   return ok();
 }
 

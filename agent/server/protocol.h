@@ -4,7 +4,10 @@
 // Client: {"type":"response.create","input":"..."} or with a list of items (messages,
 //   function_call_output), "instructions", "tools" (run by the client), "max_output_tokens",
 //   "temperature", "top_p", "seed", "previous_response_id"; {"type":"response.cancel"}. "model" is
-//   not looked at: the response names the model that made it.
+//   not looked at: the response names the model that made it. The content of a user's message may
+//   hold pictures in front of its text: {"type":"input_image","image_url":"data:image/png;base64,
+//   ..."}; "detail" is "auto" or "low" (the whole picture) or "high" (pan-and-scan crops too).
+//   Nothing is fetched: an image_url of another kind is refused.
 // Server: response.created, response.output_item.added, response.output_text.delta,
 //   response.output_text.done, response.function_call_arguments.done, response.output_item.done,
 //   response.completed or response.incomplete, error; and, for what only Facet has, facet.plan and
@@ -32,8 +35,19 @@ struct FunctionCallOutput {
   std::string output;
 };
 
+/// Bounds on the pictures of one request; more is limit_exceeded.
+inline constexpr std::size_t kPicturesMax = 8;
+inline constexpr std::size_t kPictureBytesMax = 8U << 20U;  ///< Each, decoded.
+
+/// A picture of a message: the bytes of a JPEG, PNG or WebP file, not yet looked at.
+struct RequestPicture {
+  std::string bytes;
+  bool pan_and_scan = false;
+};
+
 struct CreateRequest {
   std::vector<Message> messages;            ///< User and assistant messages, in order.
+  std::vector<RequestPicture> pictures;     ///< Of the messages, in order: Message::images of each.
   std::vector<FunctionCallOutput> outputs;  ///< Results of client tools.
   std::string instructions;
   std::vector<ToolSpec> tools;

@@ -42,6 +42,8 @@ class ResponseSession {
   ResponseSession& operator=(const ResponseSession&) = delete;
   virtual ~ResponseSession() = default;
 
+  /// Shows `pictures` with the next question. Errors as SessionHost::read_picture gives them.
+  virtual Status show(const std::vector<RequestPicture>& pictures) = 0;
   virtual RunResult run(std::string_view question,
                         const EventSink& sink,
                         const std::stop_token& stop) = 0;

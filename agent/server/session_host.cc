@@ -7,22 +7,42 @@
 namespace facet::agent {
 namespace {
 
+Result<std::vector<Picture>> read_pictures(const SessionHost& host,
+                                           const std::vector<RequestPicture>& pictures) {
+  std::vector<Picture> out;
+  for (const RequestPicture& picture : pictures) {
+    auto read = host.read_picture
+                    ? host.read_picture(picture)
+                    : Result<Picture>(Error{Code::unsupported, "this model reads text only"});
+    if (!read) return read.error().with_context("picture " + std::to_string(out.size() + 1));
+    out.push_back(*std::move(read));
+  }
+  return out;
+}
+
 /// Owns what a Session borrows for the time of one conversation.
 class HostedSession final : public ResponseSession {
  public:
-  static Result<std::unique_ptr<ResponseSession>> open(const SessionHost& host,
+  static Result<std::unique_ptr<ResponseSession>> open(std::shared_ptr<const SessionHost> host,
                                                        SessionOptions options) {
-    std::unique_ptr<HostedSession> hosted(new HostedSession);
-    FACET_TRY(hosted->registry_, host.make_registry(hosted->book_));
+    std::unique_ptr<HostedSession> hosted(new HostedSession(host));
+    FACET_TRY(hosted->registry_, host->make_registry(hosted->book_));
     FACET_TRY(hosted->session_,
-              Session::open({.model = host.model,
+              Session::open({.model = host->model,
                              .registry = &hosted->registry_,
-                             .executor = host.executor,
-                             .clock = host.clock,
+                             .executor = host->executor,
+                             .clock = host->clock,
                              .passages = hosted->book_.get(),
-                             .journal = host.journal},
+                             .journal = host->journal,
+                             .pictures = host->pictures},
                             std::move(options)));
     return std::unique_ptr<ResponseSession>(std::move(hosted));
+  }
+
+  Status show(const std::vector<RequestPicture>& pictures) override {
+    FACET_TRY(auto read, read_pictures(*host_, pictures));
+    session_->show(std::move(read));
+    return ok();
   }
 
   RunResult run(std::string_view question,
@@ -38,8 +58,9 @@ class HostedSession final : public ResponseSession {
   }
 
  private:
-  HostedSession() = default;
+  explicit HostedSession(std::shared_ptr<const SessionHost> host) : host_(std::move(host)) {}
 
+  std::shared_ptr<const SessionHost> host_;
   std::shared_ptr<PassageBook> book_ = std::make_shared<PassageBook>();
   tools::Registry registry_;
   std::unique_ptr<Session> session_;
@@ -73,9 +94,10 @@ Result<SessionOptions> options_for(const CreateRequest& request, SessionOptions 
 }  // namespace
 
 OpenSession session_opener(SessionHost host) {
-  return [host = std::move(host)](
+  return [host = std::make_shared<const SessionHost>(std::move(host))](
              const CreateRequest& request) -> Result<std::unique_ptr<ResponseSession>> {
-    FACET_TRY(SessionOptions options, options_for(request, host.defaults));
+    FACET_TRY(SessionOptions options, options_for(request, host->defaults));
+    FACET_TRY(options.pictures, read_pictures(*host, request.pictures));
     return HostedSession::open(host, std::move(options));
   };
 }

@@ -64,6 +64,24 @@ Code code_of(tools::CallOutcome::Kind kind) {
   return Code::internal;
 }
 
+/// The options of a step's session, its pictures among them.
+Result<SessionOptions> session_options(const WorkflowRun& run,
+                                       const WorkflowStep& step,
+                                       const Json& scope) {
+  SessionOptions options = run.session;
+  if (step.images.empty()) return options;
+  if (!run.show_images) {
+    return Error{Code::unsupported, "this workflow runs without pictures"};
+  }
+  std::vector<std::string> paths;
+  for (const std::string& image : step.images) {
+    FACET_TRY(std::string path, substitute(image, scope));
+    paths.push_back(std::move(path));
+  }
+  FACET_TRY_STATUS(run.show_images(paths, options));
+  return options;
+}
+
 /// Puts `result` into `to`; nullopt when the step succeeded.
 std::optional<StepFailure> ask(const WorkflowRun& run,
                                const WorkflowStep& step,
@@ -73,7 +91,9 @@ std::optional<StepFailure> ask(const WorkflowRun& run,
   if (!prompt) return StepFailure{RunFinish::failed, prompt.error()};
   // Numbers of an earlier step mean nothing in this conversation, nor to a resume of its run.
   if (run.parts.passages != nullptr) run.parts.passages->clear();
-  auto session = Session::open(run.parts, run.session);
+  auto options = session_options(run, step, scope);
+  if (!options) return StepFailure{RunFinish::failed, options.error()};
+  auto session = Session::open(run.parts, *std::move(options));
   if (!session) return StepFailure{RunFinish::failed, session.error()};
   const RunResult result = (*session)->run(*prompt, run.sink, run.stop);
   to = run_result_json(result);

@@ -31,6 +31,10 @@ struct WorkflowResult {
   Error error{Code::internal, ""};  ///< Why it ended, unless finish is answered.
 };
 
+/// Puts the pictures in the files at `paths` into a session's options, and into what is journalled.
+using ShowImages =
+    std::function<Status(const std::vector<std::string>& paths, SessionOptions& session)>;
+
 /// Called before each step begins.
 using StepStarted = std::function<void(const WorkflowStep& step)>;
 
@@ -40,6 +44,7 @@ struct WorkflowRun {
   std::vector<std::pair<std::string, std::string>> variables;
   SessionParts parts;  ///< Each `ask` step is a session, and a journalled run, of its own.
   SessionOptions session;
+  ShowImages show_images;  ///< Null: a step with images fails.
   StepStarted step_started;
   EventSink sink;
   std::stop_token stop;

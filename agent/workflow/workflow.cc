@@ -116,7 +116,7 @@ class Reader {
   }
 
   Result<WorkflowStep> read_step(const YAML::Node& node) {
-    FACET_TRY_STATUS(expect_keys(node, {"name", "ask", "tool", "arguments"}, "a step"));
+    FACET_TRY_STATUS(expect_keys(node, {"name", "ask", "images", "tool", "arguments"}, "a step"));
     WorkflowStep step;
     step.line = node.Mark().line + 1;
     FACET_TRY(step.name, required_text(node, "name"));
@@ -129,7 +129,11 @@ class Reader {
     if (!step.prompt.empty()) {
       if (arguments.IsDefined()) return at(arguments, "\"arguments\" belong to a \"tool\" step");
       FACET_TRY_STATUS(check_references(step.prompt, node["ask"]));
+      FACET_TRY_STATUS(read_images(node["images"], step));
       return step;
+    }
+    if (node["images"].IsDefined()) {
+      return at(node["images"], "\"images\" belong to an \"ask\" step");
     }
     step.kind = WorkflowStep::Kind::tool;
     if (arguments.IsDefined() && !arguments.IsNull()) {
@@ -139,6 +143,32 @@ class Reader {
       FACET_TRY_STATUS(check_references_in(value, arguments));
     }
     return step;
+  }
+
+  /// One path, or a list of them.
+  Status read_images(const YAML::Node& node, WorkflowStep& step) const {
+    if (!node.IsDefined() || node.IsNull()) return ok();
+    if (node.IsScalar()) {
+      step.images.push_back(node.Scalar());
+    } else if (node.IsSequence()) {
+      for (const YAML::Node& item : node) {
+        if (!item.IsScalar()) return at(item, "an image is the path of a file");
+        step.images.push_back(item.Scalar());
+      }
+    } else {
+      return at(node, "\"images\" is a path or a list of paths");
+    }
+    if (step.images.size() > kWorkflowImagesMax) {
+      return Error{Code::limit_exceeded,
+                   source_ + ": step \"" + step.name + "\" has " +
+                       std::to_string(step.images.size()) + " images; the limit is " +
+                       std::to_string(kWorkflowImagesMax)};
+    }
+    for (const std::string& path : step.images) {
+      if (path.empty()) return at(node, "an image is the path of a file, not empty");
+      FACET_TRY_STATUS(check_references(path, node));
+    }
+    return ok();
   }
 
   Status check_references(std::string_view text, const YAML::Node& node) const {

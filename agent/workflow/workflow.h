@@ -16,6 +16,9 @@
 //
 // `${name}` is a variable, `${step}` the result of a step, `${step.field.inner}` a field of it;
 // `$$` is a dollar sign. An argument that is nothing but one reference keeps the type of its value.
+// An `ask` step may show pictures: `images: [photo.jpg, "${other}"]`, or one path alone; relative
+// paths are those of the current folder.
+//
 // The result of an `ask` step is {"answer", "plan", "citations", "tool_calls", "finish_reason",
 // ...}; of a `tool` step it is what the tool returned.
 #pragma once
@@ -35,15 +38,17 @@ inline constexpr std::size_t kWorkflowBytesMax = 1U << 20U;
 inline constexpr std::size_t kWorkflowStepsMax = 100;
 inline constexpr std::size_t kWorkflowNodesMax = 10'000;
 inline constexpr int kWorkflowDepthMax = 32;
+inline constexpr std::size_t kWorkflowImagesMax = 16;  ///< Of one step.
 
 struct WorkflowStep {
   enum class Kind { ask, tool };
   std::string name;
   Kind kind = Kind::ask;
-  std::string prompt;            ///< ask: with references.
-  std::string tool;              ///< tool: its name.
-  std::string arguments = "{}";  ///< tool: JSON object whose strings may hold references.
-  int line = 0;                  ///< In the file, from 1.
+  std::string prompt;               ///< ask: with references.
+  std::vector<std::string> images;  ///< ask: paths, with references.
+  std::string tool;                 ///< tool: its name.
+  std::string arguments = "{}";     ///< tool: JSON object whose strings may hold references.
+  int line = 0;                     ///< In the file, from 1.
 };
 
 struct Workflow {

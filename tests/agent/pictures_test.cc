@@ -127,3 +127,61 @@ TEST_CASE("a picture of another width is refused when it reaches the model", "[a
   REQUIRE(!step);
   CHECK(step.error().code == Code::invalid_argument);
 }
+
+TEST_CASE("a later question and the history may show pictures too", "[agent][vision]") {
+  const Fixture fixture;
+  const StepOptions options{.tokens_max = 4};
+  const auto later = fixture.start({});
+  REQUIRE(later->add_user("Hello"));
+  REQUIRE(later->generate(options, {}));
+  const auto before = later->context_tokens();
+  REQUIRE(later->add_user("And this?", {picture_of(1, 64), picture_of(1, 64)}));
+  CHECK(later->context_tokens() >= before + 2 * 5);
+  REQUIRE(later->generate(options, {}));
+
+  const std::vector<Message> history{{.role = Role::user, .content = "Look", .images = 1},
+                                     {.role = Role::assistant, .content = "A cat"}};
+  const auto refused = fixture.model->start({.history = history});
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().code == Code::invalid_argument);
+  // The same conversation, told in one go: the same prompt, token for token.
+  auto told = fixture.model->start(
+      {.history = history, .pictures = {picture_of(1, 64), picture_of(2, 64)}});
+  REQUIRE(told);
+  REQUIRE((*told)->add_user("And this?"));
+  auto added = fixture.model->start({.history = history, .pictures = {picture_of(1, 64)}});
+  REQUIRE(added);
+  REQUIRE((*added)->add_user("And this?", {picture_of(2, 64)}));
+  CHECK((*told)->context_tokens() == (*added)->context_tokens());
+  const auto one = (*told)->generate(options, {});
+  const auto two = (*added)->generate(options, {});
+  REQUIRE(one);
+  REQUIRE(two);
+  CHECK(one->ids == two->ids);
+}
+
+TEST_CASE("results of tools may bring pictures where the dialect has a place", "[agent][vision]") {
+  const Fixture fixture;
+  auto engine = engine::Engine::load({.model = fixture.folder.path(), .threads = 1});
+  REQUIRE(engine);
+  const auto model = LocalChatModel::create(*engine, "gemma3-json");
+  REQUIRE(model);
+  auto conversation = (*model)->start({});
+  REQUIRE(conversation);
+  CHECK((*conversation)->takes_result_pictures());
+  CHECK_FALSE(fixture.start({})->takes_result_pictures());
+  REQUIRE((*conversation)->add_user("Hello"));
+  REQUIRE((*conversation)->generate({.tokens_max = 4}, {}));
+  const std::vector<ToolCall> calls{{.name = "search_documents"}};
+  const std::vector<ToolOutput> outputs{{.content = "{}"}};
+  const std::vector<Picture> pictures{picture_of(1, 64)};
+  const auto plain = (*conversation)->count_tool_outputs(calls, outputs);
+  const auto with = (*conversation)->count_tool_outputs(calls, outputs, pictures);
+  REQUIRE(plain);
+  REQUIRE(with);
+  CHECK(*with >= *plain + 5);
+  const auto before = (*conversation)->context_tokens();
+  REQUIRE((*conversation)->add_tool_outputs(calls, outputs, pictures));
+  CHECK((*conversation)->context_tokens() == before + *with);
+  REQUIRE((*conversation)->generate({.tokens_max = 4}, {}));
+}

@@ -175,3 +175,58 @@ TEST_CASE("client tools, limits and failures end a response each in its way", "[
   CHECK(recorder.events.back().at("type") == "error");
   CHECK(recorder.events.back().at("code") == "unavailable");
 }
+
+TEST_CASE("a user's message may begin with pictures", "[agent][unit]") {
+  const auto request = create(R"({"type":"response.create","input":[
+    {"role":"user","content":[
+      {"type":"input_image","image_url":"data:image/png;base64,Zm9v"},
+      {"type":"input_image","detail":"high","image_url":"data:image/jpeg;base64,YmFy"},
+      {"type":"input_text","text":"what is this?"}]},
+    {"role":"assistant","content":"a cat"},
+    {"role":"user","content":[{"type":"input_image","detail":"auto",
+      "image_url":"data:image/webp;base64,Zg=="}]}]})");
+  REQUIRE(request.messages.size() == 3);
+  CHECK(request.messages[0].images == 2);
+  CHECK(request.messages[0].content == "what is this?");
+  CHECK(request.messages[1].images == 0);
+  CHECK(request.messages[2].images == 1);
+  REQUIRE(request.pictures.size() == 3);
+  CHECK(request.pictures[0].bytes == "foo");
+  CHECK_FALSE(request.pictures[0].pan_and_scan);
+  CHECK(request.pictures[1].bytes == "bar");
+  CHECK(request.pictures[1].pan_and_scan);
+  CHECK(request.pictures[2].bytes == "f");
+}
+
+TEST_CASE("pictures that cannot be taken are refused by field", "[agent][unit]") {
+  const auto said = [](const std::string& parts, const std::string& role = "user") {
+    return refusal(R"({"type":"response.create","input":[{"role":")" + role + R"(","content":[)" +
+                   parts + "]}]}");
+  };
+  const std::string good = R"({"type":"input_image","image_url":"data:image/png;base64,Zm9v"})";
+  CHECK(said(good) == "accepted");
+  for (const char* url : {"http://example.com/a.png",
+                          "file:///etc/passwd",
+                          "data:text/plain;base64,Zm9v",
+                          "data:image/png,Zm9v",
+                          "data:image/png;base64,Zm9",
+                          "data:image/png;base64,",
+                          ""}) {
+    INFO(url);
+    CHECK_THAT(said(R"({"type":"input_image","image_url":")" + std::string(url) + "\"}"),
+               Catch::Contains("image_url"));
+  }
+  CHECK_THAT(said(R"({"type":"input_image"})"), Catch::Contains("\"image_url\" is missing"));
+  CHECK_THAT(said(R"({"type":"input_image","file_id":"x"})"), Catch::Contains("file_id"));
+  CHECK_THAT(
+      said(R"({"type":"input_image","detail":"huge","image_url":"data:image/png;base64,Zg=="})"),
+      Catch::Contains("\"detail\" is \"huge\""));
+  CHECK_THAT(said(R"({"type":"input_text","text":"a"},)" + good), Catch::Contains("come first"));
+  CHECK_THAT(said(good, "assistant"), Catch::Contains("of an assistant"));
+  std::string many = good;
+  for (std::size_t i = 0; i < facet::agent::kPicturesMax; ++i) many += "," + good;
+  CHECK_THAT(said(many), Catch::Contains("more than 8 pictures"));
+  const std::string large((facet::agent::kPictureBytesMax / 3 + 1) * 4, 'A');
+  CHECK_THAT(said(R"({"type":"input_image","image_url":"data:image/png;base64,)" + large + "\"}"),
+             Catch::Contains("the limit is 8388608"));
+}

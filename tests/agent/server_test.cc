@@ -42,7 +42,8 @@ struct RunningServer {
 
   explicit RunningServer(std::vector<std::string> outputs,
                          facet::agent::ServerOptions options = {},
-                         facet::agent::ScriptedOptions scripted = {})
+                         facet::agent::ScriptedOptions scripted = {},
+                         bool sees = false)
       : fixture(std::move(outputs), std::move(scripted)) {
     fixture.add_double("double");
     facet::agent::SessionHost host;
@@ -56,6 +57,13 @@ struct RunningServer {
           })));
       return registry;
     };
+    if (sees) {
+      host.read_picture =
+          [](const facet::agent::RequestPicture& picture) -> facet::Result<facet::agent::Picture> {
+        if (picture.bytes == "foo") return facet::agent::Picture{};
+        return facet::Error{facet::Code::invalid_data, "it is cut off"};
+      };
+    }
     host.executor = &fixture.executor;
     host.clock = &fixture.clock;
     options.port = 0;
@@ -256,6 +264,9 @@ TEST_CASE("who has read the end of a response may ask again at once", "[agent][s
   // The session takes its time to return after its last event, as a busy machine makes it.
   class SlowToReturn final : public facet::agent::ResponseSession {
    public:
+    facet::Status show(const std::vector<facet::agent::RequestPicture>& /*pictures*/) override {
+      return facet::ok();
+    }
     facet::agent::RunResult run(std::string_view /*question*/,
                                 const facet::agent::EventSink& sink,
                                 const std::stop_token& /*stop*/) override {
@@ -330,4 +341,37 @@ TEST_CASE("a taken port and a broken address are typed errors", "[agent][server]
   CHECK(taken.error().code == facet::Code::unavailable);
   const auto broken = facet::agent::Server::listen({.host = "not an address"}, {}, "m", clock);
   CHECK(broken.error().code == facet::Code::invalid_argument);
+}
+
+TEST_CASE("pictures of a request reach the model, first and later", "[agent][server]") {
+  RunningServer running({kAnswer, kAnswer}, {}, {}, /*sees=*/true);
+  Client client = running.open_websocket();
+  const auto asking = [](const std::string& base64, const std::string& more = "") {
+    return R"({"type":"response.create","input":[{"role":"user","content":[{"type":"input_image",)"
+           R"("image_url":"data:image/png;base64,)" +
+           base64 + R"("},{"type":"input_text","text":"what is it"}]}])" + more + "}";
+  };
+  say(client, asking("Zm9v"));
+  const auto first = hear_response(client);
+  REQUIRE(first.back().at("type") == "response.completed");
+  CHECK(running.fixture.model->transcript().pictures == 1);
+  const auto id = first.back().at("response").at("id").get<std::string>();
+  const std::string more = R"(,"previous_response_id":")" + id + "\"";
+  say(client, asking("YmFy", more));
+  const auto broken = hear_response(client);
+  CHECK(broken.back().at("type") == "error");
+  CHECK(broken.back().at("message") == "picture 1: it is cut off");
+  say(client, asking("Zm9v", more));
+  CHECK(hear_response(client).back().at("type") == "response.completed");
+  CHECK(running.fixture.model->transcript().pictures == 2);
+}
+
+TEST_CASE("a server whose model reads text only refuses pictures", "[agent][server]") {
+  RunningServer running({kAnswer});
+  Client client = running.open_websocket();
+  say(client, R"({"type":"response.create","input":[{"role":"user","content":[
+    {"type":"input_image","image_url":"data:image/png;base64,Zm9v"}]}]})");
+  const auto events = hear_response(client);
+  CHECK(events.back().at("type") == "error");
+  CHECK(events.back().at("message") == "picture 1: this model reads text only");
 }

@@ -139,3 +139,39 @@ TEST_CASE("a tool's error is a failure of the step, not of a backend", "[agent][
   CHECK(run(fixture, step + "{x: 1}}\n").error.code == facet::Code::invalid_data);
   CHECK(run(fixture, step + "{x: one}}\n").error.code == facet::Code::invalid_data);
 }
+
+TEST_CASE("images of a step are shown in its session, references filled in", "[agent][unit]") {
+  facet::test::SessionFixture fixture({"A cat." + facet::test::kEnd});
+  const auto workflow = facet::agent::parse_workflow(
+      "name: w\nvariables: {photo: cat}\nsteps:\n"
+      "  - {name: look, ask: what is it, images: [\"${photo}.png\", dog.png]}\n"
+      "  - {name: again, ask: and now}\n",
+      "w.yaml");
+  REQUIRE(workflow);
+  facet::agent::WorkflowRun spec;
+  spec.workflow = &*workflow;
+  spec.parts = {.model = fixture.model.get(),
+                .registry = &fixture.registry,
+                .executor = &fixture.executor,
+                .clock = &fixture.clock};
+  const auto without = facet::agent::run_workflow(spec);
+  CHECK(without.finish == RunFinish::failed);
+  CHECK_THAT(without.error.message, Catch::Contains("without pictures"));
+  std::vector<std::vector<std::string>> shown;
+  spec.show_images = [&](const std::vector<std::string>& paths,
+                         facet::agent::SessionOptions& session) {
+    shown.push_back(paths);
+    session.pictures.resize(paths.size());
+    return facet::ok();
+  };
+  const auto result = facet::agent::run_workflow(spec);
+  CHECK(result.finish == RunFinish::answered);
+  REQUIRE(shown.size() == 1);
+  CHECK(shown[0] == std::vector<std::string>{"cat.png", "dog.png"});
+  CHECK(fixture.model->transcript().pictures == 0);  // The second step's session shows none.
+  spec.show_images = [](const auto&, auto&) -> facet::Status {
+    return facet::Error{facet::Code::not_found, "cat.png: is not there"};
+  };
+  CHECK_THAT(facet::agent::run_workflow(spec).error.message,
+             Catch::Contains("step look") && Catch::Contains("cat.png"));
+}

@@ -56,7 +56,7 @@ result: ${total.result}
 
 TEST_CASE("a broken workflow names the line and the reason", "[agent][unit]") {
   CHECK(error_of("name: a\nsteps:\n  - name: x\n    ask: hi\n    prompt: y\n") ==
-        "w.yaml:5: unknown key \"prompt\"; a step has name, ask, tool, arguments");
+        "w.yaml:5: unknown key \"prompt\"; a step has name, ask, images, tool, arguments");
   CHECK(error_of("name: a\nsteps:\n  - name: x\n") ==
         "w.yaml:3: step \"x\" needs either \"ask\" or \"tool\"");
   CHECK(error_of("name: a\nsteps:\n  - name: x\n    ask: ${y.answer}\n")
@@ -100,4 +100,30 @@ TEST_CASE("references are replaced by text, whole references keep their type", "
   CHECK_FALSE(facet::agent::substitute("${s.list.9}", scope).has_value());
   CHECK_FALSE(facet::agent::substitute("${open", scope).has_value());
   CHECK_FALSE(facet::agent::substitute("${a..b}", scope).has_value());
+}
+
+TEST_CASE("an ask step may name images, one or a list", "[agent][unit]") {
+  const auto read = [](const std::string& step) {
+    return facet::agent::parse_workflow(
+        "name: w\nvariables: {photo: a.png}\nsteps:\n  - " + step + "\n", "w.yaml");
+  };
+  const auto one = read("{name: s, ask: what, images: \"${photo}\"}");
+  REQUIRE(one);
+  CHECK(one->steps.at(0).images == std::vector<std::string>{"${photo}"});
+  const auto two = read("{name: s, ask: what, images: [a.png, \"dir/${photo}\"]}");
+  REQUIRE(two);
+  CHECK(two->steps.at(0).images == std::vector<std::string>{"a.png", "dir/${photo}"});
+  const auto refusal = [&](const std::string& step) {
+    const auto workflow = read(step);
+    return workflow ? "accepted" : workflow.error().message;
+  };
+  CHECK_THAT(refusal("{name: s, ask: what, images: \"${nothing}\"}"), Catch::Contains("nothing"));
+  CHECK_THAT(refusal("{name: s, ask: what, images: {a: b}}"), Catch::Contains("list of paths"));
+  CHECK_THAT(refusal("{name: s, ask: what, images: [[a]]}"), Catch::Contains("path of a file"));
+  CHECK_THAT(refusal("{name: s, ask: what, images: [\"\"]}"), Catch::Contains("path of a file"));
+  CHECK_THAT(refusal("{name: s, tool: f, images: [a]}"), Catch::Contains("\"ask\" step"));
+  std::string many = "a";
+  for (std::size_t i = 0; i < facet::agent::kWorkflowImagesMax; ++i) many += ", a";
+  CHECK_THAT(refusal("{name: s, ask: what, images: [" + many + "]}"),
+             Catch::Contains("the limit is 16"));
 }

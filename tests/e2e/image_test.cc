@@ -8,6 +8,7 @@
 #include "tests/e2e/run_facet.h"
 #include "tests/support/temp_dir.h"
 #include "tests/support/tiny_multimodal.h"
+#include "tests/support/tiny_png.h"
 
 #include <algorithm>
 #include <cmath>
@@ -232,4 +233,52 @@ TEST_CASE("prompt render writes the prompts of the single questions", "[e2e]") {
       R"({"messages":[{"role":"user","content":[{"type":"image"},{"type":"text","text":"P"}]}]})");
   CHECK(judged.exit_code == 0);
   CHECK_THAT(judged.out, Catch::Contains("<BEGIN_SAFETY_POLICY>\n\n                P\n\n"));
+}
+
+TEST_CASE("ask shows a picture, and a resumed run shows the same one", "[e2e]") {
+  const Fixture fixture;
+  const std::string begin =
+      "ask --json --dialect gemma3-json --embedder none --tools current_time --step-tokens-max 4 "
+      "--model " +
+      fixture.model + " ";
+  const auto run = [&](const std::string& arguments) {
+    return run_facet(fixture.home.path(), arguments);
+  };
+  const auto tokens = [](const Finished& finished) {
+    return finished.json().at("usage").at("prompt_tokens").get<int>();
+  };
+  const Finished plain = run(begin + "--no-journal hello");
+  const Finished shown = run(begin + "--image " + fixture.picture + " hello");
+  INFO(plain.err << shown.err << shown.out);
+  REQUIRE(shown.exit_code == 3);  // The output was cut after 4 tokens.
+  CHECK(tokens(shown) >= tokens(plain) + 12);
+  const Finished resumed = run("ask --json --resume last --step-tokens-max 6");
+  INFO(resumed.err);
+  CHECK(resumed.exit_code == 3);
+  CHECK(tokens(resumed) == tokens(shown));
+  write_bytes(fixture.home.path() / "red.png", tiny_png(0, 0, 255));
+  const Finished changed = run("ask --json --resume last --step-tokens-max 8");
+  CHECK(changed.exit_code == 2);
+  CHECK_THAT(changed.err, Catch::Contains("red.png: it is not the picture of the recorded run"));
+  const Finished both = run("ask --resume last --image " + fixture.picture);
+  CHECK(both.exit_code == 2);
+}
+
+TEST_CASE("a step of a workflow shows its images", "[e2e]") {
+  const Fixture fixture;
+  write_bytes(fixture.home.path() / "w.yaml",
+              "name: w\nvariables: {photo: red.png}\nsteps:\n"
+              "  - {name: look, ask: hello, images: \"${photo}\"}\n");
+  const std::string begin =
+      "run --json --dialect gemma3-json --embedder none --tools current_time "
+      "--step-tokens-max 4 --model " +
+      fixture.model + " " + quoted((fixture.home.path() / "w.yaml").string());
+  const Finished shown = run_facet(fixture.home.path(), begin + " --set photo=" + fixture.picture);
+  INFO(shown.err);
+  CHECK(shown.exit_code == 3);
+  CHECK(shown.json().at("steps").at(0).at("result").at("usage").at("prompt_tokens").get<int>() >
+        12);
+  const Finished missing = run_facet(fixture.home.path(), begin + " --set photo=/no/such.png");
+  CHECK(missing.exit_code == 1);
+  CHECK_THAT(missing.err, Catch::Contains("step look: /no/such.png"));
 }
