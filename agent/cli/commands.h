@@ -195,8 +195,9 @@ int run_plugin_inspect(const PluginOptions& options, Environment environment);
 
 struct ModelsOptions {
   std::string model;
-  std::string out;            ///< quantize
-  std::string type = "Q8_0";  ///< quantize
+  bool chat_template = false;  ///< inspect: print only the template, as it stands in the file.
+  std::string out;             ///< quantize
+  std::string type = "Q8_0";   ///< quantize
   bool json = false;
 };
 int run_models_list(const ModelsOptions& options, Environment environment);

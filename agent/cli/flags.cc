@@ -424,6 +424,7 @@ void add_machine_commands(CLI::App& app, Command& command) {
   CLI::App& inspect = *models.add_subcommand("inspect", "Facts about one model");
   inspect.add_option("model", options->model, "A path or a name (pocket)");
   inspect.add_option("-m,--model", options->model, "The same");
+  inspect.add_flag("--template", options->chat_template, "Print only the model's chat template");
   add_json(list, options->json);
   add_json(inspect, options->json);
   bind(list, command, options, run_models_list);

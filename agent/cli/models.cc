@@ -4,6 +4,8 @@
 #include "agent/cli/workbench.h"
 #include "engine/engine.h"
 #include "engine/model/quantize.h"
+#include "prompts/template_dialect.h"
+#include "retrieval/sha256.h"
 #include "retrieval/store.h"
 
 #include <nlohmann/json.hpp>
@@ -50,12 +52,31 @@ ordered_json devices_json(const engine::ModelInfo& info) {
   return {{"cpu", info.cpu_path}, {"cuda", cuda ? "yes" : cuda.error().message}};
 }
 
+/// The chat template in the files, and which dialect its words are those of. Null without one.
+ordered_json template_json(const std::string& text) {
+  if (text.empty()) return nullptr;
+  const std::string_view dialect = prompts::dialect_of_template(text);
+  return {{"bytes", text.size()},
+          {"sha256", retrieval::sha256_hex(retrieval::sha256(text))},
+          {"words_of", dialect.empty() ? ordered_json() : ordered_json(dialect)}};
+}
+
+/// The dialect that is used when none is asked for; for the models of single questions, theirs.
+std::string_view dialect_of(const engine::ModelInfo& info, const engine::Tokenizer& tokenizer) {
+  if (info.is_embedder) return {};
+  const std::string_view own = prompts::dialect_of_template(info.chat_template);
+  if (own == "shieldgemma" || own == "translategemma") return own;
+  return default_dialect(tokenizer);
+}
+
 ordered_json info_json(const engine::ModelInfo& info, const engine::Tokenizer& tokenizer) {
   return {{"name", info.name},
           {"architecture", info.architecture},
           {"identity", info.identity},
           {"kind", info.is_embedder ? "embedder" : "generator"},
-          {"dialect", info.is_embedder ? std::string_view() : default_dialect(tokenizer)},
+          {"dialect", dialect_of(info, tokenizer)},
+          {"chat_template", template_json(info.chat_template)},
+          {"image_tokens", info.image_tokens},
           {"parameters", info.parameters},
           {"weight_bytes", info.weight_bytes},
           {"weight_types", info.weight_types},
@@ -217,6 +238,10 @@ int run_models_inspect(const ModelsOptions& options, Environment environment) {
   if (!path) return console.fail(path.error(), options.json, exit_unavailable);
   const auto engine = engine::Engine::load({.model = *path});
   if (!engine) return console.fail(engine.error(), options.json, exit_unavailable);
+  if (options.chat_template) {
+    console.out((*engine)->info().chat_template);
+    return exit_ok;
+  }
   const ordered_json info = info_json((*engine)->info(), (*engine)->tokenizer());
   if (options.json) {
     console.out_json(info);

@@ -3,6 +3,7 @@
 #include "agent/cli/paths.h"
 #include "base/check.h"
 #include "base/json.h"
+#include "prompts/template_dialect.h"
 
 #include <nlohmann/json.hpp>
 
@@ -141,6 +142,19 @@ std::string absolute(const std::string& path) {
   return error ? path : full.string();
 }
 
+/// invalid_argument for a model whose template says that it answers single questions only, unless
+/// a dialect is asked for.
+Status check_converses(const ModelOptions& options, const engine::ModelInfo& info) {
+  if (!options.dialect.empty()) return ok();
+  const std::string_view own = prompts::dialect_of_template(info.chat_template);
+  if (own != "shieldgemma" && own != "translategemma") return ok();
+  const std::string way = own == "shieldgemma" ? "--policy" : "--from and --to";
+  return Error{Code::invalid_argument,
+               "model '" + info.name + "' is made for " + std::string(own) +
+                   ", which holds no conversation: use facet generate with " + way +
+                   ", or say --dialect gemma3-json"};
+}
+
 /// Questions go to stderr and come back on stdin, so both must be terminals.
 bool is_person_there() {
   return ::isatty(STDIN_FILENO) == 1 && ::isatty(STDERR_FILENO) == 1;
@@ -256,6 +270,9 @@ std::unique_ptr<Workbench> Workbench::open(const AgentOptions& options,
   if (!engine) {
     const bool is_usage = engine.error().code == Code::invalid_argument;
     return fail(engine.error(), is_usage ? exit_usage : exit_unavailable);
+  }
+  if (auto status = check_converses(options.model, (*engine)->info()); !status) {
+    return fail(status.error());
   }
   auto model = LocalChatModel::create(*engine, options.model.dialect);
   if (!model) return fail(model.error());

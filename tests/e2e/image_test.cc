@@ -282,3 +282,26 @@ TEST_CASE("a step of a workflow shows its images", "[e2e]") {
   CHECK(missing.exit_code == 1);
   CHECK_THAT(missing.err, Catch::Contains("step look: /no/such.png"));
 }
+
+TEST_CASE("models inspect shows the chat template and what it is for", "[e2e]") {
+  const Fixture fixture;
+  const auto inspect = [&](const std::string& more) {
+    return run_facet(fixture.home.path(), "models inspect " + fixture.model + more);
+  };
+  CHECK(inspect(" --json").json().at("chat_template").is_null());
+  const std::string text = "{{ '<start_of_turn>user' }}{%- set c = item['source_lang_code'] -%}\n";
+  write_bytes(fixture.home.path() / "model" / "chat_template.jinja", text);
+  const auto json = inspect(" --json").json();
+  CHECK(json.at("chat_template").at("bytes") == text.size());
+  CHECK(json.at("chat_template").at("words_of") == "translategemma");
+  CHECK(json.at("chat_template").at("sha256").get<std::string>().size() == 64);
+  CHECK(json.at("dialect") == "translategemma");
+  CHECK(inspect(" --template").out == text);
+  const Finished asked = run_facet(fixture.home.path(), "ask hello --model " + fixture.model);
+  CHECK(asked.exit_code == 2);
+  CHECK_THAT(asked.err, Catch::Contains("--from and --to"));
+  write_bytes(fixture.home.path() / "model" / "preprocessor_config.json", R"({"resample": 3})");
+  const Finished refused = inspect("");
+  CHECK(refused.exit_code == 5);
+  CHECK_THAT(refused.err, Catch::Contains("preprocessor_config.json: resample is 3"));
+}
