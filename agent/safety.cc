@@ -59,8 +59,8 @@ Result<SafetyScores> judge_picture(const engine::Engine& engine,
   out.cached_tokens = static_cast<std::int64_t>(common * (prompts.size() - 1));
   engine::Sequence begin = engine.new_sequence();
   const PromptTokens& first = prompts.front();
-  FACET_TRY_STATUS(begin.append(
-      std::span(first.ids).first(common), {.images = first.images, .stop = stop}));
+  FACET_TRY_STATUS(
+      begin.append(std::span(first.ids).first(common), {.images = first.images, .stop = stop}));
   for (const PromptTokens& prompt : prompts) {
     engine::Sequence sequence = begin.fork();
     FACET_TRY_STATUS(sequence.append(std::span(prompt.ids).subspan(common), stop));

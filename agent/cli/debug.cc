@@ -68,8 +68,8 @@ Status write_logits(const engine::Engine& engine,
     return ok();
   };
   engine::Sequence sequence = engine.new_sequence();
-  FACET_TRY_STATUS(sequence.append_scored(
-      prompt.ids, {.images = prompt.images, .stop = std::move(stop)}, sink));
+  FACET_TRY_STATUS(
+      sequence.append_scored(prompt.ids, {.images = prompt.images, .stop = std::move(stop)}, sink));
   return file.finish();
 }
 

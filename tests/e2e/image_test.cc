@@ -280,7 +280,7 @@ TEST_CASE("a step of a workflow shows its images", "[e2e]") {
         12);
   const Finished missing = run_facet(fixture.home.path(), begin + " --set photo=/no/such.png");
   CHECK(missing.exit_code == 1);
-  CHECK_THAT(missing.err, Catch::Contains("step look: /no/such.png"));
+  CHECK_THAT(missing.err, Catch::Contains("step look: cannot open /no/such.png"));
 }
 
 TEST_CASE("models inspect shows the chat template and what it is for", "[e2e]") {
