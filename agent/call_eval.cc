@@ -1,11 +1,11 @@
 #include "agent/call_eval.h"
 
+#include "agent/eval_json.h"
 #include "base/json.h"
 
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
-#include <initializer_list>
 #include <utility>
 
 namespace facet::agent {
@@ -14,51 +14,20 @@ using nlohmann::ordered_json;
 
 namespace {
 
-/// The field `key` of `object`; an error that names `where` when it is missing or of another type.
-Result<const ordered_json*> field(const ordered_json& object,
-                                  const char* key,
-                                  ordered_json::value_t type,
-                                  const std::string& where) {
-  const auto found = object.find(key);
-  if (found == object.end()) {
-    return Error{Code::invalid_argument, where + "/" + key + " is missing"};
-  }
-  if (found->type() != type) {
-    return Error{
-        Code::invalid_argument,
-        where + "/" + key + " is of type " + found->type_name() + ", which is not expected"};
-  }
-  return &*found;
-}
-
-Status only_fields(const ordered_json& object,
-                   std::initializer_list<std::string_view> known,
-                   const std::string& where) {
-  if (!object.is_object()) return Error{Code::invalid_argument, where + " is not an object"};
-  for (const auto& [key, value] : object.items()) {
-    if (std::find(known.begin(), known.end(), key) == known.end()) {
-      return Error{Code::invalid_argument, where + "/" + key + " is not a known field"};
-    }
-  }
-  return ok();
-}
-
-using Type = ordered_json::value_t;
-
 Result<ToolSpec> read_tool(const ordered_json& json, const std::string& where) {
-  FACET_TRY_STATUS(only_fields(json, {"name", "description", "parameters"}, where));
-  FACET_TRY(const auto* name, field(json, "name", Type::string, where));
-  FACET_TRY(const auto* description, field(json, "description", Type::string, where));
-  FACET_TRY(const auto* parameters, field(json, "parameters", Type::object, where));
-  return ToolSpec{.name = name->get<std::string>(),
-                  .description = description->get<std::string>(),
+  FACET_TRY_STATUS(json_only_fields(json, {"name", "description", "parameters"}, where));
+  FACET_TRY(std::string name, json_text(json, "name", where));
+  FACET_TRY(std::string description, json_text(json, "description", where));
+  FACET_TRY(const auto* parameters, json_object(json, "parameters", where));
+  return ToolSpec{.name = std::move(name),
+                  .description = std::move(description),
                   .parameters = dump_json(*parameters)};
 }
 
 Result<CallCase::Step> read_step(const ordered_json& json, const std::string& where) {
-  FACET_TRY_STATUS(only_fields(json, {"calls", "outputs"}, where));
-  FACET_TRY(const auto* calls, field(json, "calls", Type::array, where));
-  FACET_TRY(const auto* outputs, field(json, "outputs", Type::array, where));
+  FACET_TRY_STATUS(json_only_fields(json, {"calls", "outputs"}, where));
+  FACET_TRY(const auto* calls, json_array(json, "calls", where));
+  FACET_TRY(const auto* outputs, json_array(json, "outputs", where));
   if (calls->empty() || calls->size() != outputs->size()) {
     return Error{Code::invalid_argument,
                  where + " has " + std::to_string(calls->size()) + " calls and " +
@@ -68,11 +37,11 @@ Result<CallCase::Step> read_step(const ordered_json& json, const std::string& wh
   for (std::size_t i = 0; i < calls->size(); ++i) {
     const std::string at = where + "/calls/" + std::to_string(i);
     const ordered_json& call = (*calls)[i];
-    FACET_TRY_STATUS(only_fields(call, {"name", "arguments"}, at));
-    FACET_TRY(const auto* name, field(call, "name", Type::string, at));
-    FACET_TRY(const auto* arguments, field(call, "arguments", Type::object, at));
+    FACET_TRY_STATUS(json_only_fields(call, {"name", "arguments"}, at));
+    FACET_TRY(std::string name, json_text(call, "name", at));
+    FACET_TRY(const auto* arguments, json_object(call, "arguments", at));
     step.calls.push_back({.id = "call_" + std::to_string(i + 1),
-                          .name = name->get<std::string>(),
+                          .name = std::move(name),
                           .arguments = dump_json(*arguments)});
     step.outputs.push_back({.content = dump_json((*outputs)[i])});
   }
@@ -101,6 +70,18 @@ std::vector<int> pairs(const std::vector<ToolCall>& expected, const std::vector<
   return out;
 }
 
+/// Whether `text` holds `part`, letters of ASCII compared without case; an empty part always.
+bool holds(std::string_view text, std::string_view part) {
+  const auto same = [](char a, char b) {
+    const auto lower = [](char c) {
+      return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    };
+    return lower(a) == lower(b);
+  };
+  return std::search(text.begin(), text.end(), part.begin(), part.end(), same) != text.end() ||
+         part.empty();
+}
+
 Result<StepResult> next_output(Conversation& conversation, const CallEvalOptions& options) {
   FACET_TRY(StepResult step,
             conversation.generate({.tokens_max = options.step_tokens_max, .stop = options.stop},
@@ -111,25 +92,22 @@ Result<StepResult> next_output(Conversation& conversation, const CallEvalOptions
   return step;
 }
 
-ordered_json percent(int right, int of) {
-  if (of == 0) return nullptr;
-  return static_cast<double>(right) * 100.0 / static_cast<double>(of);
-}
-
 }  // namespace
 
 Result<CallCase> read_call_case(std::string_view json, std::string_view what) {
   FACET_TRY(const ordered_json root, parse_json(json, what));
   const std::string where(what);
-  FACET_TRY_STATUS(only_fields(root, {"id", "kind", "tools", "user", "steps"}, where));
-  FACET_TRY(const auto* id, field(root, "id", Type::string, where));
-  FACET_TRY(const auto* kind, field(root, "kind", Type::string, where));
-  FACET_TRY(const auto* tools, field(root, "tools", Type::array, where));
-  FACET_TRY(const auto* user, field(root, "user", Type::string, where));
-  FACET_TRY(const auto* steps, field(root, "steps", Type::array, where));
-  CallCase test{.id = id->get<std::string>(),
-                .kind = kind->get<std::string>(),
-                .user = user->get<std::string>()};
+  FACET_TRY_STATUS(
+      json_only_fields(root, {"id", "kind", "tools", "user", "steps", "reply_holds"}, where));
+  FACET_TRY(std::string id, json_text(root, "id", where));
+  FACET_TRY(std::string kind, json_text(root, "kind", where));
+  FACET_TRY(const auto* tools, json_array(root, "tools", where));
+  FACET_TRY(std::string user, json_text(root, "user", where));
+  FACET_TRY(const auto* steps, json_array(root, "steps", where));
+  CallCase test{.id = std::move(id), .kind = std::move(kind), .user = std::move(user)};
+  if (root.contains("reply_holds")) {
+    FACET_TRY(test.reply_holds, json_text(root, "reply_holds", where));
+  }
   for (std::size_t i = 0; i < tools->size(); ++i) {
     FACET_TRY(test.tools.emplace_back(),
               read_tool((*tools)[i], where + "/tools/" + std::to_string(i)));
@@ -170,7 +148,8 @@ Result<CallScore> score_call_case(const ChatModel& model,
     }
   }
   FACET_TRY(StepResult last, next_output(*conversation, options));
-  if (!last.tool_calls.empty() || !last.parse_error.empty()) {
+  if (!last.tool_calls.empty() || !last.parse_error.empty() ||
+      !holds(last.text, test.reply_holds)) {
     score.got = std::move(last.raw);
     return score;
   }
@@ -188,10 +167,10 @@ void CallTotals::add(const CallScore& score) {
 ordered_json call_totals_json(const CallTotals& totals) {
   return {{"cases", totals.cases},
           {"cases_right", totals.cases_right},
-          {"cases_right_percent", percent(totals.cases_right, totals.cases)},
+          {"cases_right_percent", json_percent(totals.cases_right, totals.cases)},
           {"calls_expected", totals.calls_expected},
           {"calls_right", totals.calls_right},
-          {"calls_right_percent", percent(totals.calls_right, totals.calls_expected)}};
+          {"calls_right_percent", json_percent(totals.calls_right, totals.calls_expected)}};
 }
 
 }  // namespace facet::agent

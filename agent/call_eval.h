@@ -3,8 +3,9 @@
 // A case is one line of JSON:
 //   {"id":"7","kind":"chain","tools":[{"name","description","parameters"}],"user":"...",
 //    "steps":[{"calls":[{"name":"find","arguments":{...}}],"outputs":[{...}]}]}
-// `steps` is the right trajectory; an empty list means that no tool is to be called. A field that
-// is not listed here is an error.
+// `steps` is the right trajectory; an empty list means that no tool is to be called. With
+// "reply_holds":"..." the text behind the last step must hold these words, in any case: a case that
+// wants to be asked back names the argument. A field that is not listed here is an error.
 #pragma once
 
 #include "agent/chat_model.h"
@@ -31,6 +32,7 @@ struct CallCase {
   std::vector<ToolSpec> tools;
   std::string user;
   std::vector<Step> steps;
+  std::string reply_holds;  ///< Empty: the text does not matter.
 };
 
 /// invalid_data or invalid_argument naming `what` and the JSON pointer.
@@ -48,7 +50,7 @@ struct CallScore {
   /// Expected calls that were made with the right name and equal arguments (as JSON values, in any
   /// order). What comes behind the first wrong step is not reached, and counts as not made.
   int calls_right = 0;
-  /// Every step right, and no call in the output behind the last one.
+  /// Every step right, and in the output behind the last one no call, and what it is to hold.
   bool is_right = false;
   std::string got;  ///< The output that was wrong, control tokens spelled; empty when is_right.
 };

@@ -145,6 +145,27 @@ struct EvalCallsOptions {
 };
 int run_eval_calls(const EvalCallsOptions& options, Environment environment);
 
+struct EvalAnswersOptions {
+  ModelOptions model;
+  std::string data;            ///< A file of cases: agent/answer_eval.h.
+  std::int64_t cases_max = 0;  ///< 0: all.
+  bool no_plan = false;
+  bool wrong = false;  ///< Show the replies that were wrong.
+  bool json = false;
+};
+int run_eval_answers(const EvalAnswersOptions& options, Environment environment);
+
+struct EvalRetrievalOptions {
+  std::string data;              ///< A collection: agent/retrieval_eval.h.
+  std::string model;             ///< Whose tokenizer measures chunks.
+  std::string embedder;          ///< As ModelOptions::embedder.
+  std::int64_t queries_max = 0;  ///< 0: all.
+  std::int64_t chunk_tokens_max = IndexOptions{}.chunk_tokens_max;
+  int threads = 0;
+  bool json = false;
+};
+int run_eval_retrieval(const EvalRetrievalOptions& options, Environment environment);
+
 struct TokenizeOptions {
   std::string model;
   bool control = false;

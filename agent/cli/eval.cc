@@ -1,14 +1,14 @@
-// facet eval: what a model gets right on a file of cases.
+// facet eval calls: how many calls of a file of cases a model makes exactly right.
 #include "agent/call_eval.h"
 #include "agent/cli/commands.h"
 #include "agent/cli/workbench.h"
+#include "agent/eval_json.h"
 #include "agent/events.h"
 #include "agent/local_chat_model.h"
 
 #include <nlohmann/json.hpp>
 
 #include <cstdio>
-#include <fstream>
 #include <map>
 #include <string>
 #include <utility>
@@ -20,26 +20,14 @@ using nlohmann::ordered_json;
 
 namespace {
 
-constexpr std::size_t kCaseBytesMax = 1U << 20U;
-
 /// The cases of a file, one a line; `cases_max` of them at most, 0: all.
 Result<std::vector<CallCase>> read_cases(const std::string& path, std::int64_t cases_max) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) return Error{Code::not_found, "cannot open '" + path + "'"};
   std::vector<CallCase> cases;
-  std::string line;
-  for (std::size_t number = 1; std::getline(file, line); ++number) {
-    if (line.empty()) continue;
-    const std::string where = path + ":" + std::to_string(number);
-    if (line.size() > kCaseBytesMax) {
-      return Error{Code::limit_exceeded,
-                   where + " has " + std::to_string(line.size()) + " bytes, more than " +
-                       std::to_string(kCaseBytesMax)};
-    }
-    FACET_TRY(cases.emplace_back(), read_call_case(line, where));
-    if (cases_max > 0 && std::ssize(cases) == cases_max) break;
-  }
-  if (file.bad()) return Error{Code::unavailable, "cannot read '" + path + "'"};
+  FACET_TRY_STATUS(
+      for_each_line(path, [&](std::string_view line, const std::string& where) -> Result<bool> {
+        FACET_TRY(cases.emplace_back(), read_call_case(line, where));
+        return cases_max == 0 || std::ssize(cases) < cases_max;
+      }));
   if (cases.empty()) return Error{Code::invalid_data, "'" + path + "' holds no case"};
   return cases;
 }

@@ -290,25 +290,59 @@ void add_generate(CLI::App& app, Command& command) {
   bind(generate, command, options, run_generate);
 }
 
+/// What `eval calls` and `eval answers` share.
+template <typename Options>
+void add_cases(CLI::App& sub, Options& options, const char* form) {
+  sub.add_option("data", options.data, form)->required();
+  add_model(sub, options.model);
+  sub.add_option("--limit", options.cases_max, "Only the first N cases (0: all)")
+      ->check(CLI::Range(std::int64_t{0}, std::int64_t{1} << 32));
+  sub.add_flag("--no-plan", options.no_plan, "Do not ask for a plan first");
+  sub.add_flag("--wrong", options.wrong, "Also print every case that was wrong");
+  add_json(sub, options.json);
+}
+
 void add_eval(CLI::App& app, Command& command) {
-  CLI::App& eval = *app.add_subcommand("eval", "Measure a model on a file of cases");
+  CLI::App& eval = *app.add_subcommand("eval", "Measure models and search on files of cases");
   eval.require_subcommand(1);
-  auto options = std::make_shared<EvalCallsOptions>();
+  auto calls_options = std::make_shared<EvalCallsOptions>();
   CLI::App& calls =
       *eval.add_subcommand("calls", "Calls: right tool, right arguments, nothing else");
-  calls
+  add_cases(calls,
+            *calls_options,
+            "Cases, one a line: {\"id\", \"kind\", \"tools\", \"user\", \"steps\": "
+            "[{\"calls\", \"outputs\"}]}");
+  bind(calls, command, calls_options, run_eval_calls);
+
+  auto answers_options = std::make_shared<EvalAnswersOptions>();
+  CLI::App& answers = *eval.add_subcommand(
+      "answers", "Answers from passages: exact match, F1, citations, refusals");
+  add_cases(answers,
+            *answers_options,
+            "Cases, one a line: {\"id\", \"kind\", \"question\", \"passages\": "
+            "[{\"source\", \"text\"}], \"answers\", \"citations\"}");
+  bind(answers, command, answers_options, run_eval_answers);
+
+  auto options = std::make_shared<EvalRetrievalOptions>();
+  CLI::App& retrieval =
+      *eval.add_subcommand("retrieval", "Search: nDCG@10, recall and MRR on a judged collection");
+  retrieval
       .add_option("data",
                   options->data,
-                  "Cases, one a line: {\"id\", \"kind\", \"tools\", \"user\", \"steps\": "
-                  "[{\"calls\", \"outputs\"}]}")
+                  "A folder of Cranfield's files, a SQuAD or XQuAD .json, or a .jsonl of "
+                  "{\"document\": {\"id\", \"title\", \"text\"}} and {\"query\": {\"text\", "
+                  "\"relevant\": {id: gain}}}")
       ->required();
-  add_model(calls, options->model);
-  calls.add_option("--limit", options->cases_max, "Only the first N cases (0: all)")
+  retrieval.add_option("-m,--model", options->model, "Whose tokenizer measures passages (pocket)");
+  add_embedder(retrieval, options->embedder);
+  retrieval.add_option("--limit", options->queries_max, "Only the first N queries (0: all)")
       ->check(CLI::Range(std::int64_t{0}, std::int64_t{1} << 32));
-  calls.add_flag("--no-plan", options->no_plan, "Do not ask for a plan first");
-  calls.add_flag("--wrong", options->wrong, "Also print every case that was wrong");
-  add_json(calls, options->json);
-  bind(calls, command, options, run_eval_calls);
+  retrieval.add_option("--chunk-tokens", options->chunk_tokens_max, "As in facet index (32)")
+      ->check(CLI::Range(8, 4096));
+  retrieval.add_option("--threads", options->threads, "Threads of the embedder (0: one per core)")
+      ->check(CLI::Range(0, 1024));
+  add_json(retrieval, options->json);
+  bind(retrieval, command, options, run_eval_retrieval);
 }
 
 /// What shows the numbers inside a model.

@@ -124,3 +124,17 @@ TEST_CASE("totals sum cases and divide by nothing as null", "[agent]") {
   CHECK(call_totals_json(totals)["calls_right_percent"] == 50.0);
   CHECK(call_totals_json(totals)["cases_right_percent"] == 50.0);
 }
+
+TEST_CASE("a case may want words in the reply, in any case", "[agent]") {
+  constexpr const char* kAsk =
+      R"({"id":"1","kind":"ask","user":"Cancel it.","tools":[)"
+      R"({"name":"cancel","description":"d","parameters":{"type":"object","properties":{}}}],)"
+      R"("steps":[],"reply_holds":"Order_id"})";
+  CHECK(score(kAsk, {"Please give me the order_ID.<end_of_turn>"}).is_right);
+  const auto other = score(kAsk, {"No tool fits this request.<end_of_turn>"});
+  CHECK_FALSE(other.is_right);
+  CHECK_THAT(other.got, Catch::Contains("No tool fits"));
+  CHECK_FALSE(score(kAsk, {call("cancel{}")}).is_right);
+  CHECK_FALSE(read_call_case(
+      R"({"id":"1","kind":"k","user":"u","tools":[],"steps":[],"reply_holds":1})", "case"));
+}

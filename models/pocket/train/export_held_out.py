@@ -39,7 +39,9 @@ def as_case(kind, conversation, turn, tokens_max):
         return None
     steps = [{"calls": [{"name": n, "arguments": a} for n, a, _ in step], "outputs": [r if isinstance(r, dict) else {"value": r} for _, _, r in step]}
              for step in turn["steps"]]
-    return {"kind": kind, "tools": [t.schema() for t in conversation.tools], "user": turn["user"], "steps": steps}
+    case = {"kind": kind, "tools": [t.schema() for t in conversation.tools], "user": turn["user"], "steps": steps}
+    # Who asks back names what is missing.
+    return dict(case, reply_holds=turn["missing"]) if "missing" in turn else case
 
 
 def call_case(rng, kind):

@@ -192,7 +192,7 @@ class ToolTalk:
         made = self.asked(tool, a)
         if not made:
             return None
-        return dict(kind="ask", user=made[0], steps=[], answer=f"Please give me the {a.param}.")
+        return dict(kind="ask", user=made[0], steps=[], answer=f"Please give me the {a.param}.", missing=a.param)
 
     WEIGHTS = dict(call=54, parallel=8, sequence=6, no_tool=10, ask=9, follow=5, retry=4, chain=0)
 
