@@ -104,15 +104,14 @@ class Chain:
     def turn(self, rng):
         """The user names the first thing; each result is the next argument."""
         start = VALUES[self.path[0][0]](rng)
-        noun = self.path[0][3]
-        said = f"{noun} {start}" if noun and rng.random() < 0.8 else start
-        said = rng.choice(["the ", ""]) + said if noun and said != start else said
+        noun, said = self.path[0][3], start
+        if noun and rng.random() < 0.8:
+            said = rng.choice(["the ", ""]) + f"{noun} {start}"
         v, steps = start, []
-        for (a, b, relation, _), tool in zip(self.path, self.tools):
-            found = VALUES[b](rng)
-            steps.append([(tool.name, {tool.param: v}, {rng.choice([relation, relation, b, "value"]): found})])
-            said = f"{relation.replace('_', ' ')} of {said}" if said.startswith(("the ", start)) or not noun else f"{relation.replace('_', ' ')} of {said}"
-            said = said if a == self.path[-1][0] and relation == self.path[-1][2] else "the " + said
+        for (_, kind, relation, _), tool in zip(self.path, self.tools):
+            found = VALUES[kind](rng)
+            steps.append([(tool.name, {tool.param: v}, {rng.choice([relation, relation, kind, "value"]): found})])
+            said = f"the {relation.replace('_', ' ')} of {said}"
             v = found
         said = said.removeprefix("the ")
         if self.action:

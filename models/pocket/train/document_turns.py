@@ -4,7 +4,7 @@ import re
 
 import facts
 import words as w
-from conversation import NOT_FOUND, Conversation
+from conversation import Conversation
 from passages import layout, lead, limited, other_sentences, passages_for, table_passages, title_of
 
 SLOT = re.compile(r"\{(\w+)")

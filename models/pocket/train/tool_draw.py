@@ -192,9 +192,9 @@ def draw(rng, template, split, used=(), arguments_max=4):
     optional = 0.25 if template.role == "key" else 0.6
     if template.role != "zero":
         for kind, need in template.arguments:
-            given = template.role == "key" or template.role == "change"
+            given = template.role in ("key", "change")
             required = need and not given and (template.role != "query" or rng.random() < 0.3)
-            if required and not given or rng.random() < (optional if not required else 1.0):
+            if required or rng.random() < optional:
                 if len(tool.args) < arguments_max and not any(a.kind is kind for a in tool.args):
                     add_argument(rng, tool, kind, required, split)
     if rng.random() < 0.3:
@@ -220,9 +220,7 @@ def say(rng, argument, v, split, update=False):
         way = rng.choice(["with {p} {v}", "in {v} {p}", "as {v}", "{p} {v}", "{p}: {v}", "of {p} {v}"])
         p = argument.words if rng.random() < 0.5 else argument.kind.name
     else:
-        ways = argument.kind.ways
-        if update:
-            ways = [x.replace("{v}", "{v}") for x in UPDATES]
+        ways = UPDATES if update else argument.kind.ways
         way, p = rng.choice(tp.in_split(ways, split, w.held_out) or ways), argument.words
         if rng.random() < 0.1 and argument.kind.type not in ("boolean", "object"):
             way = rng.choice(["with {p} {v}", "{p}: {v}", "{p} is {v}"])
@@ -239,16 +237,19 @@ def key_phrase(rng, tool, v):
 
 
 WRAPS = ["{}", "{}", "{}", "{}", "Please {l}", "Can you {l}", "Could you {l}", "{}, please", "Hi, {l}", "I want you to {l}", "Now {l}", "Hello! {}", "{}. Thanks!", "Would you {l}"]
-ASKING = ("Who", "What", "When", "Where", "Which", "How", "Is ", "Are ", "Do ", "Does ", "Did", "Am ", "Can ", "In ", "At ", "On ", "To ", "I ", "We ", "There", "Any ", "Since", "Please", "Help", "Let ", "My ", "Time ", "Good ", "Nobody ", "That ", "Somebody ")
+QUESTIONS = ("Who", "What", "When", "Where", "Which", "How", "Is ", "Are ", "Do ", "Does ", "Did", "Am ", "Can ", "In ", "At ", "On ", "To ")
+# What is no order and cannot be wrapped as one.
+SAYINGS = QUESTIONS + ("I ", "We ", "There", "Any ", "Since", "Please", "Help", "Let ", "My ", "Time ", "Good ", "Nobody ", "That ", "Somebody ")
 
 
 def wrapped(rng, text, split):
     text = articles(text)
-    if text.startswith(ASKING):
-        question = text.startswith(ASKING[:17])
-        return rng.choice(["{}", "{}", "Hi! {}", "Hello, {l}"]).format(text, l=text[0].lower() + text[1:] if not text.startswith("I ") else text) + ("?" if question and rng.random() < 0.85 else rng.choice(["", "."]))
+    low = text[0].lower() + text[1:]
+    if text.startswith(SAYINGS):
+        out = rng.choice(["{}", "{}", "Hi! {}", "Hello, {l}"]).format(text, l=text if text.startswith("I ") else low)
+        return out + ("?" if text.startswith(QUESTIONS) and rng.random() < 0.85 else rng.choice(["", "."]))
     form = rng.choice(tp.in_split(WRAPS, split, w.held_out))
-    out = form.format(text, l=text[0].lower() + text[1:])
+    out = form.format(text, l=low)
     return out + ("" if out.endswith("!") else "?" if form.startswith(("Can", "Could", "Would")) else rng.choice([".", ".", ".", "", "!"]))
 
 
@@ -269,8 +270,7 @@ def idiom_request(rng, tool, split, drop):
         if slot in out:
             arguments[a.param] = v = value(rng, a)
             out = out.replace(slot, kinds.shown(v))
-    left = any("{" in out for _ in (0,))
-    return None if left or drop else (wrapped(rng, out, split), arguments)
+    return None if "{" in out or drop else (wrapped(rng, out, split), arguments)
 
 
 def request(rng, tool, split, drop=None):
