@@ -50,7 +50,8 @@ Result<RuntimeOptions> resolve(const EngineOptions& options, const ModelConfig& 
   RuntimeOptions out{.threads = options.threads,
                      .context_tokens_max = options.context_tokens_max,
                      .prefill_chunk_tokens = options.prefill_chunk_tokens,
-                     .prefix_bytes_max = options.prefix_bytes_max};
+                     .prefix_bytes_max = options.prefix_bytes_max,
+                     .float_activations = options.float_activations};
   if (out.threads == 0) {
     const auto cores = static_cast<int>(std::thread::hardware_concurrency());
     out.threads = std::clamp(cores, 1, kThreadsMax);
@@ -153,6 +154,19 @@ Result<std::shared_ptr<Engine>> Engine::load(const EngineOptions& options) {
 
 const ModelInfo& Engine::info() const {
   return parts_->info;
+}
+
+int Engine::threads() const {
+  return parts_->runtime->options().threads;
+}
+
+PassCost Engine::append_cost(std::int64_t depth, std::int64_t tokens) const {
+  return engine::append_cost(
+      *parts_->model, depth, tokens, parts_->runtime->options().prefill_chunk_tokens);
+}
+
+MachineLimits Engine::machine_limits() const {
+  return measure_machine_limits(parts_->runtime->ops(), threads());
 }
 
 const Tokenizer& Engine::tokenizer() const {

@@ -7,7 +7,9 @@
 #pragma once
 
 #include "base/result.h"
+#include "engine/cpu/machine_limits.h"
 #include "engine/kv/prefix_tree.h"
+#include "engine/model/cost.h"
 #include "engine/model/info.h"
 #include "engine/sampling/constraint.h"
 #include "engine/sampling/sampler.h"
@@ -37,6 +39,10 @@ struct EngineOptions {
   std::int64_t prefill_chunk_tokens = 128;  ///< 1 to 4096; a stop is looked for between chunks.
   /// The most that remembered sequences hold (kv/prefix_tree.h); 0: nothing is remembered.
   std::int64_t prefix_bytes_max = std::int64_t{512} << 20;
+  /// True: activations stay f32 in every product. False: they are rounded in front of some weights,
+  /// which is several times as fast: to 8 bits with a scale for every 32 for Q4_0 and Q8_0, to bf16
+  /// for BF16 where the processor has products of it (Activations in ops.h).
+  bool float_activations = false;
   /// False: no tokenizer is read (the files need none), and every row of the embedding is a token,
   /// the placeholders of multimodal files too. For checks that speak in ids.
   bool with_tokenizer = true;
@@ -165,7 +171,7 @@ class Engine {
  public:
   /// Loads and checks every tensor. not_found, invalid_data, unsupported as the file deserves; the
   /// message names file, tensor and value. invalid_argument for options out of range. The
-  /// environment variable FACET_CPU (avx512, avx2, portable) forces an instruction set:
+  /// environment variable FACET_CPU (amx, avx512, avx2, portable) forces an instruction set:
   /// invalid_argument for another name, unsupported where this machine cannot run it.
   static Result<std::shared_ptr<Engine>> load(const EngineOptions& options);
 
@@ -174,6 +180,12 @@ class Engine {
   ~Engine();
 
   [[nodiscard]] const ModelInfo& info() const;
+  [[nodiscard]] int threads() const;
+  /// What appending `tokens` tokens behind `depth` others reads and computes.
+  /// REQUIRES: !info().is_embedder, tokens >= 1.
+  [[nodiscard]] PassCost append_cost(std::int64_t depth, std::int64_t tokens) const;
+  /// What this machine can do with the engine's threads and instructions; measures for a second.
+  [[nodiscard]] MachineLimits machine_limits() const;
   /// REQUIRES: loaded with_tokenizer.
   [[nodiscard]] const Tokenizer& tokenizer() const;
 

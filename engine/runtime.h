@@ -27,6 +27,7 @@ struct RuntimeOptions {
   std::int64_t context_tokens_max = 0;
   std::int64_t prefill_chunk_tokens = 128;
   std::int64_t prefix_bytes_max = 0;
+  bool float_activations = true;
 };
 
 /// The longest window of the sliding layers of a generator; 0: there are none.
@@ -42,7 +43,11 @@ class Runtime {
         options_(options),
         pool_(options.threads),
         prefixes_(options.prefix_bytes_max, window_max(model_.config)),
-        forward_(model_.config, model_.weights, ops, pool_) {}
+        forward_(model_.config,
+                 model_.weights,
+                 ops,
+                 pool_,
+                 {.float_activations = options.float_activations}) {}
   Runtime(const Runtime&) = delete;
   Runtime& operator=(const Runtime&) = delete;
   ~Runtime() = default;

@@ -13,12 +13,14 @@ struct Avx2 {
   static constexpr int kRows = 4;  ///< 4 x 2 sums, 2 tokens and a weight: 11 of 16 registers.
   static constexpr int kTokens = 2;
   static constexpr int kDecodeRows = 8;
-  static constexpr int kValueRegs = 2;  ///< Times 4 heads: 8 sums.
+  static constexpr int kQueries = 2;    ///< Times 4 keys: 8 sums.
+  static constexpr int kValueRegs = 2;  ///< Times 4 query rows: 8 sums.
   static constexpr bool kFused = true;
 
   static Reg zero() { return _mm256_setzero_ps(); }
   static Reg set1(float value) { return _mm256_set1_ps(value); }
   static Reg load(const void* from) { return _mm256_loadu_ps(static_cast<const float*>(from)); }
+  static void keep(Reg& value) { asm volatile("" : "+x"(value)); }
   static void store(float* to, Reg value) { _mm256_storeu_ps(to, value); }
   static Reg add(Reg a, Reg b) { return _mm256_add_ps(a, b); }
   static Reg sub(Reg a, Reg b) { return _mm256_sub_ps(a, b); }

@@ -14,12 +14,14 @@ struct Avx512 {
   static constexpr int kRows = 4;  ///< 4 x 4 sums, 4 tokens and a weight: 21 of 32 registers.
   static constexpr int kTokens = 4;
   static constexpr int kDecodeRows = 8;
-  static constexpr int kValueRegs = 4;  ///< Times 4 heads: 16 sums.
+  static constexpr int kQueries = 4;    ///< Times 4 keys: 16 sums.
+  static constexpr int kValueRegs = 4;  ///< Times 4 query rows: 16 sums.
   static constexpr bool kFused = true;
 
   static Reg zero() { return _mm512_setzero_ps(); }
   static Reg set1(float value) { return _mm512_set1_ps(value); }
   static Reg load(const void* from) { return _mm512_loadu_ps(from); }
+  static void keep(Reg& value) { asm volatile("" : "+v"(value)); }
   static void store(float* to, Reg value) { _mm512_storeu_ps(to, value); }
   static Reg add(Reg a, Reg b) { return _mm512_add_ps(a, b); }
   static Reg sub(Reg a, Reg b) { return _mm512_sub_ps(a, b); }

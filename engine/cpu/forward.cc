@@ -1,6 +1,7 @@
 #include "engine/cpu/forward.h"
 
 #include "base/check.h"
+#include "engine/cpu/workspace.h"
 
 #include <algorithm>
 #include <cstring>
@@ -8,77 +9,19 @@
 namespace facet::engine {
 namespace {
 
-/// Multiply-adds below which handing a loop to other threads costs more than it gains: a few
-/// microseconds of one core.
-constexpr std::int64_t kPartWork = 1 << 16;
+/// Bytes of weights that one part of a loop reads when there are few tokens: enough that handing it
+/// out costs nothing, few enough that the last parts end together.
+constexpr std::int64_t kPartBytes = 96 << 10;
 
-struct Angles {
-  double theta = 0.0;
-  double divisor = 0.0;
-  int head_dim = 0;
-  std::vector<float> cos;  // (tokens, head_dim / 2)
-  std::vector<float> sin;
-};
+/// Tokens from which on a part is a number of weight rows, not of their bytes.
+constexpr std::int64_t kFewTokens = 6;
 
-void grow(std::vector<float>& to, std::int64_t floats) {
-  if (to.size() < static_cast<std::size_t>(floats)) to.resize(static_cast<std::size_t>(floats));
-}
-
-/// Cuts `items` of `work_each` into parts of about kPartWork and runs body(begin, end, worker).
-template <class Body>
-void parallel(ThreadPool& pool,
-              std::int64_t items,
-              std::int64_t step,
-              std::int64_t work_each,
-              const Body& body) {
-  const std::int64_t wanted =
-      std::max<std::int64_t>(1, kPartWork / std::max<std::int64_t>(1, work_each));
-  const std::int64_t each = (wanted + step - 1) / step * step;
-  pool.run((items + each - 1) / each, [&](std::int64_t part, int worker) {
-    body(part * each, std::min(items, (part + 1) * each), worker);
-  });
-}
+/// Weight rows of a part when there are many tokens: a multiple of what the kernels turn at once,
+/// and several times as much, because the next rows are prefetched.
+constexpr std::int64_t kPartRowsStep = 32;
+constexpr std::int64_t kPartRowsMax = 128;
 
 }  // namespace
-
-/// The activations of one chunk, reused from call to call.
-struct Forward::Workspace {
-  std::int64_t tokens = 0;
-  std::int64_t first = 0;   // Position of the first token.
-  bool is_image = false;    // Tokens attend to each other in both directions.
-  std::vector<float> x;     // (tokens, hidden): the residual stream
-  std::vector<float> h;     // (tokens, hidden): normed input and output of a block
-  std::vector<float> q;     // (tokens, heads, head_dim)
-  std::vector<float> k;     // (tokens, kv_heads, head_dim)
-  std::vector<float> v;     // (tokens, kv_heads, head_dim)
-  std::vector<float> attn;  // (tokens, heads, head_dim)
-  std::vector<float> gate;  // (tokens, ffn)
-  std::vector<float> up;    // (tokens, ffn)
-  std::vector<Angles> angles;
-  std::vector<std::vector<float>> scratch;  // One per worker.
-
-  const Angles& angles_for(const LayerSpec& spec) {
-    for (const Angles& known : angles) {
-      if (known.theta == spec.rope_theta && known.divisor == spec.rope_divisor &&
-          known.head_dim == spec.head_dim) {
-        return known;
-      }
-    }
-    Angles made{.theta = spec.rope_theta, .divisor = spec.rope_divisor, .head_dim = spec.head_dim};
-    const auto floats = static_cast<std::size_t>(tokens * spec.head_dim / 2);
-    made.cos.resize(floats);
-    made.sin.resize(floats);
-    rope_angles(first,
-                tokens,
-                spec.head_dim,
-                spec.rope_theta,
-                spec.rope_divisor,
-                made.cos.data(),
-                made.sin.data());
-    angles.push_back(std::move(made));
-    return angles.back();
-  }
-};
 
 /// A workspace for the duration of one call.
 class Forward::Lease {
@@ -109,8 +52,13 @@ class Forward::Lease {
 Forward::Forward(const ModelConfig& config,
                  const ModelWeights& weights,
                  const Ops& ops,
-                 ThreadPool& pool)
-    : config_(config), weights_(weights), ops_(ops), pool_(pool) {
+                 ThreadPool& pool,
+                 const ForwardOptions& options)
+    : config_(config),
+      weights_(weights),
+      ops_(ops),
+      pool_(pool),
+      is_packed_(!options.float_activations) {
   scratch_cols_ = std::max<std::int64_t>(config.hidden, config.dense_hidden);
   for (const LayerSpec& spec : config.layers) {
     scratch_cols_ = std::max<std::int64_t>({scratch_cols_, spec.ffn, spec.heads * spec.head_dim});
@@ -119,20 +67,87 @@ Forward::Forward(const ModelConfig& config,
 
 Forward::~Forward() = default;
 
-void Forward::matmul(
-    const TensorView& w, const float* x, std::int64_t tokens, float* y, Workspace& work) const {
-  const std::int64_t cost = w.cols * tokens;
-  parallel(pool_, w.rows, kMatmulRows, cost, [&](std::int64_t begin, std::int64_t end, int worker) {
+Activations Forward::form_of(const TensorView& w) const {
+  if (!is_packed_) return Activations::f32;
+  const Activations form = ops_.form(w.type);
+  if (form != Activations::bf16) return form;
+  return ops_.matmul_bf16 != nullptr && w.cols % 32 == 0 ? form : Activations::f32;
+}
+
+std::int64_t Forward::rows_per_part(const TensorView& w, std::int64_t tokens) const {
+  const std::int64_t fair = w.rows / (2 * std::int64_t{pool_.threads()});
+  if (tokens > kFewTokens) {
+    return std::clamp(fair / kPartRowsStep * kPartRowsStep, kPartRowsStep, kPartRowsMax);
+  }
+  const std::int64_t rows = std::min(kPartBytes / std::max<std::int64_t>(1, w.row_bytes()), fair);
+  return std::max(kMatmulRows, rows / kMatmulRows * kMatmulRows);
+}
+
+void Forward::matmul_rows(const Product& product,
+                          std::int64_t begin,
+                          std::int64_t end,
+                          const Rows& rows,
+                          std::vector<float>& scratch) const {
+  const TensorView& w = product.w;
+  grow(scratch, matmul_scratch_floats(scratch_cols_));
+  const Activations form = form_of(w);
+  const auto matmul = form == Activations::int8   ? ops_.matmul_int8
+                      : form == Activations::bf16 ? ops_.matmul_bf16
+                                                  : ops_.matmul;
+  matmul({.w = w,
+          .row_begin = begin,
+          .row_end = std::min(w.rows, end),
+          .x = rows.x,
+          .packed = rows.packed[static_cast<std::size_t>(form)],
+          .tokens = rows.tokens,
+          .y = product.y,
+          .scratch = scratch.data()});
+}
+
+void Forward::multiply(std::span<const Product> products, const Rows& rows, Workspace& work) const {
+  std::int64_t parts = 0;
+  for (const Product& product : products) {
+    const std::int64_t each = rows_per_part(product.w, rows.tokens);
+    parts += (product.w.rows + each - 1) / each;
+  }
+  pool_.run(parts, [&](std::int64_t part, int worker) {
     std::vector<float>& scratch = work.scratch[static_cast<std::size_t>(worker)];
-    grow(scratch, kMatmulRows * scratch_cols_);
-    ops_.matmul({.w = w,
-                 .row_begin = begin,
-                 .row_end = end,
-                 .x = x,
-                 .tokens = tokens,
-                 .y = y,
-                 .scratch = scratch.data()});
+    for (const Product& product : products) {
+      const std::int64_t each = rows_per_part(product.w, rows.tokens);
+      const std::int64_t count = (product.w.rows + each - 1) / each;
+      if (part < count) return matmul_rows(product, part * each, (part + 1) * each, rows, scratch);
+      part -= count;
+    }
   });
+}
+
+Forward::Rows Forward::rows_of(const float* x,
+                               std::int64_t tokens,
+                               std::initializer_list<const TensorView*> weights,
+                               Workspace& work) const {
+  Rows out{.x = x, .tokens = tokens};
+  for (const TensorView* w : weights) {
+    const Activations form = form_of(*w);
+    const std::byte*& packed = out.packed[static_cast<std::size_t>(form)];
+    if (form == Activations::f32 || packed != nullptr) continue;
+    const std::int64_t cols = w->cols;
+    std::vector<std::byte>& memory = work.packed[static_cast<std::size_t>(form)];
+    const auto bytes = static_cast<std::size_t>(packed_bytes(form, tokens, cols));
+    if (memory.size() < bytes) memory.resize(bytes);
+    const auto pack = form == Activations::int8 ? ops_.pack_int8 : ops_.pack_bf16;
+    const auto body = [&](std::int64_t begin, std::int64_t end, int) {
+      pack(x + begin * cols, end - begin, cols, memory.data() + packed_bytes(form, begin, cols));
+    };
+    parallel(pool_, tokens, kPackedTokens, 4 * cols, body);
+    packed = memory.data();
+  }
+  return out;
+}
+
+void Forward::linear(
+    const TensorView& w, const float* x, std::int64_t tokens, float* y, Workspace& work) const {
+  const Product product{w, y};
+  multiply(std::span(&product, 1), rows_of(x, tokens, {&w}, work), work);
 }
 
 void Forward::embed_tokens(std::span<const TokenId> ids, Workspace& work) const {
@@ -164,9 +179,9 @@ void Forward::project_and_store(std::size_t index,
   grow(work.attn, tokens * q_width);
   grow(work.k, tokens * kv_width);
   grow(work.v, tokens * kv_width);
-  matmul(layer.q, work.h.data(), tokens, work.q.data(), work);
-  matmul(layer.k, work.h.data(), tokens, work.k.data(), work);
-  matmul(layer.v, work.h.data(), tokens, work.v.data(), work);
+  const Product products[] = {
+      {layer.q, work.q.data()}, {layer.k, work.k.data()}, {layer.v, work.v.data()}};
+  multiply(products, rows_of(work.h.data(), tokens, {&layer.q, &layer.k, &layer.v}, work), work);
 
   const Angles& angles = work.angles_for(spec);
   const std::int64_t half = spec.head_dim / 2;
@@ -191,51 +206,19 @@ void Forward::project_and_store(std::size_t index,
   parallel(pool_, tokens, 1, 4 * (q_width + kv_width), finish);
 }
 
-void Forward::attend(std::size_t index,
-                     const KvCache& cache,
-                     std::size_t cache_layer,
-                     Workspace& work) const {
-  const LayerSpec& spec = config_.layers[index];
-  const std::int64_t group = spec.heads / spec.kv_heads;
-  const std::int64_t last = work.first + work.tokens;
-  const std::int64_t ahead = work.is_image ? work.tokens : spec.window;
-  const std::int64_t keys_max = spec.window == 0 ? last : std::min(last, spec.window + ahead);
-  const KvPages pages = cache.pages(cache_layer);
-  // One item is one kv head of one token: its query heads read the same keys from cache.
-  const auto body = [&](std::int64_t begin, std::int64_t end, int worker) {
-    std::vector<float>& scratch = work.scratch[static_cast<std::size_t>(worker)];
-    grow(scratch, group * keys_max);
-    for (std::int64_t item = begin; item < end; ++item) {
-      const std::int64_t t = item / spec.kv_heads;
-      const std::int64_t kv_head = item % spec.kv_heads;
-      const std::int64_t position = work.first + t;
-      const std::int64_t at = (t * spec.heads + kv_head * group) * spec.head_dim;
-      AttentionArgs args{.q = work.q.data() + at,
-                         .heads = static_cast<int>(group),
-                         .kv = pages,
-                         .kv_head = static_cast<int>(kv_head),
-                         .first = 0,
-                         .end = position + 1,
-                         .scale = spec.attention_scale,
-                         .out = work.attn.data() + at,
-                         .scratch = scratch.data()};
-      if (spec.window != 0) args.first = std::max<std::int64_t>(0, position - spec.window + 1);
-      if (!spec.causal) {
-        args.end = spec.window == 0 ? last : std::min<std::int64_t>(last, position + spec.window);
-      }
-      if (work.is_image) args.end = last;
-      ops_.attention(args);
-    }
-  };
-  parallel(pool_, work.tokens * spec.kv_heads, 1, 2 * group * keys_max * spec.head_dim, body);
-}
-
-void Forward::norm_and_add(const std::vector<float>& norm, Workspace& work) const {
+void Forward::add_and_norm(const std::vector<float>* added,
+                           const std::vector<float>* next,
+                           Workspace& work) const {
   const std::int64_t hidden = config_.hidden;
-  parallel(pool_, work.tokens, 1, 4 * hidden, [&](std::int64_t begin, std::int64_t end, int) {
+  parallel(pool_, work.tokens, 1, 8 * hidden, [&](std::int64_t begin, std::int64_t end, int) {
+    const std::int64_t n = end - begin;
     float* h = work.h.data() + begin * hidden;
-    ops_.rms_norm(h, norm.data(), config_.norm_eps, end - begin, hidden, h);
-    ops_.add(work.x.data() + begin * hidden, h, (end - begin) * hidden);
+    float* x = work.x.data() + begin * hidden;
+    if (added != nullptr) {
+      ops_.rms_norm(h, added->data(), config_.norm_eps, n, hidden, h);
+      ops_.add(x, h, n * hidden);
+    }
+    if (next != nullptr) ops_.rms_norm(x, next->data(), config_.norm_eps, n, hidden, h);
   });
 }
 
@@ -244,13 +227,23 @@ void Forward::feed_forward(std::size_t index, Workspace& work) const {
   const std::int64_t ffn = config_.layers[index].ffn;
   grow(work.gate, work.tokens * ffn);
   grow(work.up, work.tokens * ffn);
-  matmul(layer.gate, work.h.data(), work.tokens, work.gate.data(), work);
-  matmul(layer.up, work.h.data(), work.tokens, work.up.data(), work);
-  parallel(pool_, work.tokens, 1, 16 * ffn, [&](std::int64_t begin, std::int64_t end, int) {
-    float* gate = work.gate.data() + begin * ffn;
-    ops_.gelu_mul(gate, work.up.data() + begin * ffn, (end - begin) * ffn, gate);
+  const Rows rows = rows_of(work.h.data(), work.tokens, {&layer.gate, &layer.up}, work);
+  // A part is the same rows of both: what gelu needs is then there.
+  const Product gate{layer.gate, work.gate.data()};
+  const Product up{layer.up, work.up.data()};
+  const std::int64_t each = rows_per_part(layer.gate, work.tokens);
+  pool_.run((ffn + each - 1) / each, [&](std::int64_t part, int worker) {
+    std::vector<float>& scratch = work.scratch[static_cast<std::size_t>(worker)];
+    const std::int64_t begin = part * each;
+    const std::int64_t end = std::min(ffn, begin + each);
+    matmul_rows(gate, begin, end, rows, scratch);
+    matmul_rows(up, begin, end, rows, scratch);
+    for (std::int64_t t = 0; t < work.tokens; ++t) {
+      float* to = work.gate.data() + t * ffn + begin;
+      ops_.gelu_mul(to, work.up.data() + t * ffn + begin, end - begin, to);
+    }
   });
-  matmul(layer.down, work.gate.data(), work.tokens, work.h.data(), work);
+  linear(layer.down, work.gate.data(), work.tokens, work.h.data(), work);
 }
 
 void Forward::layer(std::size_t index,
@@ -258,18 +251,13 @@ void Forward::layer(std::size_t index,
                     std::size_t cache_layer,
                     Workspace& work) const {
   const LayerWeights& layer = weights_.layers[index];
-  const auto norm = [&](const std::vector<float>& w) {
-    ops_.rms_norm(
-        work.x.data(), w.data(), config_.norm_eps, work.tokens, config_.hidden, work.h.data());
-  };
-  norm(layer.attn_norm);
+  add_and_norm(nullptr, &layer.attn_norm, work);
   project_and_store(index, cache, cache_layer, work);
   attend(index, cache, cache_layer, work);
-  matmul(layer.o, work.attn.data(), work.tokens, work.h.data(), work);
-  norm_and_add(layer.post_attn_norm, work);
-  norm(layer.ffn_norm);
+  linear(layer.o, work.attn.data(), work.tokens, work.h.data(), work);
+  add_and_norm(&layer.post_attn_norm, &layer.ffn_norm, work);
   feed_forward(index, work);
-  norm_and_add(layer.post_ffn_norm, work);
+  add_and_norm(&layer.post_ffn_norm, nullptr, work);
 }
 
 void Forward::append(std::span<const TokenId> ids, KvCache& cache, std::span<float> logits) const {
@@ -312,7 +300,7 @@ void Forward::run(KvCache& cache, std::span<float> logits, Workspace& work) cons
       last, weights_.output_norm.data(), config_.norm_eps, rows, config_.hidden, work.h.data());
   TensorView head = weights_.embedding;
   head.rows = config_.vocabulary;  // Rows beyond it are placeholders, not tokens.
-  matmul(head, work.h.data(), rows, logits.data(), work);
+  linear(head, work.h.data(), rows, logits.data(), work);
 }
 
 std::vector<float> Forward::embed(std::span<const TokenId> ids) const {
@@ -340,7 +328,7 @@ std::vector<float> Forward::embed(std::span<const TokenId> ids) const {
   for (const TensorView* dense : {&weights_.dense2, &weights_.dense3}) {
     if (dense->empty()) continue;
     std::vector<float> next(static_cast<std::size_t>(dense->rows));
-    matmul(*dense, out.data(), 1, next.data(), work);
+    linear(*dense, out.data(), 1, next.data(), work);
     out = std::move(next);
   }
   l2_normalize(out.data(), static_cast<std::int64_t>(out.size()));

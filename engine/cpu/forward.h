@@ -15,7 +15,10 @@
 #include "engine/model/model.h"
 #include "engine/ops.h"
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <memory>
 #include <mutex>
 #include <span>
@@ -23,11 +26,21 @@
 
 namespace facet::engine {
 
+struct ForwardOptions {
+  /// True: activations stay f32 in every product. False: they take the form that is fast for the
+  /// weights (fast_activations in ops.h, where its error is stated).
+  bool float_activations = true;
+};
+
 /// Runs tokens through a model. Borrows config, weights, ops and pool, which must outlive it.
 /// Thread-safe: each call takes a workspace of its own from a free list.
 class Forward {
  public:
-  Forward(const ModelConfig& config, const ModelWeights& weights, const Ops& ops, ThreadPool& pool);
+  Forward(const ModelConfig& config,
+          const ModelWeights& weights,
+          const Ops& ops,
+          ThreadPool& pool,
+          const ForwardOptions& options = {});
   Forward(const Forward&) = delete;
   Forward& operator=(const Forward&) = delete;
   ~Forward();
@@ -46,6 +59,14 @@ class Forward {
   /// has no dense layers. REQUIRES: config().is_embedder, ids within the vocabulary.
   [[nodiscard]] std::vector<float> embed(std::span<const TokenId> ids) const;
 
+  /// The tokens of one call, for its steps.
+  struct Chunk {
+    std::int64_t first = 0;  ///< Position of the first token.
+    std::int64_t tokens = 0;
+    bool is_image = false;
+    [[nodiscard]] std::int64_t end() const { return first + tokens; }
+  };
+
  private:
   struct Workspace;
   class Lease;
@@ -61,15 +82,48 @@ class Forward {
               const KvCache& cache,
               std::size_t cache_layer,
               Workspace& work) const;
+  /// One tile, its positions shared by all threads.
+  void attend_together(AttentionArgs& args, Workspace& work) const;
   void feed_forward(std::size_t index, Workspace& work) const;
-  void norm_and_add(const std::vector<float>& norm, Workspace& work) const;
-  void matmul(
+  /// x += norm(h), unless `added` is null; then h = norm(x), unless `next` is null.
+  void add_and_norm(const std::vector<float>* added,
+                    const std::vector<float>* next,
+                    Workspace& work) const;
+
+  /// What products multiply: rows as f32, and in the other forms that their weights take.
+  struct Rows {
+    const float* x = nullptr;
+    std::array<const std::byte*, 3> packed{};  ///< By Activations.
+    std::int64_t tokens = 0;
+  };
+  /// One linear layer: y (tokens, w.rows).
+  struct Product {
+    const TensorView& w;
+    float* y;
+  };
+  /// The form in which products with `w` take their rows here.
+  [[nodiscard]] Activations form_of(const TensorView& w) const;
+  /// x (tokens, cols) in the forms that `weights` take, in memory of `work`.
+  Rows rows_of(const float* x,
+               std::int64_t tokens,
+               std::initializer_list<const TensorView*> weights,
+               Workspace& work) const;
+  void linear(
       const TensorView& w, const float* x, std::int64_t tokens, float* y, Workspace& work) const;
+  /// Runs products of the same rows as one loop over the rows of all their weights.
+  void multiply(std::span<const Product> products, const Rows& rows, Workspace& work) const;
+  void matmul_rows(const Product& product,
+                   std::int64_t begin,
+                   std::int64_t end,
+                   const Rows& rows,
+                   std::vector<float>& scratch) const;
+  [[nodiscard]] std::int64_t rows_per_part(const TensorView& w, std::int64_t tokens) const;
 
   const ModelConfig& config_;
   const ModelWeights& weights_;
   const Ops& ops_;
   ThreadPool& pool_;
+  bool is_packed_;
   std::int64_t scratch_cols_ = 0;  ///< Longest weight row.
 
   mutable std::mutex free_mutex_;

@@ -9,11 +9,35 @@
 
 namespace facet::engine {
 
-// Immutable tables. Calling their functions on a processor without the instructions is undefined:
-// go through choose_ops. avx512 and avx2 are null in builds for other architectures.
+// Immutable tables, without the functions for packed activations. Calling their functions on a
+// processor without the instructions is undefined: go through choose_ops. avx512 and avx2 are null
+// in builds for other architectures.
 const Ops* avx512_ops();
 const Ops* avx2_ops();
 const Ops* portable_ops();
+
+/// The functions of Ops for one form of packed activations, which have instruction sets of their
+/// own.
+struct PackedOps {
+  void (*matmul)(const MatmulArgs& args) = nullptr;
+  void (*pack)(const float* x, std::int64_t tokens, std::int64_t cols, std::byte* to) = nullptr;
+  /// As in Ops, where this form has the fastest arithmetic; else null.
+  const char* arithmetic = nullptr;
+  std::int64_t (*busy)(std::int64_t rounds) = nullptr;
+};
+PackedOps amx_int8_ops();
+PackedOps amx_bf16_ops();
+PackedOps avx512_vnni_ops();
+PackedOps avx512_bf16_ops();
+PackedOps avx2_packed_ops();
+PackedOps portable_packed_ops();
+
+/// Those of AMX on a software copy of its tiles: for tests, on any processor with AVX-512 VNNI.
+PackedOps amx_emulated_int8_ops();
+PackedOps amx_emulated_bf16_ops();
+
+/// Asks Linux for the tiles of AMX, for this process; false when it refuses.
+bool ask_for_tiles();
 
 /// The tables that this processor and its operating system can run, best first; never empty.
 std::vector<const Ops*> usable_ops();

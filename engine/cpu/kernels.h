@@ -3,14 +3,16 @@
 // Included only by avx512.cc, avx2.cc and portable.cc, each compiled with its own flags. V lives in
 // an unnamed namespace there, so every instantiation is private to its file: code for one
 // instruction set can never be linked into another. V offers
-//   Reg, kWidth, kRows, kTokens, kDecodeRows, kValueRegs, kFused, zero, set1, load, store, add,
-//   sub, mul, div, fma, max, min, sum (of the lanes), sum4 (of four vectors, each in the same order
-//   as sum), top (of the lanes), exp2_bits, from_half, from_bf16, from_int8, from_nibbles,
-//   from_levels, half.
+//   Reg, kWidth, kRows, kTokens, kDecodeRows, kQueries, kValueRegs, kFused, zero, set1, load,
+//   store, add, sub, mul, div, fma, max, min, sum (of the lanes), sum4 (of four vectors, each in
+//   the same order as sum), top (of the lanes), exp2_bits, from_half, from_bf16, from_int8,
+//   from_nibbles, from_levels, half, keep (makes the compiler believe that a value is used and
+//   changed).
 // Files that include this are compiled with -ffp-contract=off: a product and a sum are fused where
 // fma() says so and nowhere else, which is what makes all block shapes give the same bits.
 #pragma once
 
+#include "engine/cpu/attention_kernels.h"
 #include "engine/cpu/weights.h"
 #include "engine/ops.h"
 
@@ -293,102 +295,6 @@ struct Kernels {
     for_vectors(n, x, [&](auto load) { return V::mul(load(x), inverse); });
   }
 
-  /// Calls body(j, row) for each admitted position in ascending order, with the kv head's part of
-  /// its key (plane 0) or value (plane 1) row. One division per page, not per position.
-  template <class Body>
-  static void for_positions(const AttentionArgs& a, std::int64_t plane, Body body) {
-    const std::int64_t row = std::int64_t{a.kv.kv_heads} * a.kv.head_dim;
-    for (std::int64_t j = a.first; j < a.end;) {
-      const std::int64_t page = j / kPageTokens;
-      const std::int64_t page_end = (page + 1) * kPageTokens;
-      const float* from = a.kv.pages[page - a.kv.first_page] + a.kv_head * a.kv.head_dim +
-                          (plane * kPageTokens + j % kPageTokens) * row;
-      for (; j < a.end && j < page_end; ++j, from += row) body(j, from);
-    }
-  }
-
-  /// Scores of N heads at once: each key is read once for all of them.
-  template <int N>
-  static void scores(const AttentionArgs& a, int head) {
-    const std::int64_t dim = a.kv.head_dim;
-    const std::int64_t n = a.end - a.first;
-    const float* q = a.q + head * dim;
-    float* to = a.scratch + head * n;
-    for_positions(a, 0, [&](std::int64_t j, const float* key) {
-      Regs<N> sums;
-      for (int h = 0; h < N; ++h) sums[h] = V::zero();
-      std::int64_t i = 0;
-      for (; i + kWidth <= dim; i += kWidth) {
-        const Reg k = V::load(key + i);
-        for (int h = 0; h < N; ++h) sums[h] = V::fma(V::load(q + h * dim + i), k, sums[h]);
-      }
-      if (i < dim) {
-        const Reg k = load_part(key + i, dim - i);
-        for (int h = 0; h < N; ++h) {
-          sums[h] = V::fma(load_part(q + h * dim + i, dim - i), k, sums[h]);
-        }
-      }
-      float dots[4];
-      if constexpr (N == 4) {
-        V::sum4(sums[0], sums[1], sums[2], sums[3], dots);
-      } else {
-        for (int h = 0; h < N; ++h) dots[h] = V::sum(sums[h]);
-      }
-      for (int h = 0; h < N; ++h) to[h * n + j - a.first] = dots[h] * a.scale;
-    });
-  }
-
-  /// C vectors of the outputs of N heads stay in registers while the positions pass by.
-  template <int N, int C>
-  static void weighted_values(const AttentionArgs& a, int head, std::int64_t at) {
-    const std::int64_t dim = a.kv.head_dim;
-    const std::int64_t n = a.end - a.first;
-    const float* p = a.scratch + head * n - a.first;
-    Regs<C> sums[static_cast<std::size_t>(N)];
-    for (int h = 0; h < N; ++h) {
-      for (int c = 0; c < C; ++c) sums[h][c] = V::zero();
-    }
-    for_positions(a, 1, [&](std::int64_t j, const float* value) {
-      for (int c = 0; c < C; ++c) {
-        const Reg v = V::load(value + at + c * kWidth);
-        for (int h = 0; h < N; ++h) sums[h][c] = V::fma(V::set1(p[h * n + j]), v, sums[h][c]);
-      }
-    });
-    for (int h = 0; h < N; ++h) {
-      float* out = a.out + (head + h) * dim + at;
-      for (int c = 0; c < C; ++c) V::store(out + c * kWidth, sums[h][c]);
-    }
-  }
-
-  template <int N>
-  static void attend_heads(const AttentionArgs& a, int head) {
-    const std::int64_t dim = a.kv.head_dim;
-    const std::int64_t n = a.end - a.first;
-    scores<N>(a, head);
-    for (int h = head; h < head + N; ++h) softmax(a.scratch + h * n, n);
-    std::int64_t i = 0;
-    for (; i + V::kValueRegs * kWidth <= dim; i += V::kValueRegs * kWidth) {
-      weighted_values<N, V::kValueRegs>(a, head, i);
-    }
-    for (; i + kWidth <= dim; i += kWidth) weighted_values<N, 1>(a, head, i);
-    for (; i < dim; ++i) {
-      for (int h = head; h < head + N; ++h) {
-        float sum = 0.0F;
-        for_positions(a, 1, [&](std::int64_t j, const float* value) {
-          sum += a.scratch[h * n + j - a.first] * value[i];
-        });
-        a.out[h * dim + i] = sum;
-      }
-    }
-  }
-
-  static void attention(const AttentionArgs& a) {
-    int head = 0;
-    for (; head + 4 <= a.heads; head += 4) attend_heads<4>(a, head);
-    for (; head + 2 <= a.heads; head += 2) attend_heads<2>(a, head);
-    for (; head < a.heads; ++head) attend_heads<1>(a, head);
-  }
-
   static void gelu_mul(const float* gate, const float* up, std::int64_t n, float* y) {
     for_vectors(n, y, [&](auto load) {
       // x / (1 + exp(-2 u)) with u = sqrt(2 / pi) (x + 0.044715 x^3).
@@ -410,16 +316,53 @@ struct Kernels {
     for_vectors(cols, to, [&](auto load) { return V::mul(load(to), V::set1(scale)); });
   }
 
+  using Attention = AttentionKernels<V, Kernels<V>>;
+
+  static std::int64_t busy(std::int64_t rounds) {
+    constexpr int kSums = 12;  // More than latency times throughput anywhere.
+    Regs<kSums> sums;
+    for (int i = 0; i < kSums; ++i) sums[i] = V::set1(static_cast<float>(i));
+    Reg factor = V::set1(0.5F);
+    for (std::int64_t round = 0; round < rounds; ++round) {
+      for (int i = 0; i < kSums; ++i) sums[i] = V::fma(sums[i], factor, factor);
+      V::keep(factor);
+    }
+    for (int i = 0; i < kSums; ++i) V::keep(sums[i]);
+    return rounds * kSums * kWidth * 2;
+  }
+
+  static std::uint64_t read(const std::byte* from, std::int64_t bytes) {
+    Regs<8> sums;
+    for (int i = 0; i < 8; ++i) sums[i] = V::zero();
+    for (std::int64_t at = 0; at < bytes; at += 8 * kWidth * 4) {
+      for (int i = 0; i < 8; ++i) {
+        sums[i] = V::max(sums[i], V::load(from + at + i * kWidth * 4));
+      }
+    }
+    Reg all = sums[0];
+    for (int i = 1; i < 8; ++i) all = V::max(all, sums[i]);
+    const float top = V::top(all);
+    std::uint32_t bits = 0;
+    std::memcpy(&bits, &top, sizeof bits);
+    return std::uint64_t{bits} + 1;
+  }
+
   static constexpr Ops table(const char* name) {
     return {.name = name,
+            .arithmetic = "f32 multiply-add",
             .matmul = matmul,
             .rms_norm = rms_norm,
             .rope = rope,
-            .attention = attention,
+            .attention = Attention::attention,
+            .attention_scores = Attention::scores,
+            .attention_probabilities = Attention::probabilities,
+            .attention_values = Attention::weigh,
             .softmax = softmax,
             .gelu_mul = gelu_mul,
             .add = add,
-            .embed_row = embed_row};
+            .embed_row = embed_row,
+            .busy = busy,
+            .read = read};
   }
 };
 

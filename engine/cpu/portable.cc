@@ -10,6 +10,7 @@ struct Portable {
   static constexpr int kRows = 2;
   static constexpr int kTokens = 2;
   static constexpr int kDecodeRows = 2;
+  static constexpr int kQueries = 1;
   static constexpr int kValueRegs = 1;
   /// Expanding weights costs more than a pass over scratch here, so one path serves all shapes.
   static constexpr bool kFused = false;
@@ -34,6 +35,7 @@ struct Portable {
     std::memcpy(out.lane, from, sizeof out.lane);
     return out;
   }
+  static void keep(Reg& value) { asm volatile("" : "+m"(value)); }
   static void store(float* to, Reg value) { std::memcpy(to, value.lane, sizeof value.lane); }
   static Reg add(Reg a, Reg b) {
     return each([&](int i) { return a.lane[i] + b.lane[i]; });

@@ -33,11 +33,9 @@ ThreadPool::ThreadPool(int threads) {
 }
 
 ThreadPool::~ThreadPool() {
-  {
-    const std::lock_guard lock(sleep_);
-    stop_ = true;
-  }
-  wake_.notify_all();
+  stop_ = true;
+  started_.fetch_add(1);
+  started_.notify_all();
   for (std::thread& worker : workers_) worker.join();
 }
 
@@ -52,7 +50,7 @@ bool ThreadPool::take_part(std::uint32_t generation, int worker) {
     if (ticket >> 32U != generation || static_cast<std::uint32_t>(ticket) >= parts) return false;
   }
   (*body)(static_cast<std::uint32_t>(ticket), worker);
-  done_.fetch_add(1);
+  if (done_.fetch_add(1) + 1 == parts) done_.notify_one();
   return true;
 }
 
@@ -72,19 +70,14 @@ void ThreadPool::run(std::int64_t parts, const Body& body) {
   body_ = &body;
   parts_ = static_cast<std::uint32_t>(parts);
   ticket_ = std::uint64_t{generation} << 32U;
-  if (sleeping_.load() > 0) {
-    { const std::lock_guard held(sleep_); }
-    wake_.notify_all();
-  }
+  started_.fetch_add(1);
+  started_.notify_all();  // A look at a counter while nobody sleeps.
   while (take_part(generation, 0)) {
   }
-  for (int spins = 0; done_.load() < static_cast<std::uint32_t>(parts); ++spins) {
-    if (spins < kSpins) {
-      pause_briefly();
-    } else {
-      std::this_thread::yield();
-    }
-  }
+  const auto wanted = static_cast<std::uint32_t>(parts);
+  for (int spins = 0; spins < kSpins && done_.load() < wanted; ++spins) pause_briefly();
+  // A worker may have been taken off its core in the middle of a part: leave the core to it.
+  for (std::uint32_t done = done_.load(); done < wanted; done = done_.load()) done_.wait(done);
 }
 
 void ThreadPool::work(int worker) {
@@ -100,12 +93,9 @@ void ThreadPool::work(int worker) {
       }
       pause_briefly();
     }
-    std::unique_lock lock(sleep_);
-    ++sleeping_;
-    wake_.wait(lock, [&] {
-      return stop_.load() || static_cast<std::uint32_t>(ticket_.load() >> 32U) != seen;
-    });
-    --sleeping_;
+    const std::uint32_t started = started_.load();
+    if (stop_.load() || static_cast<std::uint32_t>(ticket_.load() >> 32U) != seen) continue;
+    started_.wait(started);
   }
 }
 

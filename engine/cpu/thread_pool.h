@@ -2,7 +2,6 @@
 #pragma once
 
 #include <atomic>
-#include <condition_variable>
 #include <cstdint>
 #include <functional>
 #include <mutex>
@@ -11,8 +10,9 @@
 
 namespace facet::engine {
 
-/// The calling thread always works too, so a pool of one thread starts none. Workers spin for a
-/// moment after a loop (the next one usually follows within microseconds) and then sleep.
+/// The calling thread always works too, so a pool of one thread starts none. Who waits (workers for
+/// the next loop, the caller for the last part) spins for a moment, because the wait is usually
+/// over within microseconds, and then sleeps, because other threads may want the core.
 /// Thread-safe: while one caller has the workers, another one runs its loop alone.
 class ThreadPool {
  public:
@@ -44,11 +44,9 @@ class ThreadPool {
   std::atomic<std::uint32_t> done_{0};
   std::atomic<const Body*> body_{nullptr};
   std::atomic<bool> stop_{false};
-  std::atomic<int> sleeping_{0};
+  std::atomic<std::uint32_t> started_{0};  ///< Loops so far: what sleeping workers wait on.
 
   std::mutex caller_;  ///< Held by the one caller who has the workers.
-  std::mutex sleep_;
-  std::condition_variable wake_;
   std::vector<std::thread> workers_;
 };
 

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
+#include <limits>
 #include <numbers>
 #include <vector>
 
@@ -22,6 +24,106 @@ void matmul_ref(const MatmulArgs& args) {
       args.y[t * args.w.rows + r] = static_cast<float>(sum);
     }
   }
+}
+
+/// One block of one row: 32 codes, the scale and -8 times the sum of the codes.
+struct PackedBlock {
+  std::int8_t q[32] = {};
+  float d = 0.0F;
+  std::int32_t minus_8_sum = 0;
+};
+
+PackedBlock pack_block_ref(const float* x) {
+  PackedBlock out;
+  float largest = 0.0F;
+  for (int i = 0; i < 32; ++i) {
+    if (!std::isfinite(x[i])) {
+      out.d = std::numeric_limits<float>::quiet_NaN();
+      return out;
+    }
+    largest = std::max(largest, std::abs(x[i]));
+  }
+  if (largest < 1e-30F) return out;
+  out.d = largest / 127.0F;
+  const float inverse = 127.0F / largest;
+  for (int i = 0; i < 32; ++i) {
+    out.q[i] = static_cast<std::int8_t>(std::nearbyint(x[i] * inverse));
+    out.minus_8_sum -= 8 * out.q[i];
+  }
+  return out;
+}
+
+/// Where block b of row t lies among `tokens` packed rows: its codes, scale and sum.
+struct PackedPlace {
+  std::int64_t q, d, sum;
+};
+PackedPlace int8_place(std::int64_t t, std::int64_t b, std::int64_t tokens, std::int64_t cols) {
+  const std::int64_t first = t / kPackedTokens * kPackedTokens;
+  const std::int64_t n = std::min(kPackedTokens, tokens - first);
+  const std::int64_t block = packed_bytes(Activations::int8, first, cols) + b * n * 40;
+  const std::int64_t row = t - first;
+  return {block + row * 32, block + n * 32 + row * 4, block + n * 36 + row * 4};
+}
+
+void pack_int8_ref(const float* x, std::int64_t tokens, std::int64_t cols, std::byte* to) {
+  for (std::int64_t t = 0; t < tokens; ++t) {
+    for (std::int64_t b = 0; b < cols / 32; ++b) {
+      const PackedBlock block = pack_block_ref(x + t * cols + b * 32);
+      const PackedPlace place = int8_place(t, b, tokens, cols);
+      std::memcpy(to + place.q, block.q, sizeof block.q);
+      std::memcpy(to + place.d, &block.d, sizeof block.d);
+      std::memcpy(to + place.sum, &block.minus_8_sum, sizeof block.minus_8_sum);
+    }
+  }
+}
+
+void matmul_int8_ref(const MatmulArgs& args) {
+  const std::int64_t cols = args.w.cols;
+  std::vector<float> x(static_cast<std::size_t>(args.tokens * cols));
+  for (std::int64_t t = 0; t < args.tokens; ++t) {
+    for (std::int64_t k = 0; k < cols; ++k) {
+      const PackedPlace place = int8_place(t, k / 32, args.tokens, cols);
+      float d = 0.0F;
+      std::memcpy(&d, args.packed + place.d, sizeof d);
+      const auto q = static_cast<std::int8_t>(args.packed[place.q + k % 32]);
+      x[static_cast<std::size_t>(t * cols + k)] = d * static_cast<float>(q);
+    }
+  }
+  MatmulArgs floats = args;
+  floats.x = x.data();
+  matmul_ref(floats);
+}
+
+/// Where columns [32 b, 32 b + 32) of row t lie among `tokens` packed rows.
+std::int64_t bf16_place(std::int64_t t, std::int64_t b, std::int64_t tokens, std::int64_t cols) {
+  const std::int64_t first = t / kPackedTokens * kPackedTokens;
+  const std::int64_t n = std::min(kPackedTokens, tokens - first);
+  return packed_bytes(Activations::bf16, first, cols) + (b * n + t - first) * 64;
+}
+
+void pack_bf16_ref(const float* x, std::int64_t tokens, std::int64_t cols, std::byte* to) {
+  for (std::int64_t t = 0; t < tokens; ++t) {
+    for (std::int64_t k = 0; k < cols; ++k) {
+      const std::uint16_t bits = float_to_bf16(x[t * cols + k]);
+      std::memcpy(to + bf16_place(t, k / 32, tokens, cols) + k % 32 * 2, &bits, sizeof bits);
+    }
+  }
+}
+
+void matmul_bf16_ref(const MatmulArgs& args) {
+  const std::int64_t cols = args.w.cols;
+  std::vector<float> x(static_cast<std::size_t>(args.tokens * cols));
+  for (std::int64_t t = 0; t < args.tokens; ++t) {
+    for (std::int64_t k = 0; k < cols; ++k) {
+      std::uint16_t bits = 0;
+      const std::byte* from = args.packed + bf16_place(t, k / 32, args.tokens, cols) + k % 32 * 2;
+      std::memcpy(&bits, from, sizeof bits);
+      x[static_cast<std::size_t>(t * cols + k)] = bf16_to_float(bits);
+    }
+  }
+  MatmulArgs floats = args;
+  floats.x = x.data();
+  matmul_ref(floats);
 }
 
 void rms_norm_ref(
@@ -86,9 +188,13 @@ void attention_head_ref(const AttentionArgs& args) {
 
 void attention_ref(const AttentionArgs& args) {
   AttentionArgs one = args;
-  for (int head = 0; head < args.heads; ++head) {
-    one.q = args.q + head * args.kv.head_dim;
-    one.out = args.out + head * args.kv.head_dim;
+  for (std::int64_t row = 0; row < args.tokens * args.heads; ++row) {
+    const std::int64_t token = row / args.heads;
+    const std::int64_t at = token * args.stride + row % args.heads * args.kv.head_dim;
+    one.q = args.q + at;
+    one.out = args.out + at;
+    one.first = attention_first(args, token);
+    one.end = attention_end(args, token);
     attention_head_ref(one);
   }
 }
@@ -121,6 +227,10 @@ void embed_row_ref(DType type, const std::byte* row, std::int64_t cols, float sc
 
 constexpr Ops kReference = {.name = "reference",
                             .matmul = matmul_ref,
+                            .matmul_int8 = matmul_int8_ref,
+                            .matmul_bf16 = matmul_bf16_ref,
+                            .pack_int8 = pack_int8_ref,
+                            .pack_bf16 = pack_bf16_ref,
                             .rms_norm = rms_norm_ref,
                             .rope = rope_ref,
                             .attention = attention_ref,

@@ -20,9 +20,10 @@ std::vector<float> logits_of(const RuntimeModel& model,
                              const Ops& ops,
                              std::span<const TokenId> ids,
                              std::size_t chunk,
-                             int threads) {
+                             int threads,
+                             const ForwardOptions& options = {}) {
   ThreadPool pool(threads);
-  const Forward forward(model.config, model.weights, ops, pool);
+  const Forward forward(model.config, model.weights, ops, pool, options);
   KvCache cache(model.config.layers);
   std::vector<float> logits(static_cast<std::size_t>(model.config.vocabulary));
   while (!ids.empty()) {
@@ -55,17 +56,40 @@ TEST_CASE("the forward pass agrees with the scalar reference", "[engine][unit]")
   }
 }
 
+TEST_CASE("packed activations cost less than three percent of the logits", "[engine][unit]") {
+  const DType type = GENERATE(DType::q8_0, DType::q4_0);
+  const RuntimeModel model = make_memory_model({.type = type, .layers = 7, .seed = 21});
+  std::mt19937 random(22);
+  const std::vector<TokenId> ids = random_ids(23, random);
+  const std::vector<double> expected = reference_logits(model.config, model.weights, ids);
+  const auto vocabulary = static_cast<std::size_t>(model.config.vocabulary);
+  const double* last = expected.data() + (ids.size() - 1) * vocabulary;
+  for (const Ops* ops : usable_ops()) {
+    const auto logits = logits_of(model, *ops, ids, 64, 1, {.float_activations = false});
+    double wrong = 0.0;
+    double all = 0.0;
+    for (std::size_t i = 0; i < vocabulary; ++i) {
+      wrong += (logits[i] - last[i]) * (logits[i] - last[i]);
+      all += last[i] * last[i];
+    }
+    INFO(ops->name << ' ' << dtype_name(type) << ' ' << std::sqrt(wrong / all));
+    CHECK(std::sqrt(wrong / all) < 0.03);
+    CHECK(wrong > 0.0);  // They are packed.
+  }
+}
+
 TEST_CASE("logits have the same bits for every chunk size and thread count", "[engine][unit]") {
   const DType type = GENERATE(DType::f32, DType::bf16, DType::q8_0, DType::q4_0, DType::q5_1);
+  const ForwardOptions options{.float_activations = GENERATE(true, false)};
   const RuntimeModel model = make_memory_model({.type = type, .seed = 23});
   std::mt19937 random(24);
   const std::vector<TokenId> ids = random_ids(150, random);
   for (const Ops* ops : usable_ops()) {
-    const auto expected = logits_of(model, *ops, ids, 64, 1);
+    const auto expected = logits_of(model, *ops, ids, 64, 1, options);
     for (const std::size_t chunk : {1U, 3U, 7U, 64U, 150U}) {
       for (const int threads : {1, 2, 3}) {
         INFO(ops->name << ' ' << dtype_name(type) << " chunk " << chunk << " threads " << threads);
-        REQUIRE(logits_of(model, *ops, ids, chunk, threads) == expected);
+        REQUIRE(logits_of(model, *ops, ids, chunk, threads, options) == expected);
       }
     }
   }

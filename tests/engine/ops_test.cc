@@ -9,6 +9,7 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <string>
 #include <vector>
 
 namespace facet::engine {
@@ -382,7 +383,7 @@ TEST_CASE("an instruction set is chosen by name or refused with a reason", "[eng
   REQUIRE(choose_ops("").has_value());
   CHECK(*choose_ops("") == usable_ops().front());
   REQUIRE(choose_ops("portable").has_value());
-  CHECK(*choose_ops("portable") == portable_ops());
+  CHECK((*choose_ops("portable"))->name == std::string("portable"));
   const auto unknown = choose_ops("sse9");
   REQUIRE(!unknown.has_value());
   CHECK(unknown.error().code == Code::invalid_argument);

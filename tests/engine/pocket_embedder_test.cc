@@ -16,7 +16,8 @@ TEST_CASE("the pocket embedder gives the ids and vectors of its training code", 
   std::ifstream file(root + "/tests/golden/embedder_golden.json");
   REQUIRE(file.good());
   const nlohmann::json golden = nlohmann::json::parse(file);
-  const auto engine = Engine::load({.model = root + "/models/pocket/embedder.gguf", .threads = 1});
+  const auto engine = Engine::load(
+      {.model = root + "/models/pocket/embedder.gguf", .threads = 1, .float_activations = true});
   if (!engine) FAIL(engine.error().message);
   CHECK((*engine)->info().embedding_dim == golden.at("dimensions").get<int>());
   REQUIRE(!golden.at("cases").empty());

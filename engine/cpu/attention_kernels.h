@@ -1,0 +1,222 @@
+// Attention over the pages of a KV cache, written once over the vector type V of kernels.h.
+//
+// A call serves a tile of query rows: some tokens times the heads that share a kv head, so that a
+// key or value is read once for all of them while it is in the nearest cache. Scores go to scratch,
+// are made probabilities there, and then weigh the values. Each score is one vector sum over the
+// head in ascending order, each output one sum over the positions in ascending order: the same bits
+// for every tile.
+#pragma once
+
+#include "engine/ops.h"
+
+#include <cstdint>
+#include <cstring>
+
+namespace facet::engine {
+
+/// `Shared` supplies load_part and softmax.
+template <class V, class Shared>
+struct AttentionKernels {
+  using Reg = typename V::Reg;
+  static constexpr std::int64_t kWidth = V::kWidth;
+
+  static const float* query(const AttentionArgs& a, std::int64_t row) {
+    return a.q + row / a.heads * a.stride + row % a.heads * a.kv.head_dim;
+  }
+
+  /// The kv head's part of the key (plane 0) or value (plane 1) row at position j, which lies in
+  /// `page`.
+  static const float* row_at(const AttentionArgs& a,
+                             std::int64_t page,
+                             std::int64_t j,
+                             std::int64_t plane) {
+    const std::int64_t row = std::int64_t{a.kv.kv_heads} * a.kv.head_dim;
+    return a.kv.pages[page - a.kv.first_page] + a.kv_head * a.kv.head_dim +
+           (plane * kPageTokens + j % kPageTokens) * row;
+  }
+
+  /// Dot products of N query rows with M keys, written to to[n * stride + m].
+  template <int N, int M>
+  static void dots(const float* const* q,
+                   const float* k,
+                   std::int64_t k_stride,
+                   std::int64_t dim,
+                   float* to,
+                   std::int64_t stride) {
+    Reg sums[static_cast<std::size_t>(N)][static_cast<std::size_t>(M)];
+    for (int n = 0; n < N; ++n) {
+      for (int m = 0; m < M; ++m) sums[n][m] = V::zero();
+    }
+    const auto add = [&](auto load, std::int64_t i) {
+      Reg keys[static_cast<std::size_t>(M)];
+      for (int m = 0; m < M; ++m) keys[m] = load(k + m * k_stride + i);
+      for (int n = 0; n < N; ++n) {
+        const Reg query = load(q[n] + i);
+        for (int m = 0; m < M; ++m) sums[n][m] = V::fma(query, keys[m], sums[n][m]);
+      }
+    };
+    std::int64_t i = 0;
+    for (; i + kWidth <= dim; i += kWidth) {
+      add([](const float* from) { return V::load(from); }, i);
+    }
+    if (i < dim) {
+      const std::int64_t left = dim - i;
+      add([left](const float* from) { return Shared::load_part(from, left); }, i);
+    }
+    for (int n = 0; n < N; ++n) {
+      float* out = to + n * stride;
+      if constexpr (M == 4) {
+        V::sum4(sums[n][0], sums[n][1], sums[n][2], sums[n][3], out);
+      } else {
+        for (int m = 0; m < M; ++m) out[m] = V::sum(sums[n][m]);
+      }
+    }
+  }
+
+  /// All query rows times M keys from position j on.
+  template <int M>
+  static void score_keys(const AttentionArgs& a, const float* k, std::int64_t j) {
+    const std::int64_t dim = a.kv.head_dim;
+    const std::int64_t k_stride = dim * a.kv.kv_heads;
+    const std::int64_t rows = a.tokens * a.heads;
+    const std::int64_t n = attention_keys(a);
+    float* to = a.scratch + j - attention_first(a, 0);
+    std::int64_t row = 0;
+    for (; row + V::kQueries <= rows; row += V::kQueries) {
+      const float* q[static_cast<std::size_t>(V::kQueries)];
+      for (int i = 0; i < V::kQueries; ++i) q[i] = query(a, row + i);
+      dots<V::kQueries, M>(q, k, k_stride, dim, to + row * n, n);
+    }
+    for (; row < rows; ++row) {
+      const float* q[1] = {query(a, row)};
+      dots<1, M>(q, k, k_stride, dim, to + row * n, n);
+    }
+  }
+
+  static void scores(const AttentionArgs& a, std::int64_t begin, std::int64_t end) {
+    const std::int64_t row_floats = std::int64_t{a.kv.kv_heads} * a.kv.head_dim;
+    for (std::int64_t j = begin; j < end;) {
+      const std::int64_t page = j / kPageTokens;
+      const std::int64_t page_end = end < (page + 1) * kPageTokens ? end : (page + 1) * kPageTokens;
+      const float* k = row_at(a, page, j, 0);
+      for (; j + 4 <= page_end; j += 4, k += 4 * row_floats) score_keys<4>(a, k, j);
+      for (; j < page_end; ++j, k += row_floats) score_keys<1>(a, k, j);
+    }
+  }
+
+  /// Row by row: what is not admitted becomes 0.
+  static void probabilities(const AttentionArgs& a, std::int64_t begin, std::int64_t end) {
+    const std::int64_t n = attention_keys(a);
+    const std::int64_t base = attention_first(a, 0);
+    for (std::int64_t row = begin; row < end; ++row) {
+      const std::int64_t first = attention_first(a, row / a.heads) - base;
+      const std::int64_t last = attention_end(a, row / a.heads) - base;
+      float* p = a.scratch + row * n;
+      std::memset(p, 0, static_cast<std::size_t>(first) * sizeof(float));
+      std::memset(p + last, 0, static_cast<std::size_t>(n - last) * sizeof(float));
+      float* x = p + first;
+      const Reg scale = V::set1(a.scale);
+      std::int64_t i = 0;
+      for (; i + kWidth <= last - first; i += kWidth)
+        V::store(x + i, V::mul(V::load(x + i), scale));
+      for (; i < last - first; ++i) x[i] *= a.scale;
+      Shared::softmax(x, last - first);
+    }
+  }
+
+  /// Adds `count` positions to C vectors of the outputs of N query rows.
+  template <int N, int C>
+  static void add_values(const float* const* p,
+                         const float* v,
+                         std::int64_t v_stride,
+                         std::int64_t count,
+                         float* const* out,
+                         bool is_first) {
+    Reg sums[static_cast<std::size_t>(N)][static_cast<std::size_t>(C)];
+    for (int n = 0; n < N; ++n) {
+      for (int c = 0; c < C; ++c) sums[n][c] = is_first ? V::zero() : V::load(out[n] + c * kWidth);
+    }
+    for (std::int64_t j = 0; j < count; ++j, v += v_stride) {
+      for (int c = 0; c < C; ++c) {
+        const Reg value = V::load(v + c * kWidth);
+        for (int n = 0; n < N; ++n) sums[n][c] = V::fma(V::set1(p[n][j]), value, sums[n][c]);
+      }
+    }
+    for (int n = 0; n < N; ++n) {
+      for (int c = 0; c < C; ++c) V::store(out[n] + c * kWidth, sums[n][c]);
+    }
+  }
+
+  /// A run of positions in one page.
+  struct Run {
+    const float* v;
+    std::int64_t v_stride;
+    std::int64_t at;  ///< Of the first one among the keys of the tile.
+    std::int64_t count;
+    std::int64_t dim_begin;
+    std::int64_t dim_end;
+    bool is_first;
+  };
+
+  template <int N>
+  static void weigh_rows(const AttentionArgs& a, const Run& run, std::int64_t row) {
+    const std::int64_t n = attention_keys(a);
+    const float* p[static_cast<std::size_t>(N)];
+    float* out[static_cast<std::size_t>(N)];
+    const auto point = [&](std::int64_t i) {
+      for (int r = 0; r < N; ++r) {
+        p[r] = a.scratch + (row + r) * n + run.at;
+        const std::int64_t at =
+            (row + r) / a.heads * a.stride + (row + r) % a.heads * a.kv.head_dim;
+        out[r] = a.out + at + i;
+      }
+    };
+    std::int64_t i = run.dim_begin;
+    for (; i + V::kValueRegs * kWidth <= run.dim_end; i += V::kValueRegs * kWidth) {
+      point(i);
+      add_values<N, V::kValueRegs>(p, run.v + i, run.v_stride, run.count, out, run.is_first);
+    }
+    for (; i + kWidth <= run.dim_end; i += kWidth) {
+      point(i);
+      add_values<N, 1>(p, run.v + i, run.v_stride, run.count, out, run.is_first);
+    }
+    for (; i < run.dim_end; ++i) {
+      point(i);
+      for (int r = 0; r < N; ++r) {
+        float sum = run.is_first ? 0.0F : *out[r];
+        for (std::int64_t j = 0; j < run.count; ++j) sum += p[r][j] * run.v[j * run.v_stride + i];
+        *out[r] = sum;
+      }
+    }
+  }
+
+  static void weigh(const AttentionArgs& a, std::int64_t dim_begin, std::int64_t dim_end) {
+    const std::int64_t base = attention_first(a, 0);
+    const std::int64_t end = base + attention_keys(a);
+    const std::int64_t rows = a.tokens * a.heads;
+    for (std::int64_t j = base; j < end;) {
+      const std::int64_t page = j / kPageTokens;
+      const std::int64_t page_end = end < (page + 1) * kPageTokens ? end : (page + 1) * kPageTokens;
+      const Run run{.v = row_at(a, page, j, 1),
+                    .v_stride = std::int64_t{a.kv.kv_heads} * a.kv.head_dim,
+                    .at = j - base,
+                    .count = page_end - j,
+                    .dim_begin = dim_begin,
+                    .dim_end = dim_end,
+                    .is_first = j == base};
+      std::int64_t row = 0;
+      for (; row + 4 <= rows; row += 4) weigh_rows<4>(a, run, row);
+      for (; row < rows; ++row) weigh_rows<1>(a, run, row);
+      j = page_end;
+    }
+  }
+
+  static void attention(const AttentionArgs& a) {
+    const std::int64_t first = attention_first(a, 0);
+    scores(a, first, first + attention_keys(a));
+    probabilities(a, 0, a.tokens * a.heads);
+    weigh(a, 0, a.kv.head_dim);
+  }
+};
+
+}  // namespace facet::engine
