@@ -53,7 +53,10 @@ class Runtime {
   ~Runtime() = default;
 
   [[nodiscard]] const ModelConfig& config() const { return model_.config; }
-  [[nodiscard]] const std::string& identity() const { return model_.identity; }
+  /// What a saved cache must match: the model, the type of the cache, how activations are rounded.
+  [[nodiscard]] std::string cache_identity() const {
+    return model_.identity + "/f32/" + (options_.float_activations ? "float" : "rounded");
+  }
   [[nodiscard]] const RuntimeOptions& options() const { return options_; }
   [[nodiscard]] const Forward& forward() const { return forward_; }
   [[nodiscard]] const Ops& ops() const { return ops_; }

@@ -236,8 +236,9 @@ Status SequenceState::save(const std::filesystem::path& path, std::string_view f
   const std::span<const float> known = tokens_.empty() ? std::span<const float>() : logits();
   std::vector<std::shared_ptr<const SoftTokens>> images;
   for (const ImageSpan& span : images_) images.push_back(span.image);
+  const std::string identity = runtime_->cache_identity();
   return save_snapshot(path,
-                       {.identity = runtime_->identity(),
+                       {.identity = identity,
                         .format = format,
                         .tokens = tokens_,
                         .images = images,
@@ -250,7 +251,8 @@ Result<std::unique_ptr<SequenceState>> SequenceState::restore(
     std::shared_ptr<const Runtime> runtime,
     const std::filesystem::path& path,
     std::string_view format) {
-  const SnapshotModel model{.identity = runtime->identity(),
+  const std::string identity = runtime->cache_identity();
+  const SnapshotModel model{.identity = identity,
                             .format = format,
                             .layers = runtime->config().layers,
                             .hidden = runtime->config().hidden,

@@ -62,7 +62,7 @@ constexpr TinyModel kWide{.layers = 3, .hidden = 256, .head_dim = 64, .ffn = 512
 
 /// Logits after a prompt of two windows and a bit, from a file.
 std::vector<float> logits_of(const std::filesystem::path& path) {
-  const auto engine = Engine::load({.model = path, .threads = 1});
+  const auto engine = Engine::load({.model = path, .threads = 1, .float_activations = true});
   if (!engine) FAIL(engine.error().message);
   Sequence sequence = (*engine)->new_sequence();
   std::vector<TokenId> ids;

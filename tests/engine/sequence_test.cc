@@ -289,6 +289,11 @@ TEST_CASE("a save of another model or a longer context is refused", "[engine][un
   const auto other = SequenceState::restore(make_runtime({.seed = 2}), path, {});
   REQUIRE(!other.has_value());
   CHECK(other.error().code == Code::unsupported);
+  const RuntimeOptions rounded{
+      .threads = 1, .context_tokens_max = 2000, .float_activations = false};
+  const auto other_values = std::make_shared<const Runtime>(
+      make_memory_model({.seed = 1}), *usable_ops().front(), rounded);
+  CHECK(!SequenceState::restore(other_values, path, {}).has_value());
   const auto small = SequenceState::restore(make_runtime({.seed = 1}, 79), path, {});
   REQUIRE(!small.has_value());
   CHECK(small.error().code == Code::limit_exceeded);
