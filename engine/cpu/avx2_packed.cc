@@ -122,7 +122,10 @@ struct Avx2Packed {
         _mm_setr_epi16(half(0), half(1), half(2), half(3), half(4), half(5), half(6), half(7)));
   }
   template <DType D>
-  static void expand(const std::byte* from, std::int64_t stride, Codes* codes, Floats& d) {
+  [[gnu::always_inline]] static void expand(const std::byte* from,
+                                            std::int64_t stride,
+                                            Codes* codes,
+                                            Floats& d) {
     d = {scales8(from, stride), scales8(from + 8 * stride, stride)};
     turn(from + 2, stride, codes);
     if constexpr (D == DType::q8_0) {

@@ -18,7 +18,9 @@ inline __m128i load_lane(const std::byte* from) {
 
 /// 16 bytes of each of 16 rows, `stride` bytes apart: register i gets bytes [4 i, 4 i + 4) of every
 /// row.
-inline void turn_rows(const std::byte* from, std::int64_t stride, __m512i* to) {
+[[gnu::always_inline]] inline void turn_rows(const std::byte* from,
+                                             std::int64_t stride,
+                                             __m512i* to) {
   const auto rows = [&](std::int64_t first) {
     __m512i out = _mm512_castsi128_si512(load_lane(from + first * stride));
     out = _mm512_inserti32x4(out, load_lane(from + (first + 4) * stride), 1);
@@ -40,7 +42,7 @@ inline void turn_rows(const std::byte* from, std::int64_t stride, __m512i* to) {
 }
 
 /// The halves at the beginning of 16 blocks.
-inline __m512 turn_scales(const std::byte* from, std::int64_t stride) {
+[[gnu::always_inline]] inline __m512 turn_scales(const std::byte* from, std::int64_t stride) {
   std::int16_t halves[16];
   for (int r = 0; r < 16; ++r) std::memcpy(&halves[r], from + r * stride, sizeof halves[r]);
   return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(halves)));
@@ -49,7 +51,9 @@ inline __m512 turn_scales(const std::byte* from, std::int64_t stride) {
 /// 16 blocks of Q4_0 or Q8_0: register i has the codes of columns [4 i, 4 i + 4) of every row, as
 /// unsigned bytes: plus 8 or plus 128.
 template <DType D>
-void turn_blocks(const std::byte* from, std::int64_t stride, __m512i* codes) {
+[[gnu::always_inline]] inline void turn_blocks(const std::byte* from,
+                                               std::int64_t stride,
+                                               __m512i* codes) {
   turn_rows(from + 2, stride, codes);
   if constexpr (D == DType::q4_0) {
     const __m512i low = _mm512_set1_epi8(15);

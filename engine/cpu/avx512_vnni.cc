@@ -49,7 +49,10 @@ struct Vnni {
   }
 
   template <DType D>
-  static void expand(const std::byte* from, std::int64_t stride, Codes* codes, Floats& d) {
+  [[gnu::always_inline]] static void expand(const std::byte* from,
+                                            std::int64_t stride,
+                                            Codes* codes,
+                                            Floats& d) {
     d = turn_scales(from, stride);
     turn_blocks<D>(from, stride, codes);
   }

@@ -71,24 +71,38 @@ struct PackedKernels {
     [[nodiscard]] const std::byte* sum(int t) const { return s + t * 4; }
   };
 
-  /// `rows` <= 16 rows at block b, turned. Rows beyond are zeros.
+  /// 16 blocks, each `stride` bytes after the last.
+  struct Blocks {
+    const std::byte* at;
+    std::int64_t stride;
+  };
+
+  /// Block b of `rows` < 16 rows, and zeros for those that lack, in `part`.
   template <DType D>
-  static void expand(const std::byte* w,
-                     std::int64_t row_bytes,
-                     std::int64_t rows,
-                     std::int64_t b,
-                     Codes* codes,
-                     Floats& scales) {
-    const std::byte* from = w + b * kBlockBytes<D>;
-    if (rows == kRows) {
-      I::template expand<D>(from, row_bytes, codes, scales);
-      return;
-    }
-    std::byte blocks[static_cast<std::size_t>(kRows * kBlockBytes<D>)] = {};
+  [[gnu::noinline]] static Blocks padded(const std::byte* from,
+                                         std::int64_t row_bytes,
+                                         std::int64_t rows,
+                                         std::byte* part) {
+    std::memset(part, 0, static_cast<std::size_t>(kRows * kBlockBytes<D>));
     for (std::int64_t r = 0; r < rows; ++r) {
-      std::memcpy(blocks + r * kBlockBytes<D>, from + r * row_bytes, kBlockBytes<D>);
+      std::memcpy(part + r * kBlockBytes<D>, from + r * row_bytes, kBlockBytes<D>);
     }
-    I::template expand<D>(blocks, kBlockBytes<D>, codes, scales);
+    return {part, kBlockBytes<D>};
+  }
+
+  /// `rows` <= 16 rows at block b, turned. Rows beyond are zeros. Inlined, so that the codes stay
+  /// in registers.
+  template <DType D>
+  [[gnu::always_inline]] static void expand(const std::byte* w,
+                                            std::int64_t row_bytes,
+                                            std::int64_t rows,
+                                            std::int64_t b,
+                                            Codes* codes,
+                                            Floats& scales) {
+    std::byte part[static_cast<std::size_t>(kRows * kBlockBytes<D>)];
+    Blocks blocks{w + b * kBlockBytes<D>, row_bytes};
+    if (rows != kRows) blocks = padded<D>(blocks.at, row_bytes, rows, part);
+    I::template expand<D>(blocks.at, blocks.stride, codes, scales);
   }
 
   /// Up to 16 rows times T tokens, straight from the weights.
