@@ -22,11 +22,12 @@ struct Environment {
 };
 
 struct ModelOptions {
-  std::string model;     ///< A path or a name; empty: pocket.
-  std::string embedder;  ///< A path, a name or "none"; empty: pocket.
-  std::string vision;    ///< An mmproj file; empty: the tower of a model folder, if any.
-  std::string dialect;   ///< Empty: by the vocabulary.
-  std::string device;    ///< "cpu", "auto" or "cuda[:n]"; empty: $FACET_DEVICE, else cpu.
+  std::string model;               ///< A path or a name; empty: pocket.
+  std::string embedder;            ///< A path, a name or "none"; empty: pocket.
+  std::string vision;              ///< An mmproj file; empty: the tower of a model folder, if any.
+  std::string dialect;             ///< Empty: by the vocabulary.
+  std::string device;              ///< "cpu", "auto" or "cuda[:n]"; empty: $FACET_DEVICE, else cpu.
+  bool float_activations = false;  ///< engine::EngineOptions::float_activations.
   int threads = 0;
   /// The most that the engine keeps of earlier conversations, MiB; 0: nothing.
   int prefix_mib = 512;
@@ -177,6 +178,7 @@ int run_tokenize(const TokenizeOptions& options, Environment environment);
 struct EmbedOptions {
   std::string model;        ///< An embedder; empty: pocket.
   std::string prompt_name;  ///< Empty: the text alone.
+  bool float_activations = true;
   int threads = 0;
   bool json = false;
 };
@@ -188,10 +190,23 @@ struct DebugLogitsOptions {
   std::string vision;  ///< As ModelOptions::vision.
   PictureOptions pictures;
   std::string out;
+  bool float_activations = true;
   int threads = 0;
   bool json = false;
 };
 int run_debug_logits(const DebugLogitsOptions& options, Environment environment);
+
+struct BenchOptions {
+  std::string model;
+  std::int64_t prompt_tokens = 512;  ///< 0: no such test.
+  std::int64_t decode_tokens = 64;   ///< 0: no such test.
+  std::int64_t depth = 0;            ///< Tokens that are there before.
+  bool float_activations = false;
+  int threads = 0;
+  int repeats = 5;
+  bool json = false;
+};
+int run_bench(const BenchOptions& options, Environment environment);
 
 struct PromptOptions {
   std::string dialect = "functiongemma";

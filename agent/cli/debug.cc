@@ -85,6 +85,7 @@ int run_debug_logits(const DebugLogitsOptions& options, Environment environment)
   const auto engine = engine::Engine::load({.model = *path,
                                             .vision = options.vision,
                                             .threads = options.threads,
+                                            .float_activations = options.float_activations,
                                             .with_tokenizer = false});
   if (!engine) return console.fail(engine.error(), options.json, exit_unavailable);
   const engine::ModelInfo& info = (*engine)->info();

@@ -67,7 +67,8 @@ int run_embed(const EmbedOptions& options, Environment environment) {
   }
   const auto path = find_model(options.model, ModelKind::embedder);
   if (!path) return console.fail(path.error(), options.json, exit_unavailable);
-  const auto engine = engine::Engine::load({.model = *path, .threads = options.threads});
+  const auto engine = engine::Engine::load(
+      {.model = *path, .threads = options.threads, .float_activations = options.float_activations});
   if (!engine) return console.fail(engine.error(), options.json, exit_unavailable);
   const auto embedder = EngineEmbedder::create(*engine);
   if (!embedder) return console.fail(embedder.error(), options.json);

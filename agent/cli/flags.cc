@@ -23,9 +23,14 @@ constexpr const char* kFooter =
     "denied, 5 model or backend unavailable, 124 timeout, 130 interrupted.\n"
     "\n"
     "Environment: FACET_HOME (all paths), XDG_DATA_HOME, FACET_DEVICE (cpu, auto), FACET_CPU\n"
-    "(avx512, avx2, portable), NO_COLOR; of the hub HF_ENDPOINT, HF_TOKEN, HF_TOKEN_PATH, "
+    "(amx, avx512, avx2, portable), NO_COLOR; of the hub HF_ENDPOINT, HF_TOKEN, HF_TOKEN_PATH, "
     "HF_HOME,\n"
     "HF_HUB_CACHE, HF_HUB_OFFLINE.";
+
+constexpr const char* kFast =
+    "fast: rounded to 8 bits for Q4_0 and Q8_0 weights, to bf16 for BF16; float: f32 (fast)";
+constexpr const char* kExact =
+    "float: f32; fast: rounded to 8 bits for Q4_0 and Q8_0 weights, to bf16 for BF16 (float)";
 
 /// What a parsed command line will run.
 using Command = std::function<int(Environment)>;
@@ -49,6 +54,15 @@ void add_json(CLI::App& app, bool& json) {
 void add_threads(CLI::App& app, int& threads) {
   app.add_option("--threads", threads, "Threads to compute with (one per core)")
       ->check(CLI::Range(0, 1024));
+}
+
+/// `text` says which is the default.
+void add_activations(CLI::App& app, bool& is_float, const char* text) {
+  app.add_option_function<std::string>(
+         "--activations",
+         [&is_float](const std::string& name) { is_float = name == "float"; },
+         text)
+      ->check(CLI::IsMember({"fast", "float"}));
 }
 
 void add_store(CLI::App& app,
@@ -75,6 +89,7 @@ void add_model(CLI::App& app, ModelOptions& model) {
                  "functiongemma, gemma3, gemma3-json, gemma3-python or gemma3-tool-code (by the "
                  "model's vocabulary)");
   app.add_option("--device", model.device, "cpu or auto ($FACET_DEVICE, else cpu)");
+  add_activations(app, model.float_activations, kFast);
   add_threads(app, model.threads);
   app.add_option("--prefix-cache",
                  model.prefix_mib,
@@ -353,6 +368,7 @@ void add_number_commands(CLI::App& app, Command& command) {
   embed_app.add_option("--prompt-name",
                        embed->prompt_name,
                        "Prompt in front of each text: query, document, Clustering, ... (none)");
+  add_activations(embed_app, embed->float_activations, kExact);
   embed_app.add_option("--threads", embed->threads, "Threads to compute with (one per core)")
       ->check(CLI::Range(0, 256));
   add_json(embed_app, embed->json);
@@ -373,10 +389,32 @@ void add_number_commands(CLI::App& app, Command& command) {
   logits.add_option("--mmproj", options->vision, "GGUF with the vision tower of a GGUF model");
   logits.add_option("-o,--out", options->out, "The .npy file: float32, (positions, vocabulary)")
       ->required();
+  add_activations(logits, options->float_activations, kExact);
   logits.add_option("--threads", options->threads, "Threads to compute with (one per core)")
       ->check(CLI::Range(0, 256));
   add_json(logits, options->json);
   bind(logits, command, options, run_debug_logits);
+}
+
+void add_bench(CLI::App& app, Command& command) {
+  constexpr std::int64_t kTokensMax = 1 << 20;
+  auto options = std::make_shared<BenchOptions>();
+  CLI::App& bench = *app.add_subcommand(
+      "bench", "How fast a model reads and writes, beside what this machine allows");
+  bench.add_option("-m,--model", options->model, "As in facet generate; needs no tokenizer");
+  bench.add_option("-p,--prompt", options->prompt_tokens, "Tokens to read; 0: not tested (512)")
+      ->check(CLI::Range(std::int64_t{0}, kTokensMax));
+  bench.add_option("-n,--decode", options->decode_tokens, "Tokens to write; 0: not tested (64)")
+      ->check(CLI::Range(std::int64_t{0}, kTokensMax));
+  bench.add_option("-d,--depth", options->depth, "Tokens that are there before (0)")
+      ->check(CLI::Range(std::int64_t{0}, kTokensMax));
+  bench.add_option("-t,--threads", options->threads, "Threads to compute with (one per core)")
+      ->check(CLI::Range(0, 256));
+  add_activations(bench, options->float_activations, kFast);
+  bench.add_option("-r,--repeats", options->repeats, "Measured runs of each test (5)")
+      ->check(CLI::Range(1, 1000));
+  add_json(bench, options->json);
+  bind(bench, command, options, run_bench);
 }
 
 void add_text_commands(CLI::App& app, Command& command) {
@@ -503,6 +541,7 @@ int run_command_line(int argc, const char* const* argv, Environment environment)
   add_generate(app, command);
   add_eval(app, command);
   add_number_commands(app, command);
+  add_bench(app, command);
   add_machine_commands(app, command);
   try {
     app.parse(argc, argv);

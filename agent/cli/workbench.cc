@@ -43,7 +43,8 @@ Result<std::shared_ptr<const engine::Engine>> load_generator(const ModelOptions&
   auto engine = engine::Engine::load({.model = path,
                                       .vision = options.vision,
                                       .threads = options.threads,
-                                      .prefix_bytes_max = std::int64_t{options.prefix_mib} << 20});
+                                      .prefix_bytes_max = std::int64_t{options.prefix_mib} << 20,
+                                      .float_activations = options.float_activations});
   console.end_progress();
   if (!engine) return engine.error();
   return std::shared_ptr<const engine::Engine>(*std::move(engine));

@@ -1,0 +1,72 @@
+// facet bench on a small random model: what it prints, not how fast it is.
+#include "tests/e2e/run_facet.h"
+#include "tests/support/temp_dir.h"
+#include "tests/support/tiny_model.h"
+
+using namespace facet::test;
+
+TEST_CASE("bench prints a list with one entry for each test", "[e2e]") {
+  const TempDir home;
+  write_tiny_gguf(home.path() / "m.gguf", TinyModel{});
+  const std::string command = "bench --model " + quoted((home.path() / "m.gguf").string());
+  const Finished both = run_facet(home.path(), command + " -p 20 -n 3 -d 5 -t 2 -r 3 --json");
+  INFO(both.err);
+  REQUIRE(both.exit_code == 0);
+  const auto list = both.json();
+  REQUIRE(list.is_array());
+  REQUIRE(list.size() == 2);
+  CHECK(list.at(0).at("test") == "pp20");
+  CHECK(list.at(1).at("test") == "tg3");
+  for (const auto& test : list) {
+    CHECK(test.at("depth") == 5);
+    CHECK(test.at("threads") == 2);
+    const auto& rate = test.at("tok_per_s");
+    CHECK(rate.at("min").get<double>() > 0.0);
+    CHECK(rate.at("min").get<double>() <= rate.at("median").get<double>());
+    CHECK(rate.at("median").get<double>() <= rate.at("max").get<double>());
+    for (const char* key : {"bytes_per_token", "gb_per_s", "gflop_per_s"}) {
+      CHECK(test.at(key).get<double>() > 0.0);
+    }
+    CHECK(test.at("limits").at("read_gb_per_s").get<double>() > 0.0);
+    CHECK(test.at("limits").at("gop_per_s").get<double>() > 0.0);
+  }
+  const auto prompt = run_facet(home.path(), command + " -p 4 -n 0 -r 1 --json").json();
+  REQUIRE(prompt.size() == 1);
+  CHECK(prompt.at(0).at("test") == "pp4");
+  const auto decode = run_facet(home.path(), command + " -p 0 -n 2 -r 1 --json").json();
+  REQUIRE(decode.size() == 1);
+  CHECK(decode.at(0).at("test") == "tg2");
+  CHECK_THAT(run_facet(home.path(), command + " -p 4 -n 1 -r 1").out, Catch::Contains("tok/s"));
+}
+
+TEST_CASE("bench counts the bytes of a token from the shapes", "[e2e]") {
+  const TempDir home;
+  const TinyModel model;
+  write_tiny_gguf(home.path() / "m.gguf", model);
+  const std::string command = "bench --model " + quoted((home.path() / "m.gguf").string());
+  const auto list = run_facet(home.path(), command + " -p 0 -n 1 -r 1 --json").json();
+  const auto vocabulary = static_cast<double>(tiny_vocabulary().pieces.size());
+  const double width = model.heads * model.head_dim + 2 * model.kv_heads * model.head_dim;
+  const double layer = model.hidden * (width + model.heads * model.head_dim + 3.0 * model.ffn);
+  // f32 weights; one key and one value row in each layer.
+  const double bytes = 4.0 * (vocabulary * model.hidden + model.layers * layer) +
+                       8.0 * model.layers * model.kv_heads * model.head_dim;
+  CHECK(list.at(0).at("bytes_per_token").get<double>() == Approx(bytes));
+}
+
+TEST_CASE("bench refuses what it cannot measure", "[e2e]") {
+  const TempDir home;
+  write_tiny_gguf(home.path() / "m.gguf", TinyModel{});
+  write_tiny_gguf(home.path() / "e.gguf", TinyModel{.is_embedder = true});
+  const auto run = [&](const std::string& arguments) {
+    return run_facet(home.path(), "bench --model " + arguments);
+  };
+  const std::string model = quoted((home.path() / "m.gguf").string());
+  CHECK(run(model + " -p 0 -n 0").exit_code == 2);
+  CHECK(run(model + " -p -1").exit_code == 2);
+  CHECK(run(model + " -r 0").exit_code == 2);
+  CHECK(run(model + " -t 9999").exit_code == 2);
+  CHECK_THAT(run(model + " -p 1000000 -r 1").err, Catch::Contains("context"));
+  CHECK(run(quoted((home.path() / "e.gguf").string())).exit_code == 2);
+  CHECK(run(quoted((home.path() / "none.gguf").string())).exit_code == 5);
+}
