@@ -22,7 +22,7 @@ using nlohmann::ordered_json;
 
 namespace {
 
-constexpr int kPassagesMax = 100;
+constexpr int kPassagesMax = 50;
 constexpr std::uintmax_t kFileBytesMax = 64U << 20U;
 
 /// A new folder below the temporary one, gone with this object.

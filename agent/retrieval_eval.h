@@ -66,7 +66,7 @@ struct RankingQuality {
 };
 
 /// Indexes the collection into a store of its own, in a folder that is gone afterwards, and asks
-/// all queries. A document ranks by its best passage among the first 100. Errors of the store;
+/// all queries. A document ranks by its best passage among the first 50. Errors of the store;
 /// cancelled on a stop.
 Result<std::vector<RankingQuality>> score_retrieval(const JudgedCollection& collection,
                                                     const RetrievalEvalOptions& options);
