@@ -43,6 +43,11 @@ start_workers() {
 train() {
   work=$1 out=$2 minutes=${3:-8}
   mkdir -p "$work/shards" "$out"
+  # Said at once, not after the generator's minutes.
+  [ ! -e "$work/tokens.npz" ] || "$python" -c 'import torch; torch.optim.Muon' || {
+    echo "the embedder's training needs torch.optim.Muon, which this PyTorch lacks" >&2
+    exit 1
+  }
   pids=""
   trap 'for p in $pids; do kill "$p" 2>/dev/null || true; done' EXIT INT TERM
   if [ ! -e "$work/generator.done" ]; then
