@@ -15,12 +15,24 @@ class PlanConstraint final : public engine::Constraint {
 
   [[nodiscard]] bool allows(engine::TokenId token) const override { return now().allows(token); }
 
+  [[nodiscard]] std::int64_t shortest() const override { return now().shortest(); }
+
+  [[nodiscard]] bool fits(engine::TokenId token, std::int64_t tokens) const override {
+    return now().fits(token, tokens);
+  }
+
   Status accept(engine::TokenId token) override {
     // `calls_` sees only what comes behind the plan, so a plan cannot open a call.
     return (plan_->is_open() ? *plan_ : *calls_).accept(token);
   }
 
   [[nodiscard]] bool is_open() const override { return now().is_open(); }
+
+  [[nodiscard]] std::vector<std::uint64_t> mask() const override { return now().mask(); }
+
+  [[nodiscard]] std::vector<engine::TokenId> forced_tokens() const override {
+    return now().forced_tokens();
+  }
 
   [[nodiscard]] std::unique_ptr<Constraint> clone() const override {
     return std::make_unique<PlanConstraint>(plan_->clone(), calls_->clone());

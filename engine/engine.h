@@ -152,9 +152,12 @@ std::string_view finish_reason_name(FinishReason reason);
 struct GenerateRequest {
   std::int64_t tokens_max = 256;
   SamplingOptions sampling;
-  std::vector<TokenId> stop_ids;     ///< The stop token is appended to the sequence and to ids.
-  Constraint* constraint = nullptr;  ///< Borrowed; may be null.
-  bool text_with_control = true;     ///< Spell control tokens in text (parsers need them).
+  std::vector<TokenId> stop_ids;  ///< The stop token is appended to the sequence and to ids.
+  /// Borrowed; may be null. Tokens that it leaves no choice about are appended in one pass without
+  /// sampling. Where tokens_max has room for a shortest completion, it is always completed.
+  Constraint* constraint = nullptr;
+  bool jump_forward = true;       ///< False: forced tokens are sampled like all others.
+  bool text_with_control = true;  ///< Spell control tokens in text (parsers need them).
   std::stop_token stop;
   std::chrono::milliseconds time_max{0};  ///< 0: none.
 };
@@ -163,6 +166,7 @@ struct GenerateResult {
   std::vector<TokenId> ids;  ///< All sampled tokens, the stop token last when there is one.
   std::string text;          ///< Without the stop token.
   FinishReason finish_reason = FinishReason::stop;
+  std::size_t forced_tokens = 0;  ///< Of ids, those that the constraint left no choice about.
   double decode_ms = 0.0;
 };
 

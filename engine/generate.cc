@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace facet::engine {
 namespace {
@@ -40,13 +41,49 @@ std::optional<FinishReason> ended(const SequenceState& sequence,
   return std::nullopt;
 }
 
-/// Asked best token first, so that the grammar is walked for a few tokens only.
-TokenFilter filter_of(const GenerateRequest& request) {
-  if (request.constraint == nullptr) return {};
-  return [&request](TokenId id) {
-    if (request.constraint->is_open() && is_stop(request, id)) return false;
-    return request.constraint->allows(id);
+/// Tokens that may still come, the next one included.
+std::int64_t tokens_left(const SequenceState& sequence,
+                         const GenerateRequest& request,
+                         std::size_t sampled) {
+  const auto context = static_cast<std::int64_t>(sequence.runtime().options().context_tokens_max) -
+                       static_cast<std::int64_t>(sequence.tokens().size());
+  return std::min(request.tokens_max - static_cast<std::int64_t>(sampled), context);
+}
+
+/// Asked best token first, so that the grammar is walked for a few tokens only. When `left` tokens
+/// are enough to complete the grammar and to stop, no token is let through that would change that.
+TokenFilter filter_of(const GenerateRequest& request, std::int64_t left) {
+  Constraint* const constraint = request.constraint;
+  if (constraint == nullptr) return {};
+  const bool can_finish = constraint->shortest() < left;
+  return [&request, constraint, can_finish, left](TokenId id) {
+    if (constraint->is_open() && is_stop(request, id)) return false;
+    return constraint->allows(id) && (!can_finish || constraint->fits(id, left - 2));
   };
+}
+
+/// The tokens that come next whatever the model says, at most `left`.
+std::vector<TokenId> forced_tokens(const GenerateRequest& request, std::int64_t left) {
+  if (request.constraint == nullptr || !request.jump_forward) return {};
+  std::vector<TokenId> ids = request.constraint->forced_tokens();
+  if (std::ssize(ids) > left) ids.resize(static_cast<std::size_t>(left));
+  return ids;
+}
+
+/// The next token as the model wants it.
+Result<TokenId> sample(SequenceState& sequence,
+                       const Tokenizer& tokenizer,
+                       Sampler& sampler,
+                       const TokenFilter& filter,
+                       const Constraint* constraint) {
+  // Rows of the embedding that the tokenizer has no piece for are never sampled.
+  const std::span<const float> logits = sequence.logits();
+  const auto usable = logits.first(std::min(logits.size(), tokenizer.size()));
+  TokenMaskSource mask;
+  if (constraint != nullptr) mask = [constraint] { return constraint->mask(); };
+  auto sampled = sampler.sample(usable, sequence.tokens(), filter, mask);
+  if (sampled) return sampled;
+  return sampled.error().with_context("token " + std::to_string(sequence.tokens().size()));
 }
 
 }  // namespace
@@ -74,7 +111,6 @@ Result<GenerateResult> generate(SequenceState& sequence,
   const auto start = Time::now();
   Sampler sampler(request.sampling);
   StreamDecoder decoder(tokenizer, request.text_with_control);
-  const TokenFilter filter = filter_of(request);
   GenerateResult result;
   bool listening = static_cast<bool>(sink);
   const auto emit = [&](const std::string& piece, TokenId id) {
@@ -87,22 +123,26 @@ Result<GenerateResult> generate(SequenceState& sequence,
       result.finish_reason = *reason;
       break;
     }
-    // Rows of the embedding that the tokenizer has no piece for are never sampled.
-    const std::span<const float> logits = sequence.logits();
-    const auto usable = logits.first(std::min(logits.size(), tokenizer.size()));
-    auto sampled = sampler.sample(usable, sequence.tokens(), filter);
-    if (!sampled) {
-      return sampled.error().with_context("token " + std::to_string(sequence.tokens().size()));
+    const std::int64_t left = tokens_left(sequence, request, result.ids.size());
+    std::vector<TokenId> next = forced_tokens(request, left);
+    result.forced_tokens += next.size();
+    if (next.empty()) {
+      const TokenFilter filter = filter_of(request, left);
+      FACET_TRY(const TokenId id, sample(sequence, tokenizer, sampler, filter, request.constraint));
+      next.push_back(id);
     }
-    const TokenId id = *sampled;
-    if (request.constraint != nullptr) FACET_TRY_STATUS(request.constraint->accept(id));
-    FACET_TRY_STATUS(sequence.append(std::span(&id, 1), {}));
-    result.ids.push_back(id);
-    if (is_stop(request, id)) {
+    for (const TokenId id : next) {
+      if (request.constraint != nullptr) FACET_TRY_STATUS(request.constraint->accept(id));
+    }
+    FACET_TRY_STATUS(sequence.append(next, {}));
+    result.ids.insert(result.ids.end(), next.begin(), next.end());
+    if (is_stop(request, next.back())) {
       result.finish_reason = FinishReason::stop;
       break;
     }
-    if (!emit(decoder.push(id), id)) {
+    bool is_heard = true;
+    for (const TokenId id : next) is_heard = emit(decoder.push(id), id) && is_heard;
+    if (!is_heard) {
       result.finish_reason = FinishReason::cancelled;
       break;
     }

@@ -1,261 +1,99 @@
 #include "engine/sampling/constraint.h"
 
-#include "engine/sampling/grammar_program.h"
+#include "engine/sampling/compiled_grammar.h"
+#include "engine/sampling/forced_run.h"
 
 #include <algorithm>
-#include <bitset>
-#include <cstdint>
-#include <string>
-#include <unordered_map>
-#include <unordered_set>
+#include <functional>
+#include <list>
+#include <mutex>
+#include <optional>
 #include <utility>
-#include <vector>
 
 namespace facet::engine {
 namespace {
 
-using Op = GrammarInstruction::Op;
+using State = GrammarStates::Id;
 
-constexpr std::int32_t kEmptyStack = -1;
-
-std::uint64_t pair_key(std::int32_t a, std::int32_t b) {
-  return (static_cast<std::uint64_t>(static_cast<std::uint32_t>(a)) << 32U) |
-         static_cast<std::uint32_t>(b);
-}
-
-/// Return stacks that share their tails. Equal stacks have equal indices, so that parser states can
-/// be compared as two integers.
-class Stacks {
- public:
-  std::int32_t push(std::int32_t return_to, std::int32_t below) {
-    const auto [found, is_new] =
-        known_.try_emplace(pair_key(return_to, below), static_cast<std::int32_t>(frames_.size()));
-    if (is_new) frames_.push_back({return_to, below});
-    return found->second;
-  }
-
-  [[nodiscard]] std::int32_t return_to(std::int32_t stack) const {
-    return frames_[static_cast<std::size_t>(stack)].return_to;
-  }
-  [[nodiscard]] std::int32_t below(std::int32_t stack) const {
-    return frames_[static_cast<std::size_t>(stack)].below;
-  }
-
-  [[nodiscard]] std::size_t size() const { return frames_.size(); }
-
-  /// Forgets what was pushed since size() was `size`.
-  void shrink(std::size_t size) {
-    while (frames_.size() > size) {
-      known_.erase(pair_key(frames_.back().return_to, frames_.back().below));
-      frames_.pop_back();
-    }
-  }
-
- private:
-  struct Frame {
-    std::int32_t return_to = 0;
-    std::int32_t below = kEmptyStack;
-  };
-  std::vector<Frame> frames_;
-  std::unordered_map<std::uint64_t, std::int32_t> known_;
-};
-
-struct State {
-  std::int32_t at = 0;
-  std::int32_t stack = kEmptyStack;
-};
-
-/// The states of the machine, each in front of an instruction that consumes a symbol, or accepted.
-class Machine {
- public:
-  Machine(std::shared_ptr<const GrammarProgram> program, std::size_t states_max)
-      : program_(std::move(program)), states_max_(states_max) {}
-
-  /// Before the first symbol.
-  void start() {
-    states_.clear();
-    stacks_.shrink(0);
-    overflow_ = false;
-    settle({{State{}}});
-  }
-
-  [[nodiscard]] bool empty() const { return states_.empty(); }
-  [[nodiscard]] bool overflow() const { return overflow_; }
-
-  [[nodiscard]] bool is_complete() const {
-    return std::any_of(states_.begin(), states_.end(), [&](State state) {
-      return instruction(state).op == Op::accept;
-    });
-  }
-
-  /// Is the only way on to leave the grammar?
-  [[nodiscard]] bool is_finished() const {
-    return std::all_of(states_.begin(), states_.end(), [&](State state) {
-      return instruction(state).op == Op::accept;
-    });
-  }
-
-  /// Could `byte` come next?
-  [[nodiscard]] bool accepts_byte(char byte) const {
-    return first_bytes_[static_cast<unsigned char>(byte)];
-  }
-
-  void consume_byte(char byte) {
-    advance([&](const GrammarInstruction& next) {
-      return next.op == Op::byte &&
-             program_
-                 ->byte_sets[static_cast<std::size_t>(next.a)][static_cast<unsigned char>(byte)];
-    });
-  }
-
-  void consume_control(TokenId token) {
-    advance(
-        [&](const GrammarInstruction& next) { return next.op == Op::control && next.a == token; });
-  }
-
-  /// What undo() needs to go back to this moment.
-  struct Mark {
-    std::vector<State> states;
-    std::bitset<256> first_bytes;
-    std::size_t stacks = 0;
-  };
-  [[nodiscard]] Mark mark() const { return {states_, first_bytes_, stacks_.size()}; }
-  void undo(Mark mark) {
-    states_ = std::move(mark.states);
-    first_bytes_ = mark.first_bytes;
-    stacks_.shrink(mark.stacks);
-    overflow_ = false;
-  }
-
- private:
-  [[nodiscard]] const GrammarInstruction& instruction(State state) const {
-    return program_->code[static_cast<std::size_t>(state.at)];
-  }
-
-  template <typename Matches>
-  void advance(const Matches& matches) {
-    std::vector<State> next;
-    for (const State state : states_) {
-      if (matches(instruction(state))) next.push_back({state.at + 1, state.stack});
-    }
-    settle(std::move(next));
-  }
-
-  /// Follows everything that consumes nothing. Terminates: left recursion was refused, so that no
-  /// stack grows without a symbol, and a state is visited once.
-  void settle(std::vector<State> open) {
-    states_.clear();
-    first_bytes_.reset();
-    visited_.clear();
-    const auto visit = [&](std::int32_t at, std::int32_t stack) {
-      if (visited_.insert(pair_key(at, stack)).second) open.push_back({at, stack});
-    };
-    for (const State state : open) visited_.insert(pair_key(state.at, state.stack));
-    while (!open.empty()) {
-      const State state = open.back();
-      open.pop_back();
-      const GrammarInstruction& next = instruction(state);
-      switch (next.op) {
-        case Op::byte:
-          first_bytes_ |= program_->byte_sets[static_cast<std::size_t>(next.a)];
-          states_.push_back(state);
-          break;
-        case Op::control:
-        case Op::accept:
-          states_.push_back(state);
-          break;
-        case Op::split:
-          visit(next.b, state.stack);
-          visit(next.a, state.stack);
-          break;
-        case Op::jump:
-          visit(next.a, state.stack);
-          break;
-        case Op::call:
-          visit(next.a, pushed(state));
-          break;
-        case Op::ret:
-          visit(stacks_.return_to(state.stack), stacks_.below(state.stack));
-          break;
-      }
-      if (visited_.size() > states_max_) {
-        overflow_ = true;
-        states_.clear();
-        return;
-      }
-    }
-  }
-
-  /// A call in front of a return leaves no frame, so right recursion keeps the stack flat.
-  std::int32_t pushed(State state) {
-    std::int32_t after = state.at + 1;
-    const auto& code = program_->code;
-    while (code[static_cast<std::size_t>(after)].op == Op::jump) {
-      after = code[static_cast<std::size_t>(after)].a;
-    }
-    if (code[static_cast<std::size_t>(after)].op == Op::ret) return state.stack;
-    return stacks_.push(after, state.stack);
-  }
-
-  std::shared_ptr<const GrammarProgram> program_;
-  std::size_t states_max_;
-  std::vector<State> states_;
-  std::bitset<256> first_bytes_;
-  Stacks stacks_;
-  std::unordered_set<std::uint64_t> visited_;
-  bool overflow_ = false;
-};
-
-/// What every clone shares.
-struct Setup {
-  const Tokenizer* tokenizer = nullptr;
-  std::shared_ptr<const GrammarProgram> program;
-  TokenId trigger = -1;
-  std::vector<TokenId> free_control;  ///< Sorted.
-};
+/// So many questions about one state are answered by trying the token; then all are tried at once.
+constexpr int kTriesMax = 4;
+constexpr std::size_t kForcedSymbolsMax = 4096;
+/// Text tokens that are remembered, so that a forced run can be written as their continuation.
+constexpr std::size_t kTailTokensMax = 32;
 
 bool contains(const std::vector<TokenId>& sorted, TokenId token) {
   return std::binary_search(sorted.begin(), sorted.end(), token);
 }
 
+/// What every clone shares.
+struct Setup {
+  std::shared_ptr<const CompiledGrammar> grammar;
+  TokenId trigger = -1;
+  std::vector<TokenId> free_control;  ///< Sorted.
+  /// Tokens that the vocabulary calls text and the grammar or the options call symbols.
+  std::vector<TokenId> named;
+  std::size_t entries_max = 0;
+  bool free_after = true;
+
+  [[nodiscard]] const Tokenizer& tokenizer() const { return grammar->texts().tokenizer(); }
+};
+
 class GrammarConstraint final : public Constraint {
  public:
-  GrammarConstraint(std::shared_ptr<const Setup> setup, std::size_t states_max)
-      : setup_(std::move(setup)), machine_(setup_->program, states_max) {
+  explicit GrammarConstraint(std::shared_ptr<const Setup> setup)
+      : setup_(std::move(setup)), learnt_(setup_->grammar->states()) {
     if (setup_->trigger < 0) enter();
   }
 
-  /// For clone().
-  GrammarConstraint(std::shared_ptr<const Setup> setup, Machine machine, bool in_force)
-      : setup_(std::move(setup)), machine_(std::move(machine)), in_force_(in_force) {}
-
   [[nodiscard]] bool allows(TokenId token) const override {
-    if (token < 0 || static_cast<std::size_t>(token) >= setup_->tokenizer->size()) return false;
+    if (!is_token(token)) return false;
     if (!in_force_) return is_free(token);
-    if (machine_.is_complete() && is_free(token)) return true;
-    if (!may_begin(token)) return false;
-    Machine::Mark mark = machine_.mark();
-    const bool fits = consume(token);
-    machine_.undo(std::move(mark));
-    return fits;
+    const std::lock_guard lock(learnt_->mutex);
+    if (learnt_->states.accepts(state_) && is_free(token)) return true;
+    if (is_symbol(token)) return after(token) > GrammarStates::kOverflow;
+    if (tries_ >= kTriesMax || learnt_->known_mask(state_) != nullptr) {
+      return is_in(learnt_->mask(state_, setup_->grammar->texts().trie()), token);
+    }
+    ++tries_;
+    return after(token) > GrammarStates::kOverflow;
+  }
+
+  [[nodiscard]] std::int64_t shortest() const override {
+    if (!in_force_) return 0;
+    const std::lock_guard lock(learnt_->mutex);
+    return learnt_->states.shortest(state_);
+  }
+
+  [[nodiscard]] bool fits(TokenId token, std::int64_t tokens) const override {
+    if (!is_token(token)) return false;
+    const std::lock_guard lock(learnt_->mutex);
+    State next = in_force_ ? after(token) : GrammarStates::kDead;
+    // A free token leaves the grammar, or begins it.
+    if (next <= GrammarStates::kOverflow) {
+      if (token != setup_->trigger) return true;
+      next = learnt_->states.start();
+    }
+    return learnt_->states.shortest(next) <= tokens;
   }
 
   Status accept(TokenId token) override {
-    if (token < 0 || static_cast<std::size_t>(token) >= setup_->tokenizer->size()) {
+    if (!is_token(token)) {
       return Error{Code::invalid_argument, "there is no token " + std::to_string(token)};
     }
     if (in_force_) {
-      Machine::Mark mark = machine_.mark();
-      if (may_begin(token) && consume(token)) {
-        if (machine_.is_finished()) in_force_ = false;
+      const std::lock_guard lock(learnt_->mutex);
+      const State next = after(token);
+      if (next > GrammarStates::kOverflow) {
+        state_ = next;
+        remember(token);
+        in_force_ = !learnt_->states.is_finished(next);
+        move_on();
         return ok();
       }
-      const bool overflow = machine_.overflow();
-      machine_.undo(std::move(mark));
-      if (overflow) {
+      if (next == GrammarStates::kOverflow) {
         return Error{Code::limit_exceeded, "the grammar needs too many parallel parser states"};
       }
-      if (!machine_.is_complete()) return refuse(token);
+      if (!learnt_->states.accepts(state_)) return refuse(token);
     }
     if (!is_free(token)) return refuse(token);
     in_force_ = false;
@@ -263,61 +101,140 @@ class GrammarConstraint final : public Constraint {
     return ok();
   }
 
-  [[nodiscard]] bool is_open() const override { return in_force_ && !machine_.is_complete(); }
-
-  [[nodiscard]] std::unique_ptr<Constraint> clone() const override {
-    return std::make_unique<GrammarConstraint>(setup_, machine_, in_force_);
+  [[nodiscard]] bool is_open() const override {
+    if (!in_force_) return false;
+    const std::lock_guard lock(learnt_->mutex);
+    return !learnt_->states.accepts(state_);
   }
 
-  [[nodiscard]] bool overflow() const { return machine_.overflow(); }
+  [[nodiscard]] std::unique_ptr<Constraint> clone() const override {
+    return std::unique_ptr<Constraint>(new GrammarConstraint(*this));
+  }
+
+  [[nodiscard]] std::vector<std::uint64_t> mask() const override {
+    const TokenTrie& trie = setup_->grammar->texts().trie();
+    TokenMask out(trie.all_text().size(), 0);
+    const std::lock_guard lock(learnt_->mutex);
+    const bool is_complete = !in_force_ || learnt_->states.accepts(state_);
+    if (is_complete && text_is_free()) {
+      out = trie.all_text();
+    } else if (in_force_) {
+      out = learnt_->mask(state_, trie);
+    }
+    for (const TokenId token : setup_->named) set_in(out, token, false);
+    if (in_force_) {
+      for (const TokenId token : learnt_->states.controls(state_)) set_in(out, token, true);
+    }
+    if (!is_complete) return out;
+    for (const TokenId token : setup_->free_control) {
+      if (is_free(token)) set_in(out, token, true);
+    }
+    return out;
+  }
+
+  [[nodiscard]] std::vector<TokenId> forced_tokens() const override {
+    if (!in_force_) return {};
+    ForcedRun run;
+    {
+      const std::lock_guard lock(learnt_->mutex);
+      run = forced_run(learnt_->states, state_, kForcedSymbolsMax);
+    }
+    auto tokens = tokens_of(run, tail_, setup_->tokenizer(), !setup_->free_after);
+    // A piece of text that is a symbol here would be read as that.
+    const auto misread = std::find_if(tokens.begin(), tokens.end(), [&](TokenId token) {
+      return contains(setup_->named, token) &&
+             !contains(setup_->grammar->program().control_tokens, token);
+    });
+    tokens.erase(misread, tokens.end());
+    return tokens;
+  }
 
  private:
+  GrammarConstraint(const GrammarConstraint& other)
+      : setup_(other.setup_),
+        learnt_(other.learnt_),
+        state_(other.state_),
+        in_force_(other.in_force_),
+        entries_(other.entries_),
+        tail_(other.tail_) {}
+
   void enter() {
-    machine_.start();
-    in_force_ = !machine_.is_finished();
+    ++entries_;
+    tail_.clear();
+    const std::lock_guard lock(learnt_->mutex);
+    state_ = learnt_->states.start();
+    in_force_ = !learnt_->states.is_finished(state_);
+    tries_ = 0;
+  }
+
+  void remember(TokenId token) {
+    tries_ = 0;
+    if (is_symbol(token)) {
+      tail_.clear();
+      return;
+    }
+    if (tail_.size() == kTailTokensMax) tail_.erase(tail_.begin());
+    tail_.push_back(token);
+  }
+
+  /// Leaves states that have grown too many; the caller holds their lock, and the reference to them
+  /// lives until it is given back.
+  void move_on() {
+    if (!learnt_->is_full()) return;
+    const auto fresh = setup_->grammar->states_after(learnt_);
+    if (fresh == learnt_) return;
+    const std::lock_guard lock(fresh->mutex);
+    state_ = fresh->states.import(learnt_->states, state_);
+    retired_ = std::exchange(learnt_, fresh);
+  }
+
+  [[nodiscard]] bool is_token(TokenId token) const {
+    return token >= 0 && static_cast<std::size_t>(token) < setup_->tokenizer().size();
   }
 
   /// A token that the grammar names is a symbol even when the vocabulary calls it user-defined.
   [[nodiscard]] bool is_symbol(TokenId token) const {
-    return token == setup_->trigger || setup_->tokenizer->is_control(token) ||
-           contains(setup_->program->control_tokens, token) ||
-           contains(setup_->free_control, token);
+    return setup_->tokenizer().is_control(token) || contains(setup_->named, token);
   }
+
+  /// Before the grammar, and behind it where the options say so.
+  [[nodiscard]] bool text_is_free() const { return setup_->free_after || entries_ == 0; }
 
   [[nodiscard]] bool is_free(TokenId token) const {
-    return contains(setup_->free_control, token) || !is_symbol(token);
+    if (!is_symbol(token)) return text_is_free();
+    if (!contains(setup_->free_control, token)) return false;
+    const bool may_enter = setup_->entries_max == 0 || entries_ < setup_->entries_max;
+    return token != setup_->trigger || may_enter;
   }
 
-  /// The cheap first look that refuses most of a vocabulary.
-  [[nodiscard]] bool may_begin(TokenId token) const {
-    if (is_symbol(token)) return contains(setup_->program->control_tokens, token);
-    const std::string_view bytes = setup_->tokenizer->token_bytes(token);
-    return !bytes.empty() && machine_.accepts_byte(bytes.front());
-  }
-
-  /// Runs the whole token; false when the grammar stops somewhere inside it.
-  bool consume(TokenId token) const {
-    if (is_symbol(token)) {
-      machine_.consume_control(token);
-      return !machine_.empty();
+  /// The state behind the whole token; the caller holds the lock.
+  [[nodiscard]] State after(TokenId token) const {
+    if (is_symbol(token)) return learnt_->states.after_control(state_, token);
+    const std::string_view bytes = setup_->tokenizer().token_bytes(token);
+    if (bytes.empty()) return GrammarStates::kDead;
+    State state = state_;
+    for (const char byte : bytes) {
+      state = learnt_->states.after_byte(state, static_cast<std::uint8_t>(byte));
+      if (state <= GrammarStates::kOverflow) return state;
     }
-    for (const char byte : setup_->tokenizer->token_bytes(token)) {
-      machine_.consume_byte(byte);
-      if (machine_.empty()) return false;
-    }
-    return true;
+    return state;
   }
 
   [[nodiscard]] Error refuse(TokenId token) const {
     return Error{Code::invalid_argument,
                  "token " + std::to_string(token) + " (\"" +
-                     std::string(setup_->tokenizer->token_text(token)) +
+                     std::string(setup_->tokenizer().token_text(token)) +
                      "\") is not what the grammar allows here"};
   }
 
   std::shared_ptr<const Setup> setup_;
-  mutable Machine machine_;  ///< allows() tries a token and takes it back.
+  std::shared_ptr<LearntStates> learnt_;
+  std::shared_ptr<LearntStates> retired_;
+  State state_ = GrammarStates::kDead;
   bool in_force_ = false;
+  std::size_t entries_ = 0;
+  std::vector<TokenId> tail_;  ///< Text tokens since the last symbol.
+  mutable int tries_ = 0;      ///< Questions about this state so far.
 };
 
 Result<TokenId> known_token(const Tokenizer& tokenizer, const std::string& name) {
@@ -326,18 +243,16 @@ Result<TokenId> known_token(const Tokenizer& tokenizer, const std::string& name)
   return Error{Code::invalid_argument, "the tokenizer has no control token \"" + name + "\""};
 }
 
-}  // namespace
-
-Result<std::unique_ptr<Constraint>> make_constraint(const Grammar& grammar,
-                                                    const Tokenizer& tokenizer,
-                                                    const ConstraintOptions& options) {
+Result<std::shared_ptr<const Setup>> make_setup(const Grammar& grammar,
+                                                const std::shared_ptr<const TokenTexts>& texts,
+                                                const ConstraintOptions& options) {
   if (options.stack_states_max == 0) {
     return Error{Code::invalid_argument, "stack_states_max is 0"};
   }
+  const Tokenizer& tokenizer = texts->tokenizer();
   auto setup = std::make_shared<Setup>();
-  setup->tokenizer = &tokenizer;
-  FACET_TRY(GrammarProgram program, compile_grammar(grammar, tokenizer));
-  setup->program = std::make_shared<const GrammarProgram>(std::move(program));
+  setup->entries_max = options.entries_max;
+  setup->free_after = options.free_after;
   for (const std::string& name : options.free_control) {
     FACET_TRY(const TokenId token, known_token(tokenizer, name));
     setup->free_control.push_back(token);
@@ -345,18 +260,77 @@ Result<std::unique_ptr<Constraint>> make_constraint(const Grammar& grammar,
   if (!options.trigger.empty()) {
     FACET_TRY(setup->trigger, known_token(tokenizer, options.trigger));
   }
+  FACET_TRY(setup->grammar, CompiledGrammar::compile(grammar, texts, options.stack_states_max));
   std::sort(setup->free_control.begin(), setup->free_control.end());
+  setup->named = setup->grammar->program().control_tokens;
+  setup->named.insert(setup->named.end(), setup->free_control.begin(), setup->free_control.end());
+  if (setup->trigger >= 0) setup->named.push_back(setup->trigger);
+  std::sort(setup->named.begin(), setup->named.end());
+  return std::shared_ptr<const Setup>(std::move(setup));
+}
 
-  // One entry of the grammar now tells whether its start fits the limit.
-  Machine probe(setup->program, options.stack_states_max);
-  probe.start();
-  if (probe.overflow()) {
-    return Error{Code::limit_exceeded,
-                 "the start of the grammar needs more than " +
-                     std::to_string(options.stack_states_max) + " parser states"};
+/// What distinguishes one setup from another.
+struct Key {
+  Grammar::Hash grammar;
+  std::string options;
+  bool operator==(const Key&) const = default;
+};
+
+Key key_of(const Grammar& grammar, const ConstraintOptions& options) {
+  std::string text = options.trigger + '\n' + std::to_string(options.stack_states_max) + ' ' +
+                     std::to_string(options.entries_max) + (options.free_after ? " +" : " -");
+  for (const std::string& name : options.free_control) text += '\n' + name;
+  return {grammar.hash(), std::move(text)};
+}
+
+}  // namespace
+
+struct ConstraintFactory::Parts {
+  std::shared_ptr<const TokenTexts> texts;
+  std::size_t cached_max = 0;
+  std::mutex mutex;
+  /// Last used first.
+  std::list<std::pair<Key, std::shared_ptr<const Setup>>> cached;
+
+  std::shared_ptr<const Setup> find(const Key& key) {
+    const std::lock_guard lock(mutex);
+    const auto known = std::find_if(
+        cached.begin(), cached.end(), [&](const auto& entry) { return entry.first == key; });
+    if (known == cached.end()) return nullptr;
+    cached.splice(cached.begin(), cached, known);
+    return known->second;
   }
-  return std::unique_ptr<Constraint>(
-      std::make_unique<GrammarConstraint>(std::move(setup), options.stack_states_max));
+
+  void keep(Key key, std::shared_ptr<const Setup> setup) {
+    const std::lock_guard lock(mutex);
+    cached.emplace_front(std::move(key), std::move(setup));
+    if (cached.size() > cached_max) cached.pop_back();
+  }
+};
+
+ConstraintFactory::ConstraintFactory(const Tokenizer& tokenizer, std::size_t cached_max)
+    : parts_(std::make_unique<Parts>()) {
+  parts_->texts = std::make_shared<const TokenTexts>(tokenizer);
+  parts_->cached_max = cached_max;
+}
+
+ConstraintFactory::~ConstraintFactory() = default;
+
+Result<std::unique_ptr<Constraint>> ConstraintFactory::make(
+    const Grammar& grammar, const ConstraintOptions& options) const {
+  Key key = key_of(grammar, options);
+  std::shared_ptr<const Setup> setup = parts_->find(key);
+  if (!setup) {
+    FACET_TRY(setup, make_setup(grammar, parts_->texts, options));
+    parts_->keep(std::move(key), setup);
+  }
+  return std::unique_ptr<Constraint>(std::make_unique<GrammarConstraint>(std::move(setup)));
+}
+
+Result<std::unique_ptr<Constraint>> make_constraint(const Grammar& grammar,
+                                                    const Tokenizer& tokenizer,
+                                                    const ConstraintOptions& options) {
+  return ConstraintFactory(tokenizer, 1).make(grammar, options);
 }
 
 }  // namespace facet::engine

@@ -1,9 +1,13 @@
 #include "engine/sampling/grammar_program.h"
 
+#include "engine/sampling/grammar_analysis.h"
+
 #include <algorithm>
 #include <cstddef>
 #include <deque>
+#include <map>
 #include <string>
+#include <unordered_map>
 #include <utility>
 
 namespace facet::engine {
@@ -13,8 +17,12 @@ using Kind = Grammar::Kind;
 using Node = Grammar::Node;
 using Op = GrammarInstruction::Op;
 
-constexpr std::size_t kInstructionsMax = 1U << 20U;
+constexpr std::size_t kInstructionsMax = 1U << 22U;
 constexpr int kNestingMax = 512;
+/// More than any output has; what is not reached yet stands here too.
+constexpr std::int64_t kSymbolsMax = 1'000'000'000'000;
+/// Empty turns make every count possible at once, so each is a state.
+constexpr std::int32_t kEmptyTurnsMax = 256;
 
 std::size_t index(Node node) {
   return static_cast<std::size_t>(node);
@@ -24,139 +32,26 @@ std::int32_t address(std::size_t at) {
   return static_cast<std::int32_t>(at);
 }
 
-Status check_nodes(const Grammar& grammar) {
-  const auto& nodes = grammar.nodes();
-  const auto in_range = [&](Node node) { return node >= 0 && index(node) < nodes.size(); };
-  if (!in_range(grammar.root())) return Error{Code::invalid_argument, "the grammar has no root"};
-  for (const auto& node : nodes) {
-    if (node.kind == Kind::rule && node.children.empty()) {
-      return Error{Code::invalid_argument, "grammar rule \"" + node.text + "\" is not defined"};
-    }
-    if (!std::all_of(node.children.begin(), node.children.end(), in_range)) {
-      return Error{Code::invalid_argument, "a grammar node refers to a node that does not exist"};
-    }
-  }
-  return ok();
-}
-
-/// Which nodes match the empty text: the least fixed point.
-std::vector<bool> nullable_nodes(const std::vector<Grammar::NodeData>& nodes) {
-  std::vector<bool> nullable(nodes.size(), false);
-  const auto is_nullable = [&](Node node) { return nullable[index(node)]; };
-  for (bool changed = true; changed;) {
-    changed = false;
-    for (std::size_t i = 0; i < nodes.size(); ++i) {
-      const auto& node = nodes[i];
-      const auto& children = node.children;
-      bool now = false;
-      switch (node.kind) {
-        case Kind::literal:
-          now = node.text.empty();
-          break;
-        case Kind::bytes:
-        case Kind::control:
-          break;
-        case Kind::sequence:
-        case Kind::rule:
-          now = std::all_of(children.begin(), children.end(), is_nullable);
-          break;
-        case Kind::choice:
-          now = std::any_of(children.begin(), children.end(), is_nullable);
-          break;
-        case Kind::repeat:
-          now = node.min == 0 || is_nullable(children.front());
-          break;
-      }
-      if (now && !nullable[i]) {
-        nullable[i] = true;
-        changed = true;
-      }
-    }
-  }
-  return nullable;
-}
-
-/// The children that may be entered before any symbol is consumed.
-std::vector<Node> leftmost_children(const Grammar::NodeData& node,
-                                    const std::vector<bool>& nullable) {
-  if (node.kind != Kind::sequence) return node.children;
-  std::vector<Node> out;
-  for (const Node child : node.children) {
-    out.push_back(child);
-    if (!nullable[index(child)]) break;
-  }
-  return out;
-}
-
-/// A cycle through leftmost children is left recursion. Depth-first, without recursion.
-Status check_left_recursion(const std::vector<Grammar::NodeData>& nodes,
-                            const std::vector<bool>& nullable) {
-  enum class Mark : std::uint8_t { fresh, open, done };
-  struct Visit {
-    std::size_t node = 0;
-    std::vector<Node> children;
-    std::size_t next = 0;
-  };
-  std::vector<Mark> marks(nodes.size(), Mark::fresh);
-  for (std::size_t start = 0; start < nodes.size(); ++start) {
-    if (marks[start] != Mark::fresh) continue;
-    std::vector<Visit> path{{start, leftmost_children(nodes[start], nullable)}};
-    marks[start] = Mark::open;
-    while (!path.empty()) {
-      Visit& top = path.back();
-      if (top.next == top.children.size()) {
-        marks[top.node] = Mark::done;
-        path.pop_back();
-        continue;
-      }
-      const std::size_t child = index(top.children[top.next++]);
-      if (marks[child] == Mark::open) {
-        const auto rule = std::find_if(path.rbegin(), path.rend(), [&](const Visit& visit) {
-          return nodes[visit.node].kind == Kind::rule;
-        });
-        return Error{Code::invalid_argument,
-                     "grammar rule \"" + (rule == path.rend() ? "" : nodes[rule->node].text) +
-                         "\" is left-recursive"};
-      }
-      if (marks[child] == Mark::fresh) {
-        marks[child] = Mark::open;
-        path.push_back({child, leftmost_children(nodes[child], nullable)});
-      }
-    }
-  }
-  return ok();
-}
-
-/// How often the code of each node's child would be written out, were there no subroutines.
-std::vector<int> use_counts(const std::vector<Grammar::NodeData>& nodes) {
-  std::vector<int> uses(nodes.size(), 0);
-  for (const auto& node : nodes) {
-    const bool copies = node.kind == Kind::repeat && (node.min > 1 || node.max > 1);
-    for (const Node child : node.children) {
-      int& count = uses[index(child)];
-      count = std::min(count + (copies ? 2 : 1), 2);
-    }
-  }
-  return uses;
-}
-
 /// Writes the code. A rule, and whatever is used more than once, becomes a subroutine.
 class Compiler {
  public:
-  Compiler(const Grammar& grammar, const Tokenizer& tokenizer)
+  Compiler(const Grammar& grammar, const Tokenizer& tokenizer, const GrammarAnalysis& analysis)
       : nodes_(grammar.nodes()),
         tokenizer_(tokenizer),
-        uses_(use_counts(nodes_)),
-        subroutines_(nodes_.size(), -1) {}
+        analysis_(analysis),
+        subroutines_(nodes_.size(), -1) {
+    program_.rule_depth_max = grammar.rule_depth_max();
+  }
 
   Result<GrammarProgram> compile(Node root) {
-    FACET_TRY_STATUS(emit(root, 0));
+    FACET_TRY_STATUS(emit(root, 0, false));
     FACET_TRY_STATUS(add({Op::accept}));
     while (!pending_.empty()) {
       const Node node = pending_.front();
       pending_.pop_front();
       subroutines_[index(node)] = address(program_.code.size());
-      FACET_TRY_STATUS(emit_body(node, 0));
+      const bool is_rule = nodes_[index(node)].kind == Kind::rule;
+      FACET_TRY_STATUS(emit_body(node, 0, is_rule));
       FACET_TRY_STATUS(add({Op::ret}));
     }
     for (GrammarInstruction& instruction : program_.code) {
@@ -165,6 +60,8 @@ class Compiler {
     auto& tokens = program_.control_tokens;
     std::sort(tokens.begin(), tokens.end());
     tokens.erase(std::unique(tokens.begin(), tokens.end()), tokens.end());
+    classify_bytes();
+    measure();
     return std::move(program_);
   }
 
@@ -182,31 +79,31 @@ class Compiler {
   }
 
   Status add_byte_set(const std::bitset<256>& set) {
-    auto& sets = program_.byte_sets;
-    const auto found = std::find(sets.begin(), sets.end(), set);
-    const auto at = static_cast<std::size_t>(found - sets.begin());
-    if (found == sets.end()) sets.push_back(set);
-    return add({Op::byte, address(at)});
+    const auto [found, is_new] = set_index_.try_emplace(set, address(program_.byte_sets.size()));
+    if (is_new) program_.byte_sets.push_back(set);
+    return add({Op::byte, found->second});
   }
 
-  [[nodiscard]] bool is_subroutine(Node node) const {
-    const auto& data = nodes_[index(node)];
-    const bool is_leaf = data.kind == Kind::bytes || data.kind == Kind::control ||
-                         (data.kind == Kind::literal && data.text.size() <= 1);
-    return data.kind == Kind::rule || (uses_[index(node)] > 1 && !is_leaf);
+  [[nodiscard]] bool is_possible(Node node) const {
+    return analysis_.depth_at_end[index(node)] != GrammarAnalysis::kNever;
   }
 
-  Status emit(Node node, int depth) {
-    if (!is_subroutine(node)) return emit_body(node, depth);
+  /// `at_end`: nothing but the end of a rule follows, so a rule that is called needs no way back.
+  Status emit(Node node, int depth, bool at_end) {
+    if (!analysis_.shared[index(node)]) return emit_body(node, depth, at_end);
     std::int32_t& state = subroutines_[index(node)];
     if (state == -1) {
       state = 0;  // Its address is known when its turn comes; calls are patched at the end.
       pending_.push_back(node);
     }
-    return add({Op::call, node});
+    std::int32_t flags = 0;
+    if (analysis_.recursive[index(node)]) {
+      flags = GrammarInstruction::counts_depth + (at_end ? 0 : GrammarInstruction::keeps_frame);
+    }
+    return add({Op::call, node, flags});
   }
 
-  Status emit_body(Node node, int depth) {
+  Status emit_body(Node node, int depth, bool at_end) {
     if (depth > kNestingMax) {
       return Error{Code::limit_exceeded,
                    "the grammar nests deeper than " + std::to_string(kNestingMax) + " nodes"};
@@ -234,23 +131,42 @@ class Compiler {
       }
       case Kind::sequence:
       case Kind::rule:
-        for (const Node child : data.children) FACET_TRY_STATUS(emit(child, depth + 1));
+        for (std::size_t i = 0; i < data.children.size(); ++i) {
+          const bool last = i + 1 == data.children.size();
+          FACET_TRY_STATUS(emit(data.children[i], depth + 1, at_end && last));
+        }
         return ok();
       case Kind::choice:
-        return emit_choice(data, depth);
+        return emit_choice(data, depth, at_end);
       case Kind::repeat:
-        return emit_repeat(data, depth);
+        return emit_repeat(data, depth, at_end);
+      case Kind::automaton:
+        return emit_automaton(*data.automaton);
     }
     return ok();
   }
 
-  Status emit_choice(const Grammar::NodeData& data, int depth) {
+  /// What may be left out is only entered when it can be completed within the depth.
+  Status emit_guarded(Node node, int depth, bool at_end) {
+    const auto& depths = at_end ? analysis_.depth_at_end : analysis_.depth;
+    const std::int32_t needed = depths[index(node)];
+    if (program_.rule_depth_max > 0 && needed > 0) FACET_TRY_STATUS(add({Op::guard, needed}));
+    return emit(node, depth + 1, at_end);
+  }
+
+  Status emit_choice(const Grammar::NodeData& data, int depth, bool at_end) {
+    std::vector<Node> possible;
+    std::copy_if(
+        data.children.begin(), data.children.end(), std::back_inserter(possible), [&](Node node) {
+          return is_possible(node);
+        });
+    if (possible.size() == 1) return emit(possible.front(), depth + 1, at_end);
     std::vector<std::size_t> jumps;
-    for (std::size_t i = 0; i < data.children.size(); ++i) {
-      const bool last = i + 1 == data.children.size();
+    for (std::size_t i = 0; i < possible.size(); ++i) {
+      const bool last = i + 1 == possible.size();
       const std::size_t split = here();
       if (!last) FACET_TRY_STATUS(add({Op::split, address(split + 1)}));
-      FACET_TRY_STATUS(emit(data.children[i], depth + 1));
+      FACET_TRY_STATUS(emit_guarded(possible[i], depth, at_end));
       if (last) break;
       jumps.push_back(here());
       FACET_TRY_STATUS(add({Op::jump}));
@@ -260,41 +176,162 @@ class Compiler {
     return ok();
   }
 
-  Status emit_repeat(const Grammar::NodeData& data, int depth) {
+  Status emit_repeat(const Grammar::NodeData& data, int depth, bool at_end) {
     const Node part = data.children.front();
-    for (std::int32_t i = 0; i < data.min; ++i) FACET_TRY_STATUS(emit(part, depth + 1));
-    if (data.max == -1) {
+    if (data.max == 0 || !is_possible(part)) return ok();
+    const bool part_nullable = analysis_.nullable[index(part)];
+    const std::int32_t min = part_nullable ? 0 : data.min;
+    if (data.max == 1) {
+      return min == 1 ? emit(part, depth + 1, at_end) : emit_optional(part, depth, at_end);
+    }
+    if (data.max == -1 && min <= 1) {
+      if (min == 1) FACET_TRY_STATUS(emit(part, depth + 1, false));
       const std::size_t split = here();
       FACET_TRY_STATUS(add({Op::split, address(split + 1)}));
-      FACET_TRY_STATUS(emit(part, depth + 1));
+      FACET_TRY_STATUS(emit_guarded(part, depth, false));
       FACET_TRY_STATUS(add({Op::jump, address(split)}));
       program_.code[split].b = address(here());
       return ok();
     }
-    std::vector<std::size_t> splits;
-    for (std::int32_t i = data.min; i < data.max; ++i) {
-      splits.push_back(here());
-      FACET_TRY_STATUS(add({Op::split, address(here() + 1)}));
-      FACET_TRY_STATUS(emit(part, depth + 1));
+    if (part_nullable && data.max > kEmptyTurnsMax) {
+      return Error{Code::limit_exceeded,
+                   "the grammar repeats something that may be empty up to " +
+                       std::to_string(data.max) + " times, at most " +
+                       std::to_string(kEmptyTurnsMax) + " are possible"};
     }
-    for (const std::size_t split : splits) program_.code[split].b = address(here());
+    return emit_loop(part, min, data.max, depth);
+  }
+
+  Status emit_optional(Node part, int depth, bool at_end) {
+    const std::size_t split = here();
+    FACET_TRY_STATUS(add({Op::split, address(split + 1)}));
+    FACET_TRY_STATUS(emit_guarded(part, depth, at_end));
+    program_.code[split].b = address(here());
     return ok();
+  }
+
+  Status emit_loop(Node part, std::int32_t min, std::int32_t max, int depth) {
+    const std::size_t number = program_.loops.size();
+    program_.loops.push_back({.min = min, .max = max});
+    FACET_TRY_STATUS(add({Op::loop, address(number)}));
+    const std::size_t body = here();
+    FACET_TRY_STATUS(min > 0 ? emit(part, depth + 1, false) : emit_guarded(part, depth, false));
+    FACET_TRY_STATUS(add({Op::ret}));
+    program_.loops[number].body = address(body);
+    program_.loops[number].after = address(here());
+    return ok();
+  }
+
+  Status emit_automaton(const ByteAutomaton& automaton) {
+    std::vector<std::size_t> exits;  // Splits that leave an accepting state.
+    std::vector<std::pair<std::size_t, std::int32_t>> jumps;
+    std::vector<std::int32_t> starts;
+    for (const auto& state : automaton.states) {
+      starts.push_back(address(here()));
+      std::map<std::int32_t, std::bitset<256>> targets;
+      for (const auto& edge : state.edges) {
+        auto& set = targets[edge.to];
+        for (int byte = edge.first; byte <= edge.last; ++byte) {
+          set.set(static_cast<std::size_t>(byte));
+        }
+      }
+      if (state.accepts) {
+        exits.push_back(here());
+        const bool goes_on = !targets.empty();
+        const GrammarInstruction exit{goes_on ? Op::split : Op::jump, 0, address(here() + 1)};
+        FACET_TRY_STATUS(add(exit));
+      }
+      std::size_t left = targets.size();
+      for (const auto& [to, set] : targets) {
+        if (--left > 0)
+          FACET_TRY_STATUS(add({Op::split, address(here() + 1), address(here() + 3)}));
+        FACET_TRY_STATUS(add_byte_set(set));
+        jumps.emplace_back(here(), to);
+        FACET_TRY_STATUS(add({Op::jump}));
+      }
+    }
+    for (const auto& [jump, to] : jumps)
+      program_.code[jump].a = starts[static_cast<std::size_t>(to)];
+    for (const std::size_t split : exits) program_.code[split].a = address(here());
+    return ok();
+  }
+
+  /// Splits the bytes by each set in turn.
+  void classify_bytes() {
+    std::array<std::uint8_t, 256> classes{};
+    int count = 1;
+    for (const auto& set : program_.byte_sets) {
+      std::map<std::pair<std::uint8_t, bool>, std::uint8_t> next;
+      std::array<std::uint8_t, 256> finer{};
+      for (std::size_t byte = 0; byte < 256; ++byte) {
+        const auto key = std::pair(classes[byte], set[byte]);
+        finer[byte] = next.try_emplace(key, static_cast<std::uint8_t>(next.size())).first->second;
+      }
+      classes = finer;
+      count = static_cast<int>(next.size());
+      if (count == 256) break;
+    }
+    program_.byte_class = classes;
+    program_.class_byte.assign(static_cast<std::size_t>(count), 0);
+    for (std::size_t byte = 0; byte < 256; ++byte) {
+      program_.class_byte[classes[byte]] = static_cast<std::uint8_t>(byte);
+    }
+  }
+
+  /// The least fixed point of the shortest ways, backwards because code mostly goes on forwards.
+  void measure() {
+    program_.shortest.assign(here(), kSymbolsMax);
+    for (bool changed = true; changed;) {
+      changed = false;
+      for (std::size_t i = here(); i-- > 0;) {
+        const std::int64_t symbols = std::min(symbols_from(i), kSymbolsMax);
+        changed = changed || symbols != program_.shortest[i];
+        program_.shortest[i] = symbols;
+      }
+    }
+  }
+
+  [[nodiscard]] std::int64_t symbols_from(std::size_t at) const {
+    const GrammarInstruction& next = program_.code[at];
+    const auto known = [&](std::int32_t address) { return program_.shortest[index(address)]; };
+    switch (next.op) {
+      case Op::byte:
+      case Op::control:
+        return 1 + program_.shortest[at + 1];
+      case Op::split:
+        return std::min(known(next.a), known(next.b));
+      case Op::jump:
+        return known(next.a);
+      case Op::call:
+        return known(next.a) + program_.shortest[at + 1];
+      case Op::loop: {
+        const GrammarLoop& loop = program_.loops[index(next.a)];
+        const std::int64_t body = std::min(known(loop.body), kSymbolsMax / (loop.min + 1));
+        return loop.min * body + known(loop.after);
+      }
+      case Op::guard:
+        return program_.shortest[at + 1];
+      case Op::ret:
+      case Op::accept:
+        break;
+    }
+    return 0;
   }
 
   const std::vector<Grammar::NodeData>& nodes_;
   const Tokenizer& tokenizer_;
-  std::vector<int> uses_;
+  const GrammarAnalysis& analysis_;
   std::vector<std::int32_t> subroutines_;  ///< Address by node; -1: not asked for.
   std::deque<Node> pending_;
+  std::unordered_map<std::bitset<256>, std::int32_t> set_index_;
   GrammarProgram program_;
 };
 
 }  // namespace
 
 Result<GrammarProgram> compile_grammar(const Grammar& grammar, const Tokenizer& tokenizer) {
-  FACET_TRY_STATUS(check_nodes(grammar));
-  FACET_TRY_STATUS(check_left_recursion(grammar.nodes(), nullable_nodes(grammar.nodes())));
-  return Compiler(grammar, tokenizer).compile(grammar.root());
+  FACET_TRY(const GrammarAnalysis analysis, analyze(grammar));
+  return Compiler(grammar, tokenizer, analysis).compile(grammar.root());
 }
 
 }  // namespace facet::engine

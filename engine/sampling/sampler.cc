@@ -52,6 +52,14 @@ void penalize(std::vector<Candidate>& candidates,
   }
 }
 
+void keep_allowed(std::vector<Candidate>& candidates, const std::vector<std::uint64_t>& mask) {
+  if (mask.empty()) return;
+  std::erase_if(candidates, [&](const Candidate& candidate) {
+    const auto id = static_cast<std::size_t>(candidate.second);
+    return id / 64 >= mask.size() || (mask[id / 64] >> (id % 64) & 1U) == 0;
+  });
+}
+
 /// The best `count` candidates that `allowed` lets through, best first, tested lazily.
 std::vector<Candidate> best_allowed(std::vector<Candidate>& candidates,
                                     std::size_t count,
@@ -119,7 +127,8 @@ Sampler::Sampler(const SamplingOptions& options) : options_(options), state_(opt
 
 Result<TokenId> Sampler::sample(std::span<const float> logits,
                                 std::span<const TokenId> recent,
-                                const TokenFilter& allowed) {
+                                const TokenFilter& allowed,
+                                const TokenMaskSource& mask) {
   candidates_.clear();
   for (std::size_t i = 0; i < logits.size(); ++i) {
     if (std::isnan(logits[i]) || logits[i] == HUGE_VALF) {
@@ -131,6 +140,11 @@ Result<TokenId> Sampler::sample(std::span<const float> logits,
   if (options_.repetition_penalty != 1.0F) penalize(candidates_, recent, options_);
 
   const bool greedy = options_.temperature == 0.0F;
+  if (greedy && allowed && !candidates_.empty()) {
+    const auto best = std::max_element(candidates_.begin(), candidates_.end(), is_worse);
+    if (allowed(best->second)) return best->second;
+  }
+  if (mask) keep_allowed(candidates_, mask());
   std::size_t count = candidates_.size();
   if (options_.top_k > 0) count = std::min(count, static_cast<std::size_t>(options_.top_k));
   std::vector<Candidate> kept = best_allowed(candidates_, greedy ? 1 : count, allowed);

@@ -30,6 +30,10 @@ Status validate(const SamplingOptions& options);
 /// True when a token may come next. Called lazily, best logits first.
 using TokenFilter = std::function<bool(TokenId)>;
 
+/// All tokens that may come next at once, bit `id % 64` of word `id / 64`; empty: not known. Asked
+/// for only when the best token alone is not enough.
+using TokenMaskSource = std::function<std::vector<std::uint64_t>()>;
+
 /// One stream of random choices: the same seed and the same logits give the same tokens.
 /// Not thread-safe.
 class Sampler {
@@ -37,11 +41,13 @@ class Sampler {
   /// REQUIRES: validate(options) succeeded.
   explicit Sampler(const SamplingOptions& options);
 
-  /// The next token. `recent` is the sequence so far (for the repetition penalty). invalid_data
+  /// The next token. `recent` is the sequence so far (for the repetition penalty). `mask` says
+  /// early what `allowed` would say late; a token needs both. invalid_data
   /// when logits hold NaN or none is finite and allowed.
   Result<TokenId> sample(std::span<const float> logits,
                          std::span<const TokenId> recent,
-                         const TokenFilter& allowed = {});
+                         const TokenFilter& allowed = {},
+                         const TokenMaskSource& mask = {});
 
  private:
   SamplingOptions options_;

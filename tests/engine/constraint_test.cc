@@ -18,8 +18,28 @@ namespace {
 using test::FakeTokenizer;
 
 FakeTokenizer small_vocabulary() {
-  return FakeTokenizer(
-      {"a", "b", "c", "ab", "bca", "aab", "cc", "", "<x>", "<y>", "<go>", "<end>"});
+  return FakeTokenizer({"a",
+                        "b",
+                        "c",
+                        "ab",
+                        "bca",
+                        "aab",
+                        "cc",
+                        "",
+                        "<x>",
+                        "<y>",
+                        "<go>",
+                        "<end>",
+                        "\xC3\xA9",
+                        "c\xC3\xA9",
+                        "\xC3",
+                        "\xA9",
+                        "b\xF0\x9F\x98\x80",
+                        "\xF0",
+                        "\x9F",
+                        "\x98",
+                        "\x80",
+                        "\""});
 }
 
 /// Bytes as themselves, the control token number i as 256 + i.
@@ -63,6 +83,24 @@ class Oracle {
     }
   }
 
+  /// Every state of the test automata reaches one that accepts.
+  void follow(const ByteAutomaton& automaton, std::size_t at, Ends& out) {
+    std::int32_t state = 0;
+    while (state >= 0) {
+      const auto& now = automaton.states[static_cast<std::size_t>(state)];
+      if (now.accepts) add(out, at);
+      if (at == input_.size()) {
+        ran_out_ = ran_out_ || !now.edges.empty();
+        return;
+      }
+      state = -1;
+      for (const auto& edge : now.edges) {
+        if (edge.first <= input_[at] && input_[at] <= edge.last) state = edge.to;
+      }
+      ++at;
+    }
+  }
+
   Ends ends(Grammar::Node node, const Ends& starts) {
     const auto& data = grammar_.nodes()[static_cast<std::size_t>(node)];
     Ends out;
@@ -101,6 +139,9 @@ class Oracle {
         return out;
       case Grammar::Kind::rule:
         return starts.empty() ? out : ends(data.children[0], starts);
+      case Grammar::Kind::automaton:
+        for (const std::size_t at : starts) follow(*data.automaton, at, out);
+        return out;
       case Grammar::Kind::repeat:
         break;
     }
@@ -142,7 +183,7 @@ class GrammarMaker {
   int below(int bound) { return static_cast<int>(engine_() % static_cast<std::uint32_t>(bound)); }
 
   Grammar::Node node(int depth) {
-    switch (below(depth > 0 ? 9 : 5)) {
+    switch (below(depth > 0 ? 12 : 7)) {
       case 0:
         return grammar_.literal("ab");
       case 1:
@@ -154,12 +195,18 @@ class GrammarMaker {
       case 4:
         return rule_;
       case 5:
-        return grammar_.choice({node(depth - 1), node(depth - 1)});
-      case 6: {
+        return grammar_.automaton(words_automaton({"ab", "abc", "ca", below(2) == 0 ? "" : "c"}));
+      case 6:
+        return grammar_.code_point(CodePointSet({{'b', 'c'}, {0xE9, 0xEA}, {0x10000, 0x10FFFF}}));
+      case 7:
+        return grammar_.choice({node(depth - 1), node(depth - 1), grammar_.never()});
+      case 8:
+        return grammar_.repeat(node(depth - 1), 2, 2 + below(4));
+      case 9: {
         const int min = below(3);
         return grammar_.repeat(node(depth - 1), min, below(2) == 0 ? -1 : min + below(3));
       }
-      case 7: {
+      case 10: {
         const auto shared = node(depth - 1);
         return grammar_.sequence({shared, node(depth - 1), shared});
       }
@@ -191,16 +238,14 @@ TEST_CASE("A constraint allows exactly the tokens that an obvious matcher allows
   for (std::uint32_t seed = 0; seed < 400; ++seed) {
     INFO("seed " << seed);
     const Grammar grammar = GrammarMaker(seed).make();
-    auto constraint = constraint_of(grammar, tokenizer);
+    // Nothing but the grammar, so that going on behind a match is seen too.
+    auto constraint = constraint_of(grammar, tokenizer, {.free_after = false});
     std::mt19937 random(seed);
     Symbols sofar;
     for (int step = 0; step < 6; ++step) {
       const Oracle now(grammar, tokenizer, sofar);
       REQUIRE(constraint->is_open() == !now.is_match());
-      if (now.is_match()) {
-        // Free from here on as well: what follows is covered by another test.
-        break;
-      }
+      const auto mask = constraint->mask();
       std::vector<TokenId> allowed;
       for (TokenId token = 0; token < static_cast<TokenId>(tokenizer.size()); ++token) {
         INFO("token " << token << " at step " << step);
@@ -208,10 +253,16 @@ TEST_CASE("A constraint allows exactly the tokens that an obvious matcher allows
         Symbols longer = sofar;
         longer.insert(longer.end(), more.begin(), more.end());
         const bool fits = !more.empty() && Oracle(grammar, tokenizer, longer).is_prefix();
-        REQUIRE(constraint->allows(token) == fits);
+        REQUIRE(constraint->clone()->allows(token) == fits);  // Tries the token.
+        REQUIRE(constraint->allows(token) == fits);           // After some, looks at the mask.
+        REQUIRE(((mask[0] >> token & 1U) != 0) == fits);
         if (fits) allowed.push_back(token);
       }
+      if (now.is_match() && allowed.empty()) break;
       REQUIRE_FALSE(allowed.empty());
+      const auto forced = constraint->forced_tokens();
+      const auto along = constraint->clone();
+      for (const TokenId token : forced) REQUIRE(along->accept(token));
       const TokenId chosen = allowed[random() % allowed.size()];
       const auto copy = constraint->clone();
       REQUIRE(constraint->accept(chosen));
@@ -253,8 +304,9 @@ TEST_CASE("A constraint is free before its trigger and after its grammar", "[eng
     REQUIRE(constraint->accept(id("<end>")));
   }
   CHECK_FALSE(constraint->allows(-1));
-  CHECK_FALSE(constraint->allows(12));
-  CHECK_FALSE(constraint->accept(12));
+  const auto beyond = static_cast<TokenId>(tokenizer.size());
+  CHECK_FALSE(constraint->allows(beyond));
+  CHECK_FALSE(constraint->accept(beyond));
 }
 
 TEST_CASE("A trigger that is not among the free tokens never comes", "[engine][unit]") {
@@ -365,6 +417,110 @@ TEST_CASE("Deep recursion costs memory, not the C++ stack", "[engine][unit]") {
     REQUIRE(constraint->accept(1));
   }
   CHECK_FALSE(constraint->is_open());
+}
+
+TEST_CASE("Rules nest as deep as the grammar says, and what cannot end in time is not begun",
+          "[engine][unit]") {
+  const FakeTokenizer tokenizer = small_vocabulary();
+  const auto nested = [](int depth_max) {
+    Grammar grammar;
+    const auto rule = grammar.declare("r");
+    // b must be followed by a whole r: at the last depth only c is left.
+    grammar.define(
+        rule,
+        grammar.choice(
+            {grammar.literal("c"),
+             grammar.sequence({grammar.literal("a"),
+                               grammar.choice({grammar.literal("c"),
+                                               grammar.sequence({grammar.literal("b"), rule})}),
+                               grammar.literal("b")})}));
+    grammar.set_root(rule);
+    grammar.set_rule_depth_max(depth_max);
+    return grammar;
+  };
+  for (int depth_max = 1; depth_max < 6; ++depth_max) {
+    auto constraint = constraint_of(nested(depth_max), tokenizer, {.free_after = false});
+    int depth = 0;
+    while (true) {
+      REQUIRE(constraint->accept(0));
+      ++depth;
+      if (!constraint->allows(1)) break;
+      REQUIRE(constraint->accept(1));
+    }
+    CHECK(depth == depth_max);
+    REQUIRE(constraint->accept(2));
+    for (; depth > 0; --depth) REQUIRE(constraint->accept(1));
+    CHECK_FALSE(constraint->is_open());
+  }
+  Grammar endless;
+  const auto rule = endless.declare("endless");
+  endless.define(rule, endless.sequence({endless.literal("a"), rule, endless.literal("b")}));
+  endless.set_root(rule);
+  const auto refused = make_constraint(endless, tokenizer, {});
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().message.find("matches nothing") != std::string::npos);
+}
+
+TEST_CASE("Large counts are counted, not written out", "[engine][unit]") {
+  const FakeTokenizer tokenizer = small_vocabulary();
+  Grammar grammar;
+  grammar.set_root(grammar.repeat(grammar.bytes("ab"), 1000, 1'000'000'000));
+  auto constraint = constraint_of(grammar, tokenizer, {.free_after = false});
+  const TokenId aab = *tokenizer.find_token("aab");
+  for (int i = 0; i < 333; ++i) REQUIRE(constraint->accept(aab));
+  CHECK(constraint->is_open());
+  REQUIRE(constraint->accept(0));
+  CHECK_FALSE(constraint->is_open());
+  Grammar exact;
+  exact.set_root(exact.repeat(exact.bytes("ab"), 0, 4));
+  auto few = constraint_of(exact, tokenizer, {.free_after = false});
+  REQUIRE(few->accept(aab));
+  CHECK_FALSE(few->allows(aab));
+  CHECK_FALSE(few->allows(*tokenizer.find_token("ab")));
+  REQUIRE(few->accept(1));
+  CHECK_FALSE(few->allows(0));
+}
+
+TEST_CASE("A trigger comes as often as it may", "[engine][unit]") {
+  const FakeTokenizer tokenizer = small_vocabulary();
+  const TokenId go = *tokenizer.find_token("<go>");
+  Grammar grammar;
+  grammar.set_root(grammar.literal("ab"));
+  auto constraint = constraint_of(grammar,
+                                  tokenizer,
+                                  {.trigger = "<go>",
+                                   .free_control = {"<go>", "<end>"},
+                                   .entries_max = 2,
+                                   .free_after = false});
+  CHECK(constraint->allows(2));
+  for (int i = 0; i < 2; ++i) {
+    REQUIRE(constraint->accept(go));
+    REQUIRE(constraint->accept(*tokenizer.find_token("ab")));
+    CHECK_FALSE(constraint->allows(2));
+  }
+  CHECK_FALSE(constraint->allows(go));
+  CHECK_FALSE(constraint->accept(go));
+  CHECK(constraint->allows(*tokenizer.find_token("<end>")));
+}
+
+TEST_CASE("What is certain is written with the tokens of the tokenizer", "[engine][unit]") {
+  const FakeTokenizer tokenizer = small_vocabulary();
+  const auto id = [&](std::string_view text) { return *tokenizer.find_token(text); };
+  Grammar grammar;
+  grammar.set_root(grammar.sequence({grammar.literal("ab"),
+                                     grammar.control("<x>"),
+                                     grammar.literal("c"),
+                                     grammar.choice({grammar.literal("a"), grammar.literal("b")}),
+                                     grammar.literal("a"),
+                                     grammar.control("<end>")}));
+  auto constraint = constraint_of(grammar, tokenizer);
+  // The fake tokenizer writes byte by byte, so that no token depends on what follows it.
+  const std::vector<TokenId> head{0, 1, id("<x>"), 2};
+  CHECK(constraint->forced_tokens() == head);
+  for (const TokenId token : head) REQUIRE(constraint->accept(token));
+  CHECK(constraint->forced_tokens().empty());
+  REQUIRE(constraint->accept(1));
+  CHECK(constraint->forced_tokens() == std::vector<TokenId>{0, id("<end>")});
 }
 
 }  // namespace facet::engine

@@ -62,6 +62,7 @@ class FakeConstraint final : public Constraint {
     copy->accepted_ = accepted_;
     return copy;
   }
+  [[nodiscard]] std::vector<std::uint64_t> mask() const override { return {}; }
   [[nodiscard]] int accepted() const { return accepted_; }
 
  private:
@@ -77,6 +78,7 @@ class ClosedConstraint final : public Constraint {
   [[nodiscard]] std::unique_ptr<Constraint> clone() const override {
     return std::make_unique<ClosedConstraint>();
   }
+  [[nodiscard]] std::vector<std::uint64_t> mask() const override { return {}; }
 };
 
 /// Sets FACET_CPU for the life of the object.
@@ -215,6 +217,44 @@ TEST_CASE("a constraint rules every token and holds back stop tokens while open"
   const auto stuck = loaded.engine->generate(sequence, request);
   REQUIRE(!stuck.has_value());
   CHECK(stuck.error().code == Code::invalid_data);
+}
+
+TEST_CASE("an output with room for its grammar is never cut off in the middle", "[engine][unit]") {
+  const Loaded loaded = load_tiny();
+  const Tokenizer& tokenizer = loaded.engine->tokenizer();
+  Grammar grammar;
+  const Grammar::Node word = grammar.repeat(grammar.bytes("abcdefgh \"<{"), 2, 400);
+  grammar.set_root(
+      grammar.sequence({grammar.literal("{name: "),
+                        word,
+                        grammar.literal(", done: "),
+                        grammar.choice({grammar.literal("yes"), grammar.literal("no")}),
+                        grammar.literal("}")}));
+  const TokenId stop = *tokenizer.find_token("<end_of_turn>");
+  const ConstraintFactory factory(tokenizer);
+  for (std::uint64_t seed = 0; seed < 6; ++seed) {
+    auto made = factory.make(grammar, {.free_control = {"<end_of_turn>"}, .free_after = false});
+    REQUIRE(made);
+    const auto constraint = *std::move(made);
+    const std::int64_t least = constraint->shortest();
+    CHECK(least == 20);
+    Sequence sequence = started(*loaded.engine);
+    GenerateRequest request = greedy(least + 1 + static_cast<std::int64_t>(seed) * 9);
+    request.sampling = {.temperature = 1.5F, .top_k = 0, .top_p = 1.0F, .seed = seed};
+    request.stop_ids = {stop};
+    request.constraint = constraint.get();
+    request.jump_forward = seed % 2 == 0;
+    const auto result = loaded.engine->generate(sequence, request);
+    INFO("seed " << seed << (result ? "" : ": " + result.error().message));
+    REQUIRE(result.has_value());
+    INFO(result->text);
+    CHECK(result->finish_reason == FinishReason::stop);
+    CHECK_FALSE(constraint->is_open());
+    CHECK(result->text.starts_with("{name: "));
+    CHECK(result->text.ends_with("}"));
+    CHECK((result->forced_tokens > 0) == request.jump_forward);
+    CHECK(sequence.tokens().size() == 10 + result->ids.size());
+  }
 }
 
 TEST_CASE("requests that can never be right are refused", "[engine][unit]") {

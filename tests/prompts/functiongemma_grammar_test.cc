@@ -48,6 +48,7 @@ std::vector<std::size_t> ends(const Grammar& grammar,
       return out;
     case Grammar::Kind::rule:
       return ends(grammar, data.children[0], text, starts);
+    case Grammar::Kind::automaton:
     case Grammar::Kind::repeat:
       break;
   }
