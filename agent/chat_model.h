@@ -42,6 +42,7 @@ struct ConversationSpec {
   std::string instructions;      ///< Added to the dialect's own system text; may be empty.
   bool plan_first = true;        ///< Ask for one "Plan: ..." line where the model knows that form.
   std::vector<ToolSpec> tools;   ///< Declared to the model, in this order.
+  prompts::TurnRules rules;      ///< Whether a turn may, must or must not call them.
   std::vector<Message> history;  ///< Earlier user and assistant messages.
   /// Of the history's messages, in order (Message::images of each); what is left is shown with the
   /// next user message, in front of its text.

@@ -35,15 +35,6 @@ std::string system_text(std::string_view dialect,
   return text;
 }
 
-std::vector<TokenId> stop_ids(const prompts::Dialect& dialect, const engine::Tokenizer& tokenizer) {
-  std::vector<TokenId> ids = {tokenizer.eos()};
-  for (const std::string& token : dialect.stop_tokens()) {
-    const auto id = tokenizer.find_token(token);
-    if (id && std::find(ids.begin(), ids.end(), *id) == ids.end()) ids.push_back(*id);
-  }
-  return ids;
-}
-
 OutputReader::OutputReader(const prompts::Dialect& dialect, const engine::Tokenizer& tokenizer)
     : tokenizer_(tokenizer), decoder_(tokenizer), parser_(dialect.make_parser()) {}
 
@@ -90,27 +81,6 @@ std::chrono::milliseconds time_left(const StepOptions& options,
 double ms_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start)
       .count();
-}
-
-/// The constraint every step of a conversation starts from; null where the dialect has none.
-Result<std::unique_ptr<engine::Constraint>> call_constraint(const prompts::Dialect& dialect,
-                                                            const engine::Tokenizer& tokenizer,
-                                                            const std::vector<ToolSpec>& tools) {
-  const std::string trigger(dialect.call_trigger());
-  if (trigger.empty()) return std::unique_ptr<engine::Constraint>();
-  engine::ConstraintOptions options{.trigger = trigger};
-  for (const TokenId id : stop_ids(dialect, tokenizer)) {
-    options.free_control.emplace_back(tokenizer.token_text(id));
-  }
-  if (tools.empty()) {
-    // Nothing can be called, so the trigger stays outside of the free control tokens.
-    Grammar nothing;
-    nothing.set_root(nothing.literal(""));
-    return engine::make_constraint(nothing, tokenizer, options);
-  }
-  options.free_control.push_back(trigger);
-  FACET_TRY(const Grammar grammar, dialect.call_grammar(tools, {}));
-  return engine::make_constraint(grammar, tokenizer, options);
 }
 
 /// Ids of soft tokens lie below 0 (engine/vision/soft_tokens.h).
@@ -385,7 +355,9 @@ class LocalConversation final : public Conversation {
 
 LocalChatModel::LocalChatModel(std::shared_ptr<const engine::Engine> engine,
                                const prompts::Dialect* dialect)
-    : engine_(std::move(engine)), dialect_(dialect) {}
+    : engine_(std::move(engine)),
+      dialect_(dialect),
+      constraints_(std::make_unique<engine::ConstraintFactory>(engine_->tokenizer())) {}
 
 Result<std::unique_ptr<LocalChatModel>> LocalChatModel::create(
     std::shared_ptr<const engine::Engine> engine, std::string_view dialect) {
@@ -420,14 +392,17 @@ Result<std::unique_ptr<Conversation>> LocalChatModel::start(const ConversationSp
                  "the history shows " + std::to_string(images) + " pictures, " +
                      std::to_string(spec.pictures.size()) + " are given"};
   }
-  FACET_TRY(auto constraint, call_constraint(*dialect_, engine_->tokenizer(), spec.tools));
+  FACET_TRY(
+      auto constraint,
+      make_turn_constraint(*dialect_, spec.tools, spec.rules, *constraints_, engine_->tokenizer()));
   // Only a model that says so knows the planning form; others get the prompt they were trained on.
-  const bool plans = spec.plan_first && engine_->info().plans_first && !spec.tools.empty() &&
-                     constraint != nullptr;
+  const bool may_plan = spec.rules.choice.mode == prompts::ToolChoice::Mode::automatic;
+  const bool plans = spec.plan_first && may_plan && engine_->info().plans_first &&
+                     !spec.tools.empty() && constraint != nullptr;
   std::unique_ptr<engine::Constraint> plan_constraint;
   if (plans) {
     FACET_TRY(plan_constraint,
-              make_plan_constraint(spec.tools, engine_->tokenizer(), constraint->clone()));
+              make_plan_constraint(spec.tools, *constraints_, constraint->clone()));
   }
   prompts::RenderInput opening{.tools = spec.tools};
   const std::string system =

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "agent/chat_model.h"
+#include "agent/turn_constraint.h"
 #include "engine/engine.h"
 #include "prompts/dialect.h"
 
@@ -22,10 +23,6 @@ std::string system_text(std::string_view dialect,
                         std::string_view instructions,
                         bool has_tools,
                         bool plan_first);
-
-/// Ids of the tokens that end an output of `dialect`: its stop tokens and the end of sequence.
-std::vector<engine::TokenId> stop_ids(const prompts::Dialect& dialect,
-                                      const engine::Tokenizer& tokenizer);
 
 /// Reads sampled tokens one by one; control tokens reach the parser as control, everything else as
 /// letters. Used wherever output of the engine is parsed. Not thread-safe.
@@ -61,6 +58,8 @@ class LocalChatModel final : public ChatModel {
 
   [[nodiscard]] const prompts::Dialect& dialect() const { return *dialect_; }
   [[nodiscard]] const engine::Engine& engine() const { return *engine_; }
+  /// Keeps what it has compiled; lives as long as the model.
+  [[nodiscard]] const engine::ConstraintFactory& constraints() const { return *constraints_; }
   /// The engine's, which it keeps alive.
   [[nodiscard]] std::shared_ptr<const engine::Tokenizer> tokenizer() const {
     return {engine_, &engine_->tokenizer()};
@@ -71,6 +70,7 @@ class LocalChatModel final : public ChatModel {
 
   std::shared_ptr<const engine::Engine> engine_;
   const prompts::Dialect* dialect_;
+  std::unique_ptr<const engine::ConstraintFactory> constraints_;
 };
 
 }  // namespace facet::agent

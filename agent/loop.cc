@@ -34,11 +34,12 @@ Result<std::unique_ptr<Session>> Session::open(const SessionParts& parts, Sessio
               parts.clock != nullptr);
   FACET_TRY_STATUS(validate(options.budgets));
   FACET_TRY_STATUS(engine::validate(options.sampling));
-  ConversationSpec spec{.instructions = options.instructions,
-                        .plan_first = options.plan_first,
-                        .tools = parts.registry->specs(),
-                        .history = options.history,
-                        .pictures = options.pictures};
+  ConversationSpec spec;
+  spec.instructions = options.instructions;
+  spec.plan_first = options.plan_first;
+  spec.tools = parts.registry->specs();
+  spec.history = options.history;
+  spec.pictures = options.pictures;
   for (const ToolSpec& tool : options.client_tools) {
     const bool is_taken =
         std::any_of(spec.tools.begin(), spec.tools.end(), [&](const ToolSpec& known) {

@@ -62,10 +62,10 @@ Grammar plan_grammar(const std::vector<ToolSpec>& tools) {
 
 Result<std::unique_ptr<engine::Constraint>> make_plan_constraint(
     const std::vector<ToolSpec>& tools,
-    const engine::Tokenizer& tokenizer,
+    const engine::ConstraintFactory& factory,
     std::unique_ptr<engine::Constraint> calls) {
   FACET_CHECK(!tools.empty() && calls);
-  FACET_TRY(auto plan, engine::make_constraint(plan_grammar(tools), tokenizer, {}));
+  FACET_TRY(auto plan, factory.make(plan_grammar(tools), {}));
   return std::unique_ptr<engine::Constraint>(
       std::make_unique<PlanConstraint>(std::move(plan), std::move(calls)));
 }

@@ -5,7 +5,6 @@
 #include "base/chat.h"
 #include "base/result.h"
 #include "engine/sampling/constraint.h"
-#include "engine/tokenizer/tokenizer.h"
 
 #include <memory>
 #include <vector>
@@ -16,10 +15,10 @@ namespace facet::agent {
 inline constexpr int kPlanStepsMax = 8;
 
 /// "Plan: a, b.\n" over the names of `tools`, or "Plan: answer.\n" where none is needed, then
-/// `calls`. REQUIRES: tools is not empty; `tokenizer` outlives the result. Not thread-safe.
+/// `calls`. REQUIRES: tools is not empty. Not thread-safe.
 Result<std::unique_ptr<engine::Constraint>> make_plan_constraint(
     const std::vector<ToolSpec>& tools,
-    const engine::Tokenizer& tokenizer,
+    const engine::ConstraintFactory& factory,
     std::unique_ptr<engine::Constraint> calls);
 
 }  // namespace facet::agent

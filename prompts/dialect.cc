@@ -2,18 +2,21 @@
 
 #include "prompts/functiongemma.h"
 #include "prompts/gemma3.h"
+#include "prompts/gemma4.h"
 
 #include <array>
 
 namespace facet::prompts {
 namespace {
 
-std::array<const Dialect*, 5> dialects() {
+std::array<const Dialect*, 7> dialects() {
   return {&functiongemma(),
           &gemma3(CallStyle::none),
           &gemma3(CallStyle::python_list),
           &gemma3(CallStyle::json),
-          &gemma3(CallStyle::tool_code)};
+          &gemma3(CallStyle::tool_code),
+          &gemma4(Gemma4Size::large),
+          &gemma4(Gemma4Size::small)};
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 
 #include "base/chat.h"
 #include "base/grammar.h"
+#include "base/grammar/schema_grammar.h"
 #include "base/result.h"
 
 #include <memory>
@@ -55,10 +56,40 @@ class StreamParser {
   virtual Result<ParsedOutput> finish() = 0;
 };
 
-/// The grammar covers one call: how many calls one step may make is the caller's to count.
 struct CallGrammarOptions {
-  int array_items_max = 64;
-  int number_digits_max = 17;  ///< Before and after the point, each.
+  int array_items_max = 64;    ///< Where a schema has no maxItems.
+  int number_digits_max = 17;  ///< Before and after the point, each, where a schema has no bounds.
+};
+
+/// Whether a turn may, must or must not call tools.
+struct ToolChoice {
+  enum class Mode {
+    automatic,  ///< Text, calls, or both.
+    none,       ///< Text only.
+    required,   ///< Nothing but calls, at least one.
+    named       ///< Nothing but calls of the tool `name`, at least one.
+  };
+  Mode mode = Mode::automatic;
+  std::string name;
+
+  bool operator==(const ToolChoice&) const = default;
+};
+
+struct TurnRules {
+  ToolChoice choice;
+  /// Calls in one turn; 1 where parallel calls are not wanted.
+  int calls_max = 16;
+  CallGrammarOptions values;
+};
+
+/// What one turn of the model may be, in the terms of a constraint (engine/sampling): the grammar
+/// holds from the first token, or from `trigger` on, which may come up to `entries_max` times.
+struct TurnGrammar {
+  Grammar grammar;
+  std::string trigger;     ///< A control token; empty: the whole turn is the grammar's.
+  int entries_max = 0;     ///< 0: the trigger may not come at all.
+  bool free_after = true;  ///< Text may follow; else nothing but a stop token.
+  std::vector<grammar::SchemaNote> notes;  ///< On the schemas; pointers behind the tool's name.
 };
 
 class Dialect {
@@ -117,12 +148,17 @@ class Dialect {
   /// invalid_argument naming the tool and JSON pointer for a schema it cannot express.
   [[nodiscard]] virtual Result<Grammar> call_grammar(const std::vector<ToolSpec>& tools,
                                                      const CallGrammarOptions& options) const = 0;
+
+  /// The grammar of a whole turn under `rules`. Errors as call_grammar; not_found for a named tool
+  /// that is not declared; unsupported where the dialect has no calls and the rules need one.
+  [[nodiscard]] virtual Result<TurnGrammar> turn_grammar(const std::vector<ToolSpec>& tools,
+                                                         const TurnRules& rules) const = 0;
 };
 
-/// "functiongemma", "gemma3" (no tools), "gemma3-python", "gemma3-json", "gemma3-tool-code".
-/// invalid_argument naming the known ones otherwise, and for "shieldgemma" and "translategemma",
-/// which are single questions, not conversations: shieldgemma.h, translategemma.h. The pointer is
-/// valid for the whole program.
+/// "functiongemma", "gemma3" (no tools), "gemma3-python", "gemma3-json", "gemma3-tool-code",
+/// "gemma4" (12B and larger), "gemma4-e2b" (E2B and E4B). invalid_argument naming the known ones
+/// otherwise, and for "shieldgemma" and "translategemma", which are single questions, not
+/// conversations: shieldgemma.h, translategemma.h. The pointer is valid for the whole program.
 Result<const Dialect*> find_dialect(std::string_view name);
 std::vector<std::string_view> dialect_names();
 

@@ -202,6 +202,11 @@ class FunctionGemma final : public Dialect {
                                              const CallGrammarOptions& options) const override {
     return functiongemma_call_grammar(tools, options);
   }
+
+  [[nodiscard]] Result<TurnGrammar> turn_grammar(const std::vector<ToolSpec>& tools,
+                                                 const TurnRules& rules) const override {
+    return functiongemma_turn_grammar(tools, rules);
+  }
 };
 
 }  // namespace

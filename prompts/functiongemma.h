@@ -23,11 +23,11 @@ const Dialect& functiongemma();
 std::unique_ptr<StreamParser> make_functiongemma_parser();
 
 /// See Dialect::call_grammar. A call is one of the tools; arguments in dictsort order; a string is
-/// any bytes between two <escape>; enum and const are literals; arrays and objects nest. Keywords
-/// that only narrow (minimum, maxLength, pattern, format, ...) are not in the grammar: the tool
-/// layer validates them. additionalProperties cannot be used by the model. Combinations
-/// (anyOf, oneOf, allOf, not, $ref) and unknown types are refused.
+/// any text between two <escape>, as far as its schema lets it. What a schema asks is enforced or
+/// refused: see base/grammar/schema_grammar.h.
 Result<Grammar> functiongemma_call_grammar(const std::vector<ToolSpec>& tools,
                                            const CallGrammarOptions& options);
+Result<TurnGrammar> functiongemma_turn_grammar(const std::vector<ToolSpec>& tools,
+                                               const TurnRules& rules);
 
 }  // namespace facet::prompts

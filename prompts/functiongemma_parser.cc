@@ -1,6 +1,7 @@
-// The streaming reader of FunctionGemma's output. It keeps one call at a time as symbols and reads
-// it when its end marker comes; everything else is text, response blocks excepted: those are the
-// host's words, and a model that writes one is making its result up.
+// The streaming reader of FunctionGemma's and Gemma 4's output. It keeps one call at a time as
+// symbols and reads it when its end marker comes; everything else is text, response blocks
+// excepted: those are the host's words, and a model that writes one is making its result up.
+#include "prompts/call_tokens.h"
 #include "prompts/excerpt.h"
 #include "prompts/functiongemma.h"
 #include "prompts/functiongemma_value.h"
@@ -18,6 +19,8 @@ constexpr std::size_t kCallBytesMax = 1U << 20U;
 
 class Parser final : public StreamParser {
  public:
+  explicit Parser(const CallTokens& tokens) : tokens_(tokens) {}
+
   std::vector<ParseEvent> feed(std::string_view text, Segment::Kind kind) override {
     std::vector<ParseEvent> events;
     if (kind == Segment::Kind::control) {
@@ -40,7 +43,7 @@ class Parser final : public StreamParser {
   }
 
  private:
-  enum class Mode { text, call, response, ended };
+  enum class Mode { text, call, response, thought, ended };
 
   static void add_text(std::string text, std::vector<ParseEvent>& events) {
     if (text.empty()) return;
@@ -49,23 +52,28 @@ class Parser final : public StreamParser {
 
   void control(std::string_view name, std::vector<ParseEvent>& events) {
     if (mode_ == Mode::ended) return;
-    if (mode_ == Mode::call && name == kEscape) {
+    if (mode_ == Mode::call && name == tokens_.string) {
       append(kEscapeSymbol);
-    } else if (name == "<start_function_call>") {
+    } else if (name == tokens_.start_call) {
       if (mode_ == Mode::call) close_call(events);
       mode_ = Mode::call;
       symbols_.clear();
       started_ = false;
-    } else if (name == "<end_function_call>") {
+    } else if (name == tokens_.end_call) {
       if (mode_ == Mode::call) close_call(events);
-    } else if (name == "<start_function_response>") {
+    } else if (name == tokens_.start_response) {
       if (mode_ == Mode::call) close_call(events);
       mode_ = Mode::response;
-    } else if (name == "<end_function_response>") {
+    } else if (name == tokens_.end_response) {
       if (mode_ == Mode::response) mode_ = Mode::text;
-    } else if (name == "<end_of_turn>" || name == "<eos>") {
+    } else if (name == tokens_.end_of_turn || name == "<eos>") {
       if (mode_ == Mode::call) close_call(events);
       mode_ = Mode::ended;
+    } else if (!tokens_.start_thought.empty() && name == tokens_.start_thought) {
+      if (mode_ == Mode::call) close_call(events);
+      mode_ = Mode::thought;
+    } else if (!tokens_.start_thought.empty() && name == tokens_.end_thought) {
+      if (mode_ == Mode::thought) mode_ = Mode::text;
     } else if (mode_ == Mode::call) {
       fail({Code::invalid_data,
             "control token " + std::string(name) + " inside the function call \"" +
@@ -119,6 +127,7 @@ class Parser final : public StreamParser {
     if (!error_) error_ = std::move(error);
   }
 
+  const CallTokens& tokens_;
   Mode mode_ = Mode::text;
   TrimmedText text_;
   CallSymbols symbols_;
@@ -129,8 +138,18 @@ class Parser final : public StreamParser {
 
 }  // namespace
 
+std::unique_ptr<StreamParser> make_call_parser(const CallTokens& tokens) {
+  return std::make_unique<Parser>(tokens);
+}
+
 std::unique_ptr<StreamParser> make_functiongemma_parser() {
-  return std::make_unique<Parser>();
+  static constexpr CallTokens kTokens{.start_call = "<start_function_call>",
+                                      .end_call = "<end_function_call>",
+                                      .start_response = "<start_function_response>",
+                                      .end_response = "<end_function_response>",
+                                      .string = kEscape,
+                                      .end_of_turn = "<end_of_turn>"};
+  return make_call_parser(kTokens);
 }
 
 }  // namespace facet::prompts

@@ -122,7 +122,8 @@ class Reader {
         skip_space();
       }
       FACET_TRY(const std::string key, this->key());
-      if (!seen.insert(key).second) return fail("\"" + key + "\" is given twice");
+      // Deeper down the last one wins, as in JSON.
+      if (!seen.insert(key).second && depth == 1) return fail("\"" + key + "\" is given twice");
       out += json_quote(key) + ":";
       FACET_TRY_STATUS(value(out, depth + 1));
       skip_space();

@@ -33,7 +33,8 @@ inline constexpr char16_t kEscapeSymbol = 256;
 
 /// Reads `call:name{...}`. The inverse of writing; besides, white space between symbols, `null`
 /// and quoted keys are accepted. invalid_data with offset and text for anything else, including an
-/// argument given twice and nesting beyond kNestingDepthMax.
+/// argument given twice (a key inside a value may be: the last one wins) and nesting beyond
+/// kNestingDepthMax.
 Result<ToolCall> read_call(const CallSymbols& symbols);
 
 /// `symbols` as text with <escape> spelled, for messages.

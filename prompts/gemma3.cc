@@ -1,6 +1,7 @@
 #include "prompts/gemma3.h"
 
 #include "prompts/gemma3_calls.h"
+#include "prompts/gemma3_grammar.h"
 #include "prompts/python_text.h"
 #include "prompts/segment_writer.h"
 #include "prompts/tool_message.h"
@@ -102,6 +103,11 @@ class Gemma3 final : public Dialect {
     return Error{Code::unsupported,
                  "the dialect " + std::string(name_) +
                      " has no call grammar: no token marks where a call begins"};
+  }
+
+  [[nodiscard]] Result<TurnGrammar> turn_grammar(const std::vector<ToolSpec>& tools,
+                                                 const TurnRules& rules) const override {
+    return gemma3_turn_grammar(style_, tools, rules);
   }
 
  private:

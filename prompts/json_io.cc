@@ -176,7 +176,26 @@ std::string called_name(const std::vector<Message>& messages, const std::string&
   return "";
 }
 
+Result<std::vector<ToolSpec>> read_tool_list(const Json& tools, const std::string& pointer) {
+  if (!tools.is_array()) return bad(pointer, "is not a list");
+  std::vector<ToolSpec> out;
+  for (std::size_t i = 0; i < tools.size(); ++i) {
+    FACET_TRY(ToolSpec tool, read_tool(tools[i], pointer + "/" + std::to_string(i)));
+    out.push_back(std::move(tool));
+  }
+  return out;
+}
+
 }  // namespace
+
+Result<std::vector<ToolSpec>> read_tools(std::string_view json) {
+  FACET_TRY(const Json root, parse_json(json, "tools", kLimits));
+  if (!root.is_object()) return read_tool_list(root, "");
+  FACET_TRY_STATUS(check_fields(root, {"tools"}, ""));
+  const auto tools = root.find("tools");
+  if (tools == root.end()) return bad("/tools", "is not there");
+  return read_tool_list(*tools, "/tools");
+}
 
 Result<RenderInput> read_render_input(std::string_view json) {
   FACET_TRY(const Json root, parse_json(json, "conversation", kLimits));
@@ -193,11 +212,7 @@ Result<RenderInput> read_render_input(std::string_view json) {
   }
   const auto tools = root.find("tools");
   if (tools != root.end() && !tools->is_null()) {
-    if (!tools->is_array()) return bad("/tools", "is not a list");
-    for (std::size_t i = 0; i < tools->size(); ++i) {
-      FACET_TRY(ToolSpec tool, read_tool((*tools)[i], "/tools/" + std::to_string(i)));
-      input.tools.push_back(std::move(tool));
-    }
+    FACET_TRY(input.tools, read_tool_list(*tools, "/tools"));
   }
   const auto prompt = root.find("add_generation_prompt");
   if (prompt != root.end()) {

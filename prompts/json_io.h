@@ -16,12 +16,16 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace facet::prompts {
 
 /// invalid_data when `json` is not JSON, limit_exceeded beyond 16 MiB or a nesting of 64,
 /// invalid_argument naming the field by JSON pointer for everything else.
 Result<RenderInput> read_render_input(std::string_view json);
+
+/// A list of tools alone, or {"tools": [...]}. Errors as read_render_input.
+Result<std::vector<ToolSpec>> read_tools(std::string_view json);
 
 /// {"text":"...","tool_calls":[{"name":...,"arguments":{...}}]}. REQUIRES: the arguments are JSON
 /// text, as parsers give them.

@@ -142,8 +142,9 @@ class Reader {
   }
 
   Status member(const std::string& key, std::string& out, std::set<std::string>& seen, int depth) {
-    if (!seen.insert(key).second) return fail("\"" + key + "\" is given twice");
-    if (seen.size() > 1) out += ',';
+    // Inside a value the last one wins, as in Python.
+    if (!seen.insert(key).second && depth == 1) return fail("\"" + key + "\" is given twice");
+    if (out.back() != '{') out += ',';
     out += json_quote(key) + ":";
     return value(out, depth + 1);
   }

@@ -1,73 +1,17 @@
+// The grammar of FunctionGemma's calls and turns.
 #include "prompts/functiongemma.h"
-#include "tests/prompts/fixtures.h"
 #include "tests/support/catch.h"
+#include "tests/support/grammar_texts.h"
 
-#include <algorithm>
 #include <string>
-#include <string_view>
 #include <vector>
 
 namespace facet::prompts {
 namespace {
 
-/// An obvious matcher: the ends of all matches of `node` in `text` from any of `starts`. A control
-/// token is spelled with its name; data never holds one in these tests.
-std::vector<std::size_t> ends(const Grammar& grammar,
-                              Grammar::Node node,
-                              std::string_view text,
-                              const std::vector<std::size_t>& starts) {
-  const auto& data = grammar.nodes()[static_cast<std::size_t>(node)];
-  std::vector<std::size_t> out;
-  const auto add = [&out](std::size_t end) {
-    if (std::find(out.begin(), out.end(), end) == out.end()) out.push_back(end);
-  };
-  switch (data.kind) {
-    case Grammar::Kind::literal:
-    case Grammar::Kind::control:
-      for (const std::size_t at : starts) {
-        if (text.substr(at).starts_with(data.text)) add(at + data.text.size());
-      }
-      return out;
-    case Grammar::Kind::bytes:
-      for (const std::size_t at : starts) {
-        // The letter '<' stands for the begin of a control token here.
-        if (at < text.size() && text[at] != '<' &&
-            data.byte_set[static_cast<unsigned char>(text[at])] == '1') {
-          add(at + 1);
-        }
-      }
-      return out;
-    case Grammar::Kind::sequence:
-      out = starts;
-      for (const auto child : data.children) out = ends(grammar, child, text, out);
-      return out;
-    case Grammar::Kind::choice:
-      for (const auto child : data.children) {
-        for (const std::size_t end : ends(grammar, child, text, starts)) add(end);
-      }
-      return out;
-    case Grammar::Kind::rule:
-      return ends(grammar, data.children[0], text, starts);
-    case Grammar::Kind::automaton:
-    case Grammar::Kind::repeat:
-      break;
-  }
-  std::vector<std::size_t> now = starts;
-  for (std::int32_t i = 0; !now.empty(); ++i) {
-    if (i >= data.min) {
-      for (const std::size_t end : now) add(end);
-    }
-    if (data.max != -1 && i >= data.max) break;
-    now = ends(grammar, data.children[0], text, now);
-  }
-  return out;
-}
-
 bool matches(const Grammar& grammar, const std::string& text) {
-  for (const std::size_t end : ends(grammar, grammar.root(), text, {0})) {
-    if (end == text.size()) return true;
-  }
-  return false;
+  return test::GrammarTexts(grammar, {"<start_function_call>", "<end_function_call>", "<escape>"})
+      .accepts(text);
 }
 
 Grammar grammar_of(const std::vector<ToolSpec>& tools) {
@@ -123,36 +67,85 @@ TEST_CASE("The call grammar holds names, order, required arguments and types", "
 
 TEST_CASE("What the grammar refuses it refuses with tool and pointer", "[prompts][unit]") {
   const auto [parameters, where] = GENERATE(table<std::string, std::string>({
-      {R"({"properties":{"a":{"anyOf":[{"type":"string"}]}}})", "\"/properties/a/anyOf\""},
-      {R"({"properties":{"a":{"type":["string","null"]}}})", "\"/properties/a/type\""},
-      {R"({"properties":{"a":{"type":"any"}}})", "\"/properties/a/type\""},
-      {R"({"properties":{"a":{}}})", "\"/properties/a\""},
-      {R"({"properties":{"a/b~":{"type":"array"}}})", "\"/properties/a~1b~0\""},
-      {R"({"properties":{"a":{"$ref":"#"}}})", "\"/properties/a/$ref\""},
-      {R"({"properties":{"type":{"type":"string"}},"required":["type"]})", "\"/properties/type\""},
-      {R"({"properties":{},"required":["x"]})", "\"/required\""},
-      {R"({"properties":{"a:b":{"type":"string"}}})", "\"/properties/a:b\""},
-      {R"({"properties":{" a":{"type":"string"}}})", "\"/properties/ a\""},
-      {R"({"properties":{"a":{"enum":[]}}})", "\"/properties/a/enum\""},
+      {R"({"properties":{"a":{"not":{"type":"string"}}}})", "/properties/a/not"},
+      {R"({"properties":{"a":{"type":"any"}}})", "/properties/a/type"},
+      {R"({"properties":{"a/b~":{"type":"x"}}})", "/properties/a~1b~0"},
+      {R"({"properties":{"a":{"$ref":"#/$defs/b"}}})", "/properties/a/$ref"},
+      {R"({"properties":{"a:b":{"type":"string"}}})", "/properties/a:b"},
+      {R"({"properties":{" a":{"type":"string"}}})", "/properties/ a"},
       {R"({"properties":{"a":{"type":"object","properties":{"b":{"type":"x"}}}}})",
-       "\"/properties/a/properties/b/type\""},
-      {"[]", "\"\""},
+       "/properties/a/properties/b/type"},
+      {R"({"properties":{"a":{"type":"array","uniqueItems":true}}})", "/properties/a/uniqueItems"},
+      {"[]", "not an object"},
   }));
   INFO(parameters);
   const auto grammar = functiongemma_call_grammar({tool(parameters)}, {});
   REQUIRE_FALSE(grammar);
-  CHECK(grammar.error().code == Code::invalid_argument);
+  INFO(grammar.error().message);
   CHECK(grammar.error().message.find("tool \"f\"") != std::string::npos);
   CHECK(grammar.error().message.find(where) != std::string::npos);
 }
 
-TEST_CASE("Narrowing keywords do not keep a tool from having a grammar", "[prompts][unit]") {
+TEST_CASE("Narrowing keywords hold in FunctionGemma's own values", "[prompts][unit]") {
   const Grammar grammar = grammar_of(
-      {tool(R"({"type":"object","unevaluatedProperties":false,"properties":{"a":{"type":"integer",)"
-            R"("minimum":1,"description":"d","default":2},"b":{"type":"string","maxLength":2,)"
-            R"("format":"date"},"type":{"type":"string"}}})")});
-  CHECK(matches(grammar, "call:f{a:0}<end_function_call>"));
-  CHECK_FALSE(matches(grammar, "call:f{type:<escape>x<escape>}<end_function_call>"));
+      {tool(R"({"type":"object","properties":{"a":{"type":"integer",)"
+            R"("minimum":1,"description":"d","default":2},"b":{"type":"string","maxLength":2},)"
+            R"("c":{"type":["string","null"],"pattern":"^<.+>$"},"d":{"anyOf":[{"type":"boolean"},)"
+            R"({"type":"object","additionalProperties":{"type":"integer"}}]},)"
+            R"("type":{"type":"string"}}})")});
+  for (const char* good : {"{}",
+                           "{a:1}",
+                           "{a:120,b:<escape>\xC3\xA9z<escape>}",
+                           "{c:<escape><b {}><escape>}",
+                           "{c:None}",
+                           "{d:{x y:1,z:-2}}",
+                           "{d:true}",
+                           "{type:<escape>the declaration cannot show it<escape>}"}) {
+    const std::string text = "call:f" + std::string(good) + "<end_function_call>";
+    INFO(text);
+    CHECK(matches(grammar, text));
+  }
+  for (const char* bad : {"{a:0}",
+                          "{b:<escape>abc<escape>}",
+                          "{c:<escape>b<escape>}",
+                          "{d:{x:<escape>1<escape>}}",
+                          "{type:1}"}) {
+    INFO(bad);
+    CHECK_FALSE(matches(grammar, "call:f" + std::string(bad) + "<end_function_call>"));
+  }
+}
+
+TEST_CASE("A turn calls as often and whom the choice says", "[prompts][unit]") {
+  using Mode = ToolChoice::Mode;
+  const std::vector<ToolSpec> tools{tool("{}"), {.name = "g", .description = ""}};
+  const std::string f = "<start_function_call>call:f{}<end_function_call>";
+  const std::string g = "<start_function_call>call:g{}<end_function_call>";
+  const auto turn = [&](const ToolChoice& choice, int calls_max) {
+    auto made = functiongemma().turn_grammar(tools, {.choice = choice, .calls_max = calls_max});
+    REQUIRE(made);
+    return *std::move(made);
+  };
+  const TurnGrammar required = turn({.mode = Mode::required}, 2);
+  CHECK(required.trigger.empty());
+  CHECK_FALSE(required.free_after);
+  CHECK(matches(required.grammar, f));
+  CHECK(matches(required.grammar, g + f));
+  CHECK_FALSE(matches(required.grammar, ""));
+  CHECK_FALSE(matches(required.grammar, f + f + g));
+  const TurnGrammar named = turn({.mode = Mode::named, .name = "g"}, 1);
+  CHECK(matches(named.grammar, g));
+  CHECK_FALSE(matches(named.grammar, f));
+  CHECK_FALSE(matches(named.grammar, g + g));
+  const TurnGrammar automatic = turn({}, 3);
+  CHECK(automatic.trigger == "<start_function_call>");
+  CHECK(automatic.entries_max == 3);
+  CHECK(automatic.free_after);
+  CHECK(turn({.mode = Mode::none}, 3).entries_max == 0);
+  const auto absent = functiongemma().turn_grammar(tools, {.choice = {Mode::named, "h"}});
+  REQUIRE_FALSE(absent);
+  CHECK(absent.error().code == Code::not_found);
+  CHECK_FALSE(functiongemma().turn_grammar({}, {.choice = {Mode::required, ""}}));
+  CHECK_FALSE(functiongemma().turn_grammar({tool("{}"), tool("{}")}, {}));
 }
 
 TEST_CASE("No tools, no grammar", "[prompts][unit]") {
@@ -167,7 +160,7 @@ TEST_CASE("The grammar grows with the number of optional arguments, not with its
     properties += (i == 0 ? "" : ",") + ("\"p" + std::to_string(i)) + R"(":{"type":"string"})";
   }
   const Grammar grammar = grammar_of({tool(R"({"properties":{)" + properties + "}}")});
-  CHECK(grammar.nodes().size() < 2500);
+  CHECK(grammar.nodes().size() < 3500);
 }
 
 }  // namespace facet::prompts

@@ -274,7 +274,7 @@ TEST_CASE("Dialects are found by name", "[prompts][unit]") {
     REQUIRE(found);
     CHECK((*found)->name() == name);
   }
-  CHECK(dialect_names().size() == 5);
+  CHECK(dialect_names().size() == 7);
   const auto unknown = find_dialect("gemma9");
   REQUIRE_FALSE(unknown);
   CHECK(unknown.error().message.find("gemma9") != std::string::npos);

@@ -1,0 +1,166 @@
+#include "prompts/tool_grammar.h"
+
+#include "base/json.h"
+#include "prompts/python_text.h"
+
+#include <nlohmann/json.hpp>
+
+#include <deque>
+#include <set>
+#include <utility>
+
+namespace facet::prompts {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr std::size_t kToolsMax = 1024;
+
+bool sorts_before(std::string_view a, std::string_view b) {
+  return lower(a) < lower(b);
+}
+
+Status check_names(const CallForm& form, const std::vector<ToolSpec>& tools) {
+  if (tools.empty()) return Error{Code::invalid_argument, "a call grammar needs a tool"};
+  if (tools.size() > kToolsMax) {
+    return Error{Code::limit_exceeded,
+                 std::to_string(tools.size()) + " tools, at most " + std::to_string(kToolsMax) +
+                     " can be declared"};
+  }
+  std::set<std::string_view> names;
+  for (const ToolSpec& tool : tools) {
+    const std::string fault = tool.name.empty() ? "is empty" : form.name_fault(tool.name);
+    if (!fault.empty()) {
+      return Error{Code::invalid_argument, "tool " + json_quote(tool.name) + ": the name " + fault};
+    }
+    if (!names.insert(tool.name).second) {
+      return Error{Code::invalid_argument, "two tools have the name " + json_quote(tool.name)};
+    }
+  }
+  return ok();
+}
+
+Result<Json> parameters_of(const ToolSpec& tool, const grammar::SchemaGrammarOptions& limits) {
+  const std::string what = "parameters of tool \"" + tool.name + "\"";
+  if (tool.parameters.size() > limits.schema_bytes_max) {
+    return Error{Code::limit_exceeded,
+                 what + " are " + std::to_string(tool.parameters.size()) + " bytes, at most " +
+                     std::to_string(limits.schema_bytes_max) + " are read"};
+  }
+  auto parsed = parse_json(tool.parameters, what, {.nesting_depth_max = limits.schema_depth_max});
+  if (!parsed) {
+    const bool too_deep = parsed.error().code == Code::limit_exceeded;
+    return Error{too_deep ? Code::limit_exceeded : Code::invalid_argument, parsed.error().message};
+  }
+  if (parsed->is_object()) return parsed;
+  return Error{Code::invalid_argument, "tool \"" + tool.name + "\": the schema is not an object"};
+}
+
+}  // namespace
+
+Result<Grammar::Node> one_call(const CallForm& form,
+                               const std::vector<ToolSpec>& tools,
+                               const CallGrammarOptions& options,
+                               Grammar& grammar,
+                               std::vector<grammar::SchemaNote>* notes) {
+  FACET_TRY_STATUS(check_names(form, tools));
+  if (options.array_items_max < 1 || options.number_digits_max < 1) {
+    return Error{Code::invalid_argument, "the limits of a call grammar must be positive"};
+  }
+  const grammar::SchemaGrammarOptions limits{.array_items_max = options.array_items_max,
+                                             .number_digits_max = options.number_digits_max};
+  std::deque<Json> schemas;  // Keeps its elements in place: nodes are written from them.
+  grammar::SchemaGrammar values(grammar, form.values, limits);
+  std::vector<Grammar::Node> calls;
+  std::size_t noted = 0;
+  for (const ToolSpec& tool : tools) {
+    FACET_TRY(Json schema, parameters_of(tool, limits));
+    schemas.push_back(std::move(schema));
+    auto arguments = values.object(schemas.back(), form.arguments);
+    if (!arguments) return arguments.error().with_context("tool \"" + tool.name + "\"");
+    const std::string name =
+        form.written_name != nullptr ? form.written_name(tool.name) : tool.name;
+    calls.push_back(grammar.sequence({grammar.literal(form.before_name + name + form.after_name),
+                                      *arguments,
+                                      grammar.literal(form.after_call)}));
+    for (; notes != nullptr && noted < values.notes().size(); ++noted) {
+      notes->push_back(values.notes()[noted]);
+      notes->back().pointer = tool.name + notes->back().pointer;
+    }
+  }
+  return calls.size() == 1 ? calls.front() : grammar.choice(std::move(calls));
+}
+
+Result<TurnGrammar> trigger_turn_grammar(const CallForm& form,
+                                         std::string_view start,
+                                         std::string_view end,
+                                         const std::vector<ToolSpec>& tools,
+                                         const TurnRules& rules) {
+  using Mode = ToolChoice::Mode;
+  if (rules.calls_max < 1) {
+    return Error{Code::invalid_argument,
+                 "calls_max is " + std::to_string(rules.calls_max) + ", expected 1 or more"};
+  }
+  TurnGrammar out;
+  Grammar& grammar = out.grammar;
+  FACET_TRY(const std::vector<ToolSpec> chosen, chosen_tools(tools, rules.choice));
+  if (rules.choice.mode == Mode::none || chosen.empty()) {
+    grammar.set_root(grammar.literal(""));
+    out.trigger = start;
+    return out;
+  }
+  FACET_TRY(const Grammar::Node call, one_call(form, chosen, rules.values, grammar, &out.notes));
+  const Grammar::Node closed = grammar.sequence({call, grammar.control(end)});
+  if (rules.choice.mode == Mode::automatic) {
+    grammar.set_root(closed);
+    out.trigger = start;
+    out.entries_max = rules.calls_max;
+    return out;
+  }
+  const Grammar::Node whole = grammar.sequence({grammar.control(start), closed});
+  grammar.set_root(grammar.repeat(whole, 1, rules.calls_max));
+  out.free_after = false;
+  return out;
+}
+
+Result<std::vector<ToolSpec>> chosen_tools(const std::vector<ToolSpec>& tools,
+                                           const ToolChoice& choice) {
+  using Mode = ToolChoice::Mode;
+  if (choice.mode == Mode::named) {
+    for (const ToolSpec& tool : tools) {
+      if (tool.name == choice.name) return std::vector<ToolSpec>{tool};
+    }
+    return Error{Code::not_found, "tool choice: there is no tool " + json_quote(choice.name)};
+  }
+  if (choice.mode == Mode::required && tools.empty()) {
+    return Error{Code::invalid_argument, "tool choice: a call is required and there is no tool"};
+  }
+  return tools;
+}
+
+grammar::ValueSyntax json_values() {
+  return {.number_text = [](const Json& number) { return python_scalar(number); }};
+}
+
+grammar::ValueSyntax python_values() {
+  return {
+      .strings = grammar::ValueSyntax::Strings::python,
+      .true_word = "True",
+      .false_word = "False",
+      .null_word = "None",
+      .bare_key_start = CodePointSet({{'A', 'Z'}, {'_', '_'}, {'a', 'z'}}),
+      .bare_key_part = CodePointSet({{'-', '.'}, {'0', '9'}, {'A', 'Z'}, {'_', '_'}, {'a', 'z'}}),
+      .number_text = [](const Json& number) { return python_scalar(number); }};
+}
+
+grammar::ValueSyntax control_values(std::string_view string_control, std::string_view null_word) {
+  return {.strings = grammar::ValueSyntax::Strings::control,
+          .string_control = std::string(string_control),
+          .object = {.keys = grammar::ObjectSyntax::Keys::bare},
+          .optional_space = false,
+          .null_word = std::string(null_word),
+          .key_before = sorts_before,
+          .number_text = [](const Json& number) { return python_scalar(number); }};
+}
+
+}  // namespace facet::prompts
