@@ -119,8 +119,18 @@ struct SearchOptions {
 };
 int run_search(const SearchOptions& options, Environment environment);
 
+/// What an output is held to; the files exclude each other.
+struct OutputRuleOptions {
+  std::string tools;        ///< A file: a list of tools in OpenAI's form.
+  std::string tool_choice;  ///< "auto", "none", "required" or a tool's name; empty: auto.
+  int calls_max = 16;
+  std::string json_schema;  ///< A file.
+  std::string grammar;      ///< A file in GBNF.
+};
+
 struct GenerateOptions {
   ModelOptions model;
+  OutputRuleOptions rules;
   std::optional<std::string> prompt;  ///< "-": stdin.
   bool no_control = false;
   bool chat = false;  ///< Take the prompt as a user's message.
@@ -166,6 +176,12 @@ struct EvalRetrievalOptions {
   bool json = false;
 };
 int run_eval_retrieval(const EvalRetrievalOptions& options, Environment environment);
+
+struct SchemaCheckOptions {
+  std::string file;  ///< "-": stdin.
+  bool json = false;
+};
+int run_schema_check(const SchemaCheckOptions& options, Environment environment);
 
 struct TokenizeOptions {
   std::string model;

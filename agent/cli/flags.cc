@@ -272,6 +272,21 @@ void add_search(CLI::App& app, Command& command) {
   bind(search, command, options, run_search);
 }
 
+void add_output_rules(CLI::App& app, OutputRuleOptions& rules) {
+  app.add_option("--tools",
+                 rules.tools,
+                 "A JSON file with a list of tools: with --chat they are declared, and calls are "
+                 "held to them");
+  app.add_option("--tool-choice",
+                 rules.tool_choice,
+                 "auto, none, required, or the name of the tool to call (auto)");
+  app.add_option("--max-calls", rules.calls_max, "Calls at most (16); 1: no parallel calls")
+      ->check(CLI::Range(1, 1000));
+  app.add_option(
+      "--json-schema", rules.json_schema, "Hold the output to the JSON Schema in a file");
+  app.add_option("--grammar", rules.grammar, "Hold the output to the GBNF grammar in a file");
+}
+
 void add_generate(CLI::App& app, Command& command) {
   auto options = std::make_shared<GenerateOptions>();
   CLI::App& generate = *app.add_subcommand("generate", "Continue a raw prompt, without an agent");
@@ -301,6 +316,7 @@ void add_generate(CLI::App& app, Command& command) {
       options->pictures,
       "JPEG, PNG or WebP for each <start_of_image> of the prompt (with --chat: in front of "
       "it); may be repeated");
+  add_output_rules(generate, options->rules);
   add_json(generate, options->json);
   bind(generate, command, options, run_generate);
 }
@@ -415,6 +431,17 @@ void add_bench(CLI::App& app, Command& command) {
       ->check(CLI::Range(1, 1000));
   add_json(bench, options->json);
   bind(bench, command, options, run_bench);
+}
+
+void add_schema(CLI::App& app, Command& command) {
+  CLI::App& schema = *app.add_subcommand("schema", "JSON Schemas as models are held to them");
+  schema.require_subcommand(1);
+  auto options = std::make_shared<SchemaCheckOptions>();
+  CLI::App& check = *schema.add_subcommand(
+      "check", "Tell what of a schema can be enforced, and what its grammar narrows");
+  check.add_option("file", options->file, "The schema; - reads stdin")->required();
+  add_json(check, options->json);
+  bind(check, command, options, run_schema_check);
 }
 
 void add_text_commands(CLI::App& app, Command& command) {
@@ -539,6 +566,7 @@ int run_command_line(int argc, const char* const* argv, Environment environment)
   add_tool_commands(app, command);
   add_text_commands(app, command);
   add_generate(app, command);
+  add_schema(app, command);
   add_eval(app, command);
   add_number_commands(app, command);
   add_bench(app, command);

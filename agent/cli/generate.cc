@@ -1,5 +1,6 @@
 // facet generate: one raw prompt through the engine, without an agent around it.
 #include "agent/cli/commands.h"
+#include "agent/cli/output_rules.h"
 #include "agent/cli/workbench.h"
 #include "agent/local_chat_model.h"
 #include "prompts/translategemma.h"
@@ -64,6 +65,7 @@ Status check_options(const GenerateOptions& options) {
 Result<PromptTokens> prompt_tokens(const GenerateOptions& options,
                                    const std::string& text,
                                    const std::vector<Picture>& pictures,
+                                   const std::vector<ToolSpec>& tools,
                                    const prompts::Dialect& dialect,
                                    const engine::Tokenizer& tokenizer) {
   if (is_translation(options)) {
@@ -76,7 +78,12 @@ Result<PromptTokens> prompt_tokens(const GenerateOptions& options,
   if (options.chat) {
     const Message message{
         .role = Role::user, .content = text, .images = static_cast<int>(pictures.size())};
-    FACET_TRY(const auto segments, dialect.render({.messages = {message}}));
+    prompts::RenderInput input{.messages = {message}, .tools = tools};
+    const std::string system = system_text(dialect.name(), "", !tools.empty(), false);
+    if (!tools.empty() && !system.empty()) {
+      input.messages.insert(input.messages.begin(), {.role = Role::system, .content = system});
+    }
+    FACET_TRY(const auto segments, dialect.render(input));
     return tokenize_prompt(tokenizer, segments, pictures);
   }
   const auto kind = options.no_control ? Segment::Kind::data : Segment::Kind::control;
@@ -114,7 +121,8 @@ ordered_json output_json(const Output& output) {
       {"usage",
        {{"prompt_tokens", output.prompt_tokens},
         {"cached_tokens", output.cached_tokens},
-        {"completion_tokens", result.ids.size()}}},
+        {"completion_tokens", result.ids.size()},
+        {"forced_tokens", result.forced_tokens}}},
       {"timings",
        {{"load_ms", output.load_ms},
         {"prefill_ms", output.prefill_ms},
@@ -125,14 +133,19 @@ ordered_json output_json(const Output& output) {
   return json;
 }
 
-Result<Output> generate(const engine::Engine& engine,
-                        const prompts::Dialect& dialect,
+Result<Output> generate(const LocalChatModel& model,
                         const GenerateOptions& options,
                         const std::string& text,
                         Environment& environment) {
+  const engine::Engine& engine = model.engine();
+  const prompts::Dialect& dialect = model.dialect();
   const engine::Tokenizer& tokenizer = engine.tokenizer();
+  FACET_TRY(const auto tools, read_tools_file(options.rules));
+  FACET_TRY(const auto constraint,
+            make_output_rules(options.rules, tools, model, environment.console));
   FACET_TRY(const auto pictures, read_pictures(engine, options.pictures, environment.console));
-  FACET_TRY(const PromptTokens prompt, prompt_tokens(options, text, pictures, dialect, tokenizer));
+  FACET_TRY(const PromptTokens prompt,
+            prompt_tokens(options, text, pictures, tools, dialect, tokenizer));
   Output output{.prompt_tokens = prompt.ids.size()};
   engine::Sequence sequence = engine.new_sequence();
   const auto start = std::chrono::steady_clock::now();
@@ -144,6 +157,7 @@ Result<Output> generate(const engine::Engine& engine,
   const engine::GenerateRequest request{.tokens_max = options.tokens_max,
                                         .sampling = options.sampling,
                                         .stop_ids = stops,
+                                        .constraint = constraint.get(),
                                         .text_with_control = false,
                                         .stop = environment.stop};
   FACET_TRY(output.result, engine.generate(sequence, request, [&](std::string_view piece, TokenId) {
@@ -193,7 +207,7 @@ int run_generate(const GenerateOptions& options, Environment environment) {
   const std::string dialect = is_translation(options) ? "gemma3" : options.model.dialect;
   const auto model = LocalChatModel::create(*engine, dialect);
   if (!model) return console.fail(model.error(), options.json);
-  auto output = generate(**engine, (*model)->dialect(), options, text, environment);
+  auto output = generate(**model, options, text, environment);
   if (!output) return console.fail(output.error(), options.json);
   output->load_ms = load_ms;
   if (options.json) {
