@@ -203,7 +203,11 @@ class Gemma4 final : public Dialect {
   [[nodiscard]] Result<std::vector<Segment>> render_tool_outputs(
       const std::vector<ToolCall>& calls,
       const std::vector<ToolOutput>& outputs,
-      std::string_view stopped_on) const override {
+      std::string_view stopped_on,
+      int images) const override {
+    if (images > 0) {
+      return Error{Code::unsupported, "results in gemma4 are text: they bring no images"};
+    }
     FACET_TRY(const auto responses, pair_tool_outputs(calls, outputs));
     SegmentWriter out;
     const bool turn_ended = !stopped_on.empty() && stopped_on != kTokens.start_response;
@@ -216,11 +220,13 @@ class Gemma4 final : public Dialect {
     return out.take();
   }
 
-  [[nodiscard]] Result<std::vector<Segment>> render_user_turn(
-      std::string_view text, std::string_view stopped_on) const override {
+  [[nodiscard]] Result<std::vector<Segment>> render_user_turn(std::string_view text,
+                                                              std::string_view stopped_on,
+                                                              int images) const override {
     SegmentWriter out;
     out.control(stopped_on == kTokens.end_of_turn ? "\n" : kEndOfTurn);
     out.control("<|turn>user\n");
+    for (int i = 0; i < images; ++i) out.control("<|image|>");
     out.data(strip(text));
     out.control(kEndOfTurn);
     open_turn(out);

@@ -1,0 +1,69 @@
+#include "agent/cli/flag_groups.h"
+
+#include <string>
+
+namespace facet::agent::cli {
+
+void add_json(CLI::App& app, bool& json) {
+  app.add_flag("--json", json, "Print the result as JSON");
+}
+
+void add_threads(CLI::App& app, int& threads) {
+  app.add_option("--threads", threads, "Threads to compute with (one per core)")
+      ->check(CLI::Range(0, 1024));
+}
+
+/// `text` says which is the default.
+void add_activations(CLI::App& app, bool& is_float, const char* text) {
+  app.add_option_function<std::string>(
+         "--activations",
+         [&is_float](const std::string& name) { is_float = name == "float"; },
+         text)
+      ->check(CLI::IsMember({"fast", "float"}));
+}
+
+void add_store(CLI::App& app, std::string& store, const char* text) {
+  app.add_option("--store", store, text);
+}
+
+void add_embedder(CLI::App& app, std::string& embedder) {
+  app.add_option("--embedder", embedder, "Embedding model, or none (pocket)");
+}
+
+void add_model(CLI::App& app, ModelOptions& model) {
+  app.add_option(
+      "-m,--model",
+      model.model,
+      "Generator: a GGUF, a model folder, a name in the model folders, or OWNER/NAME[:FILE] "
+      "that facet pull has fetched (pocket)");
+  app.add_option("--mmproj",
+                 model.vision,
+                 "GGUF with the vision tower of a GGUF model (a model folder has its own)");
+  app.add_option("--dialect",
+                 model.dialect,
+                 "functiongemma, gemma3, gemma3-json, gemma3-python, gemma3-tool-code, gemma4 or "
+                 "gemma4-e2b (by the model's vocabulary)");
+  app.add_option("--device", model.device, "cpu or auto ($FACET_DEVICE, else cpu)");
+  add_activations(app, model.float_activations, kFast);
+  add_threads(app, model.threads);
+  app.add_option("--prefix-cache",
+                 model.prefix_mib,
+                 "MiB for what earlier conversations computed, which others begin with (512)")
+      ->check(CLI::Range(0, 1 << 20));
+}
+
+void add_pictures(CLI::App& app, PictureOptions& pictures, const char* place) {
+  app.add_option("--image", pictures.files, place)->allow_extra_args(false);
+  app.add_flag("--pan-and-scan", pictures.pan_and_scan, "Crops of long images beside the whole");
+}
+
+void add_sampling(CLI::App& app, engine::SamplingOptions& sampling) {
+  app.add_option("--temperature", sampling.temperature, "0 is greedy (0)");
+  app.add_option("--top-k-tokens", sampling.top_k, "Sample from the best K tokens; 0: off (64)");
+  app.add_option("--top-p", sampling.top_p, "Sample from the best tokens of this mass (0.95)");
+  app.add_option("--min-p", sampling.min_p, "Least probability relative to the best (0)");
+  app.add_option("--repetition-penalty", sampling.repetition_penalty, "1: off (1)");
+  app.add_option("--seed", sampling.seed, "Seed of the sampler (0)");
+}
+
+}  // namespace facet::agent::cli
