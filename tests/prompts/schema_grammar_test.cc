@@ -6,7 +6,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include <chrono>
+#include <ctime>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -225,7 +225,7 @@ TEST_CASE("Hostile schemas are refused or bounded at once", "[prompts][schema][u
   const auto tokenizer = test::byte_tokenizer({});
   for (const std::string& schema : schemas) {
     INFO(schema.substr(0, 80));
-    const auto start = std::chrono::steady_clock::now();
+    const std::clock_t start = std::clock();  // Other programs' share does not count.
     const auto made = grammar_of_schema(schema);
     if (made) {
       const auto constraint = engine::make_constraint(made->grammar, tokenizer, {});
@@ -233,9 +233,9 @@ TEST_CASE("Hostile schemas are refused or bounded at once", "[prompts][schema][u
     } else {
       CHECK_FALSE(made.error().message.empty());
     }
-    const auto took = std::chrono::steady_clock::now() - start;
-    // The bar is 50 ms on a machine of its own; a sanitizer or a busy machine takes longer.
-    CHECK(std::chrono::duration<double>(took).count() < 2.0);
+    const double seconds = static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
+    // The bar is 50 ms in a release build; under sanitizers it takes some twenty times as long.
+    CHECK(seconds < 2.0);
   }
 }
 
