@@ -20,16 +20,24 @@ constexpr int kFew = 6;                     ///< Tokens that take the weights fr
 constexpr int kTokens = 6;                  ///< Of a step in many_tokens.
 constexpr std::int64_t kScratchBlocks = 8192 * 4 / (kPanels * kPanelBytes);
 
-/// Block b of up to 16 rows, turned; rows beyond are zeros.
-void expand(
+/// A block of `rows` < 16 rows, and zeros for those that lack, in `part`.
+[[gnu::noinline]] void pad(const std::byte* from,
+                           std::int64_t row_bytes,
+                           std::int64_t rows,
+                           std::byte* part) {
+  std::memset(part, 0, kPanelBytes);
+  for (std::int64_t r = 0; r < rows; ++r) {
+    std::memcpy(part + r * kCols * 2, from + r * row_bytes, kCols * 2);
+  }
+}
+
+/// Block b of up to 16 rows, turned; rows beyond are zeros. Inlined, so that it stays in registers.
+[[gnu::always_inline]] inline void expand(
     const std::byte* w, std::int64_t row_bytes, std::int64_t rows, std::int64_t b, __m512i* to) {
   const std::byte* from = w + b * kCols * 2;
-  std::byte part[kRows * kCols * 2];
+  std::byte part[kPanelBytes];
   if (rows < kRows) {
-    std::memset(part, 0, sizeof part);
-    for (std::int64_t r = 0; r < rows; ++r) {
-      std::memcpy(part + r * kCols * 2, from + r * row_bytes, kCols * 2);
-    }
+    pad(from, row_bytes, rows, part);
     from = part;
     row_bytes = kCols * 2;
   }
