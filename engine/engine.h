@@ -165,6 +165,7 @@ struct GenerateRequest {
 struct GenerateResult {
   std::vector<TokenId> ids;  ///< All sampled tokens, the stop token last when there is one.
   std::string text;          ///< Without the stop token.
+  /// length also where the constraint brought the output to its end for want of room.
   FinishReason finish_reason = FinishReason::stop;
   std::size_t forced_tokens = 0;  ///< Of ids, those that the constraint left no choice about.
   double decode_ms = 0.0;

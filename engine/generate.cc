@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace facet::engine {
@@ -51,14 +52,18 @@ std::int64_t tokens_left(const SequenceState& sequence,
 }
 
 /// Asked best token first, so that the grammar is walked for a few tokens only. When `left` tokens
-/// are enough to complete the grammar and to stop, no token is let through that would change that.
-TokenFilter filter_of(const GenerateRequest& request, std::int64_t left) {
+/// are enough to complete the grammar and to stop, no token is let through that would change that;
+/// `is_cut` becomes true when the best token that the grammar allows was one of those.
+TokenFilter filter_of(const GenerateRequest& request, std::int64_t left, bool& is_cut) {
   Constraint* const constraint = request.constraint;
   if (constraint == nullptr) return {};
   const bool can_finish = constraint->shortest() < left;
-  return [&request, constraint, can_finish, left](TokenId id) {
+  return [&request, &is_cut, constraint, can_finish, left, is_best = true](TokenId id) mutable {
     if (constraint->is_open() && is_stop(request, id)) return false;
-    return constraint->allows(id) && (!can_finish || constraint->fits(id, left - 2));
+    if (!constraint->allows(id)) return false;
+    const bool fits = !can_finish || constraint->fits(id, left - 2);
+    if (std::exchange(is_best, false) && !fits) is_cut = true;
+    return fits;
   };
 }
 
@@ -113,6 +118,7 @@ Result<GenerateResult> generate(SequenceState& sequence,
   StreamDecoder decoder(tokenizer, request.text_with_control);
   GenerateResult result;
   bool listening = static_cast<bool>(sink);
+  bool is_cut = false;  // The end was written for want of room, not because the model came to it.
   const auto emit = [&](const std::string& piece, TokenId id) {
     result.text += piece;
     if (listening && !piece.empty()) listening = sink(piece, id);
@@ -127,7 +133,7 @@ Result<GenerateResult> generate(SequenceState& sequence,
     std::vector<TokenId> next = forced_tokens(request, left);
     result.forced_tokens += next.size();
     if (next.empty()) {
-      const TokenFilter filter = filter_of(request, left);
+      const TokenFilter filter = filter_of(request, left, is_cut);
       FACET_TRY(const TokenId id, sample(sequence, tokenizer, sampler, filter, request.constraint));
       next.push_back(id);
     }
@@ -137,7 +143,7 @@ Result<GenerateResult> generate(SequenceState& sequence,
     FACET_TRY_STATUS(sequence.append(next, {}));
     result.ids.insert(result.ids.end(), next.begin(), next.end());
     if (is_stop(request, next.back())) {
-      result.finish_reason = FinishReason::stop;
+      result.finish_reason = is_cut ? FinishReason::length : FinishReason::stop;
       break;
     }
     bool is_heard = true;

@@ -61,7 +61,8 @@ TEST_CASE("A model with random weights calls tools validly when it must", "[e2e]
       const ordered_json out = run.json();
       INFO(out.dump());
       CHECK_FALSE(out.contains("parse_error"));
-      CHECK(out["finish_reason"] == "stop");
+      // Well formed either way; "length" where the room decided how long a text became.
+      CHECK((out["finish_reason"] == "stop" || out["finish_reason"] == "length"));
       REQUIRE(out["tool_calls"].size() >= 1);
       CHECK(out["tool_calls"].size() <= 2);
       for (const auto& call : out["tool_calls"]) {
