@@ -51,6 +51,7 @@ Result<RuntimeOptions> resolve(const EngineOptions& options, const ModelConfig& 
                      .context_tokens_max = options.context_tokens_max,
                      .prefill_chunk_tokens = options.prefill_chunk_tokens,
                      .prefix_bytes_max = options.prefix_bytes_max,
+                     .kv_type = options.kv_type,
                      .float_activations = options.float_activations};
   if (out.threads == 0) {
     const auto cores = static_cast<int>(std::thread::hardware_concurrency());
@@ -106,9 +107,9 @@ ModelInfo describe(const Model& model,
   for (const LayerSpec& layer : model.config().layers) {
     if (!layer.causal) continue;
     if (layer.window == 0) {
-      info.kv_bytes_per_token += kv_token_bytes(layer);
+      info.kv_bytes_per_token += kv_token_bytes(layer, options.kv_type);
     } else {
-      info.kv_bytes_fixed += kv_ring_bytes_max(layer, chunk_max);
+      info.kv_bytes_fixed += kv_ring_bytes_max(layer, chunk_max, options.kv_type);
     }
   }
   return info;
@@ -161,8 +162,11 @@ int Engine::threads() const {
 }
 
 PassCost Engine::append_cost(std::int64_t depth, std::int64_t tokens) const {
-  return engine::append_cost(
-      *parts_->model, depth, tokens, parts_->runtime->options().prefill_chunk_tokens);
+  return engine::append_cost(*parts_->model,
+                             depth,
+                             tokens,
+                             parts_->runtime->options().prefill_chunk_tokens,
+                             parts_->runtime->options().kv_type);
 }
 
 MachineLimits Engine::machine_limits() const {

@@ -39,6 +39,7 @@ struct EngineOptions {
   std::int64_t prefill_chunk_tokens = 128;  ///< 1 to 4096; a stop is looked for between chunks.
   /// The most that remembered sequences hold (kv/prefix_tree.h); 0: nothing is remembered.
   std::int64_t prefix_bytes_max = std::int64_t{512} << 20;
+  KvType kv_type = KvType::f32;  ///< How keys and values are kept (kv/kv_type.h).
   /// True: activations stay f32 in every product. False: they are rounded in front of some weights,
   /// which is several times as fast: to 8 bits with a scale for every 32 for Q4_0 and Q8_0, to bf16
   /// for BF16 where the processor has products of it (Activations in ops.h).

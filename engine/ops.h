@@ -11,6 +11,7 @@
 // result. Functions are pure and may be called from several threads at once.
 #pragma once
 
+#include "engine/kv/kv_type.h"
 #include "engine/model/tensor.h"
 
 #include <cstddef>
@@ -71,12 +72,13 @@ struct MatmulArgs {
 };
 
 /// The keys and values that one layer holds: pages of kPageTokens positions. A page is
-/// (2, kPageTokens, kv_heads * head_dim): keys first, then values.
+/// (2, kPageTokens, kv_heads * head_dim) values of `type`: keys first, then values.
 struct KvPages {
-  float* const* pages = nullptr;
+  std::byte* const* pages = nullptr;
   std::int64_t first_page = 0;  ///< pages[0] holds positions from first_page * kPageTokens on.
   int kv_heads = 0;
   int head_dim = 0;
+  KvType type = KvType::f32;
 };
 
 /// A tile of query rows of one layer: `tokens` tokens that follow each other, times the `heads`

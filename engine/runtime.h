@@ -27,6 +27,7 @@ struct RuntimeOptions {
   std::int64_t context_tokens_max = 0;
   std::int64_t prefill_chunk_tokens = 128;
   std::int64_t prefix_bytes_max = 0;
+  KvType kv_type = KvType::f32;
   bool float_activations = true;
 };
 
@@ -55,7 +56,8 @@ class Runtime {
   [[nodiscard]] const ModelConfig& config() const { return model_.config; }
   /// What a saved cache must match: the model, the type of the cache, how activations are rounded.
   [[nodiscard]] std::string cache_identity() const {
-    return model_.identity + "/f32/" + (options_.float_activations ? "float" : "rounded");
+    return model_.identity + "/" + std::string(kv_type_name(options_.kv_type)) + "/" +
+           (options_.float_activations ? "float" : "rounded");
   }
   [[nodiscard]] const RuntimeOptions& options() const { return options_; }
   [[nodiscard]] const Forward& forward() const { return forward_; }

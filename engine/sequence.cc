@@ -15,7 +15,8 @@ constexpr std::size_t kScoredChunkTokens = 16;
 }  // namespace
 
 SequenceState::SequenceState(std::shared_ptr<const Runtime> runtime)
-    : runtime_(std::move(runtime)), cache_(runtime_->config().layers) {}
+    : runtime_(std::move(runtime)),
+      cache_(runtime_->config().layers, runtime_->options().kv_type) {}
 
 void SequenceState::run(std::span<const TokenId> ids, bool last) {
   logits_known_ = false;
@@ -257,7 +258,8 @@ Result<std::unique_ptr<SequenceState>> SequenceState::restore(
                             .layers = runtime->config().layers,
                             .hidden = runtime->config().hidden,
                             .vocabulary = runtime->config().vocabulary,
-                            .context_tokens_max = runtime->options().context_tokens_max};
+                            .context_tokens_max = runtime->options().context_tokens_max,
+                            .kv_type = runtime->options().kv_type};
   FACET_TRY(Snapshot snapshot, load_snapshot(path, model));
   auto state = std::make_unique<SequenceState>(std::move(runtime));
   state->cache_ = std::move(snapshot.cache);

@@ -22,6 +22,13 @@ void add_activations(CLI::App& app, bool& is_float, const char* text) {
       ->check(CLI::IsMember({"fast", "float"}));
 }
 
+void add_kv_type(CLI::App& app, std::string& kv_type) {
+  app.add_option("--kv-type",
+                 kv_type,
+                 "Keys and values kept as f32, or rounded to bf16: half as much (f32)")
+      ->check(CLI::IsMember({"f32", "bf16"}));
+}
+
 void add_store(CLI::App& app, std::string& store, const char* text) {
   app.add_option("--store", store, text);
 }
@@ -45,6 +52,7 @@ void add_model(CLI::App& app, ModelOptions& model) {
                  "gemma4-e2b (by the model's vocabulary)");
   app.add_option("--device", model.device, "cpu or auto ($FACET_DEVICE, else cpu)");
   add_activations(app, model.float_activations, kFast);
+  add_kv_type(app, model.kv_type);
   add_threads(app, model.threads);
   app.add_option("--prefix-cache",
                  model.prefix_mib,

@@ -24,21 +24,44 @@ struct AttentionKernels {
     return a.q + row / a.heads * a.stride + row % a.heads * a.kv.head_dim;
   }
 
+  /// Keys and values as f32.
+  struct Floats {
+    using Value = float;
+    static Reg load(const float* from) { return V::load(from); }
+    static Reg load_part(const float* from, std::int64_t n) { return Shared::load_part(from, n); }
+    static float one(float value) { return value; }
+  };
+  /// Keys and values as bfloat16.
+  struct Bfloats {
+    using Value = std::uint16_t;
+    static Reg load(const std::uint16_t* from) {
+      return V::from_bf16(reinterpret_cast<const std::byte*>(from));
+    }
+    static Reg load_part(const std::uint16_t* from, std::int64_t n) {
+      std::uint16_t part[static_cast<std::size_t>(kWidth)] = {};
+      std::memcpy(part, from, static_cast<std::size_t>(n) * sizeof(part[0]));
+      return load(part);
+    }
+    static float one(std::uint16_t value) { return bf16_to_float(value); }
+  };
+
   /// The kv head's part of the key (plane 0) or value (plane 1) row at position j, which lies in
   /// `page`.
-  static const float* row_at(const AttentionArgs& a,
-                             std::int64_t page,
-                             std::int64_t j,
-                             std::int64_t plane) {
+  template <class K>
+  static const typename K::Value* row_at(const AttentionArgs& a,
+                                         std::int64_t page,
+                                         std::int64_t j,
+                                         std::int64_t plane) {
     const std::int64_t row = std::int64_t{a.kv.kv_heads} * a.kv.head_dim;
-    return a.kv.pages[page - a.kv.first_page] + a.kv_head * a.kv.head_dim +
-           (plane * kPageTokens + j % kPageTokens) * row;
+    const auto* values =
+        reinterpret_cast<const typename K::Value*>(a.kv.pages[page - a.kv.first_page]);
+    return values + a.kv_head * a.kv.head_dim + (plane * kPageTokens + j % kPageTokens) * row;
   }
 
   /// Dot products of N query rows with M keys, written to to[n * stride + m].
-  template <int N, int M>
+  template <class K, int N, int M>
   static void dots(const float* const* q,
-                   const float* k,
+                   const typename K::Value* k,
                    std::int64_t k_stride,
                    std::int64_t dim,
                    float* to,
@@ -47,9 +70,9 @@ struct AttentionKernels {
     for (int n = 0; n < N; ++n) {
       for (int m = 0; m < M; ++m) sums[n][m] = V::zero();
     }
-    const auto add = [&](auto load, std::int64_t i) {
+    const auto add = [&](auto load_key, auto load, std::int64_t i) {
       Reg keys[static_cast<std::size_t>(M)];
-      for (int m = 0; m < M; ++m) keys[m] = load(k + m * k_stride + i);
+      for (int m = 0; m < M; ++m) keys[m] = load_key(k + m * k_stride + i);
       for (int n = 0; n < N; ++n) {
         const Reg query = load(q[n] + i);
         for (int m = 0; m < M; ++m) sums[n][m] = V::fma(query, keys[m], sums[n][m]);
@@ -57,11 +80,15 @@ struct AttentionKernels {
     };
     std::int64_t i = 0;
     for (; i + kWidth <= dim; i += kWidth) {
-      add([](const float* from) { return V::load(from); }, i);
+      add([](const typename K::Value* from) { return K::load(from); },
+          [](const float* from) { return V::load(from); },
+          i);
     }
     if (i < dim) {
       const std::int64_t left = dim - i;
-      add([left](const float* from) { return Shared::load_part(from, left); }, i);
+      add([left](const typename K::Value* from) { return K::load_part(from, left); },
+          [left](const float* from) { return Shared::load_part(from, left); },
+          i);
     }
     for (int n = 0; n < N; ++n) {
       float* out = to + n * stride;
@@ -74,8 +101,8 @@ struct AttentionKernels {
   }
 
   /// All query rows times M keys from position j on.
-  template <int M>
-  static void score_keys(const AttentionArgs& a, const float* k, std::int64_t j) {
+  template <class K, int M>
+  static void score_keys(const AttentionArgs& a, const typename K::Value* k, std::int64_t j) {
     const std::int64_t dim = a.kv.head_dim;
     const std::int64_t k_stride = dim * a.kv.kv_heads;
     const std::int64_t rows = a.tokens * a.heads;
@@ -85,22 +112,28 @@ struct AttentionKernels {
     for (; row + V::kQueries <= rows; row += V::kQueries) {
       const float* q[static_cast<std::size_t>(V::kQueries)];
       for (int i = 0; i < V::kQueries; ++i) q[i] = query(a, row + i);
-      dots<V::kQueries, M>(q, k, k_stride, dim, to + row * n, n);
+      dots<K, V::kQueries, M>(q, k, k_stride, dim, to + row * n, n);
     }
     for (; row < rows; ++row) {
       const float* q[1] = {query(a, row)};
-      dots<1, M>(q, k, k_stride, dim, to + row * n, n);
+      dots<K, 1, M>(q, k, k_stride, dim, to + row * n, n);
     }
   }
 
   static void scores(const AttentionArgs& a, std::int64_t begin, std::int64_t end) {
-    const std::int64_t row_floats = std::int64_t{a.kv.kv_heads} * a.kv.head_dim;
+    if (a.kv.type == KvType::bf16) return scores_of<Bfloats>(a, begin, end);
+    scores_of<Floats>(a, begin, end);
+  }
+
+  template <class K>
+  static void scores_of(const AttentionArgs& a, std::int64_t begin, std::int64_t end) {
+    const std::int64_t row_values = std::int64_t{a.kv.kv_heads} * a.kv.head_dim;
     for (std::int64_t j = begin; j < end;) {
       const std::int64_t page = j / kPageTokens;
       const std::int64_t page_end = end < (page + 1) * kPageTokens ? end : (page + 1) * kPageTokens;
-      const float* k = row_at(a, page, j, 0);
-      for (; j + 4 <= page_end; j += 4, k += 4 * row_floats) score_keys<4>(a, k, j);
-      for (; j < page_end; ++j, k += row_floats) score_keys<1>(a, k, j);
+      const typename K::Value* k = row_at<K>(a, page, j, 0);
+      for (; j + 4 <= page_end; j += 4, k += 4 * row_values) score_keys<K, 4>(a, k, j);
+      for (; j < page_end; ++j, k += row_values) score_keys<K, 1>(a, k, j);
     }
   }
 
@@ -125,9 +158,9 @@ struct AttentionKernels {
   }
 
   /// Adds `count` positions to C vectors of the outputs of N query rows.
-  template <int N, int C>
+  template <class K, int N, int C>
   static void add_values(const float* const* p,
-                         const float* v,
+                         const typename K::Value* v,
                          std::int64_t v_stride,
                          std::int64_t count,
                          float* const* out,
@@ -138,7 +171,7 @@ struct AttentionKernels {
     }
     for (std::int64_t j = 0; j < count; ++j, v += v_stride) {
       for (int c = 0; c < C; ++c) {
-        const Reg value = V::load(v + c * kWidth);
+        const Reg value = K::load(v + c * kWidth);
         for (int n = 0; n < N; ++n) sums[n][c] = V::fma(V::set1(p[n][j]), value, sums[n][c]);
       }
     }
@@ -148,8 +181,9 @@ struct AttentionKernels {
   }
 
   /// A run of positions in one page.
+  template <class K>
   struct Run {
-    const float* v;
+    const typename K::Value* v;
     std::int64_t v_stride;
     std::int64_t at;  ///< Of the first one among the keys of the tile.
     std::int64_t count;
@@ -158,8 +192,8 @@ struct AttentionKernels {
     bool is_first;
   };
 
-  template <int N>
-  static void weigh_rows(const AttentionArgs& a, const Run& run, std::int64_t row) {
+  template <class K, int N>
+  static void weigh_rows(const AttentionArgs& a, const Run<K>& run, std::int64_t row) {
     const std::int64_t n = attention_keys(a);
     const float* p[static_cast<std::size_t>(N)];
     float* out[static_cast<std::size_t>(N)];
@@ -174,39 +208,47 @@ struct AttentionKernels {
     std::int64_t i = run.dim_begin;
     for (; i + V::kValueRegs * kWidth <= run.dim_end; i += V::kValueRegs * kWidth) {
       point(i);
-      add_values<N, V::kValueRegs>(p, run.v + i, run.v_stride, run.count, out, run.is_first);
+      add_values<K, N, V::kValueRegs>(p, run.v + i, run.v_stride, run.count, out, run.is_first);
     }
     for (; i + kWidth <= run.dim_end; i += kWidth) {
       point(i);
-      add_values<N, 1>(p, run.v + i, run.v_stride, run.count, out, run.is_first);
+      add_values<K, N, 1>(p, run.v + i, run.v_stride, run.count, out, run.is_first);
     }
     for (; i < run.dim_end; ++i) {
       point(i);
       for (int r = 0; r < N; ++r) {
         float sum = run.is_first ? 0.0F : *out[r];
-        for (std::int64_t j = 0; j < run.count; ++j) sum += p[r][j] * run.v[j * run.v_stride + i];
+        for (std::int64_t j = 0; j < run.count; ++j) {
+          sum += p[r][j] * K::one(run.v[j * run.v_stride + i]);
+        }
         *out[r] = sum;
       }
     }
   }
 
   static void weigh(const AttentionArgs& a, std::int64_t dim_begin, std::int64_t dim_end) {
+    if (a.kv.type == KvType::bf16) return weigh_of<Bfloats>(a, dim_begin, dim_end);
+    weigh_of<Floats>(a, dim_begin, dim_end);
+  }
+
+  template <class K>
+  static void weigh_of(const AttentionArgs& a, std::int64_t dim_begin, std::int64_t dim_end) {
     const std::int64_t base = attention_first(a, 0);
     const std::int64_t end = base + attention_keys(a);
     const std::int64_t rows = a.tokens * a.heads;
     for (std::int64_t j = base; j < end;) {
       const std::int64_t page = j / kPageTokens;
       const std::int64_t page_end = end < (page + 1) * kPageTokens ? end : (page + 1) * kPageTokens;
-      const Run run{.v = row_at(a, page, j, 1),
-                    .v_stride = std::int64_t{a.kv.kv_heads} * a.kv.head_dim,
-                    .at = j - base,
-                    .count = page_end - j,
-                    .dim_begin = dim_begin,
-                    .dim_end = dim_end,
-                    .is_first = j == base};
+      const Run<K> run{.v = row_at<K>(a, page, j, 1),
+                       .v_stride = std::int64_t{a.kv.kv_heads} * a.kv.head_dim,
+                       .at = j - base,
+                       .count = page_end - j,
+                       .dim_begin = dim_begin,
+                       .dim_end = dim_end,
+                       .is_first = j == base};
       std::int64_t row = 0;
-      for (; row + 4 <= rows; row += 4) weigh_rows<4>(a, run, row);
-      for (; row < rows; ++row) weigh_rows<1>(a, run, row);
+      for (; row + 4 <= rows; row += 4) weigh_rows<K, 4>(a, run, row);
+      for (; row < rows; ++row) weigh_rows<K, 1>(a, run, row);
       j = page_end;
     }
   }

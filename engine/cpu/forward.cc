@@ -196,11 +196,9 @@ void Forward::project_and_store(std::size_t index,
     ops_.rms_norm(k, layer.k_norm.data(), eps, n * spec.kv_heads, spec.head_dim, k);
     ops_.rope(q, cos, sin, n, spec.heads, spec.head_dim);
     ops_.rope(k, cos, sin, n, spec.kv_heads, spec.head_dim);
-    const auto row_bytes = static_cast<std::size_t>(kv_width) * sizeof(float);
     for (std::int64_t t = begin; t < end; ++t) {
-      std::memcpy(cache.key(cache_layer, work.first + t), work.k.data() + t * kv_width, row_bytes);
-      std::memcpy(
-          cache.value(cache_layer, work.first + t), work.v.data() + t * kv_width, row_bytes);
+      cache.write(
+          cache_layer, work.first + t, work.k.data() + t * kv_width, work.v.data() + t * kv_width);
     }
   };
   parallel(pool_, tokens, 1, 4 * (q_width + kv_width), finish);

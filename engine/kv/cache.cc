@@ -14,18 +14,17 @@ std::int64_t pages_for(std::int64_t positions) {
 
 }  // namespace
 
-std::int64_t kv_token_bytes(const LayerSpec& layer) {
-  return std::int64_t{2} * layer.kv_heads * layer.head_dim *
-         static_cast<std::int64_t>(sizeof(float));
+std::int64_t kv_token_bytes(const LayerSpec& layer, KvType type) {
+  return std::int64_t{2} * layer.kv_heads * layer.head_dim * kv_value_bytes(type);
 }
 
-std::int64_t kv_ring_bytes_max(const LayerSpec& layer, std::int64_t chunk_tokens) {
+std::int64_t kv_ring_bytes_max(const LayerSpec& layer, std::int64_t chunk_tokens, KvType type) {
   // The oldest and the newest page may both be partly needed: one page more than the positions.
   const std::int64_t positions = layer.window - 1 + kRewindFreeTokens + chunk_tokens;
-  return (pages_for(positions) + 1) * kPageTokens * kv_token_bytes(layer);
+  return (pages_for(positions) + 1) * kPageTokens * kv_token_bytes(layer, type);
 }
 
-KvCache::KvCache(std::span<const LayerSpec> layers) {
+KvCache::KvCache(std::span<const LayerSpec> layers, KvType type) : type_(type) {
   for (const LayerSpec& spec : layers) {
     layers_.push_back({.kv_heads = spec.kv_heads,
                        .head_dim = spec.head_dim,
@@ -33,24 +32,22 @@ KvCache::KvCache(std::span<const LayerSpec> layers) {
   }
 }
 
-std::int64_t KvCache::page_floats(const Layer& layer) {
-  return 2 * kPageTokens * layer.kv_heads * layer.head_dim;
+std::int64_t KvCache::page_bytes(const Layer& layer) const {
+  return 2 * kPageTokens * layer.kv_heads * layer.head_dim * kv_value_bytes(type_);
 }
 
-void KvCache::push_page(Layer& layer) {
-  layer.pages.push_back(
-      std::make_shared_for_overwrite<float[]>(static_cast<std::size_t>(page_floats(layer))));
-  layer.data.push_back(layer.pages.back().get());
+void KvCache::push_page(Layer& layer) const {
+  const auto floats = static_cast<std::size_t>(page_bytes(layer)) / sizeof(float);
+  layer.pages.push_back(std::make_shared_for_overwrite<float[]>(floats));
+  layer.data.push_back(reinterpret_cast<std::byte*>(layer.pages.back().get()));
 }
 
-void KvCache::own_last_page(Layer& layer) {
+void KvCache::own_last_page(Layer& layer) const {
   const Page shared = layer.pages.back();
   layer.pages.pop_back();
   layer.data.pop_back();
   push_page(layer);
-  std::memcpy(layer.data.back(),
-              shared.get(),
-              static_cast<std::size_t>(page_floats(layer)) * sizeof(float));
+  std::memcpy(layer.data.back(), shared.get(), static_cast<std::size_t>(page_bytes(layer)));
 }
 
 void KvCache::reserve(std::int64_t tokens) {
@@ -81,23 +78,39 @@ void KvCache::commit(std::int64_t tokens) {
   }
 }
 
-float* KvCache::row(std::size_t layer, std::int64_t position, std::int64_t plane) const {
+std::byte* KvCache::row(std::size_t layer, std::int64_t position, std::int64_t plane) const {
   const Layer& of = layers_[layer];
   const auto page = static_cast<std::size_t>(position / kPageTokens - of.first_page);
   FACET_CHECK(position / kPageTokens >= of.first_page && page < of.data.size());
-  return of.data[page] + (plane * kPageTokens + position % kPageTokens) * of.kv_heads * of.head_dim;
+  return of.data[page] + (plane * kPageTokens + position % kPageTokens) * row_bytes(layer);
 }
 
-float* KvCache::key(std::size_t layer, std::int64_t position) {
+void KvCache::write(std::size_t layer,
+                    std::int64_t position,
+                    const float* key,
+                    const float* value) {
+  for (const std::int64_t plane : {0, 1}) {
+    const float* from = plane == 0 ? key : value;
+    std::byte* to = row(layer, position, plane);
+    if (type_ == KvType::f32) {
+      std::memcpy(to, from, static_cast<std::size_t>(row_bytes(layer)));
+      continue;
+    }
+    auto* values = reinterpret_cast<std::uint16_t*>(to);
+    for (std::int64_t i = 0; i < row_values(layer); ++i) values[i] = float_to_bf16(from[i]);
+  }
+}
+
+std::byte* KvCache::key(std::size_t layer, std::int64_t position) {
   return row(layer, position, 0);
 }
-float* KvCache::value(std::size_t layer, std::int64_t position) {
+std::byte* KvCache::value(std::size_t layer, std::int64_t position) {
   return row(layer, position, 1);
 }
-const float* KvCache::key(std::size_t layer, std::int64_t position) const {
+const std::byte* KvCache::key(std::size_t layer, std::int64_t position) const {
   return row(layer, position, 0);
 }
-const float* KvCache::value(std::size_t layer, std::int64_t position) const {
+const std::byte* KvCache::value(std::size_t layer, std::int64_t position) const {
   return row(layer, position, 1);
 }
 
@@ -106,19 +119,24 @@ KvPages KvCache::pages(std::size_t layer) const {
   return {.pages = of.data.data(),
           .first_page = of.first_page,
           .kv_heads = of.kv_heads,
-          .head_dim = of.head_dim};
+          .head_dim = of.head_dim,
+          .type = type_};
 }
 
 std::int64_t KvCache::first_held(std::size_t layer) const {
   return layers_[layer].first_page * kPageTokens;
 }
 
-std::int64_t KvCache::row_floats(std::size_t layer) const {
+std::int64_t KvCache::row_values(std::size_t layer) const {
   return std::int64_t{layers_[layer].kv_heads} * layers_[layer].head_dim;
 }
 
+std::int64_t KvCache::row_bytes(std::size_t layer) const {
+  return row_values(layer) * kv_value_bytes(type_);
+}
+
 KvCache KvCache::fork() const {
-  KvCache copy({});
+  KvCache copy({}, type_);
   copy.layers_ = layers_;
   copy.size_ = size_;
   for (Layer& layer : copy.layers_) {
@@ -179,8 +197,7 @@ void KvCache::reset_for_restore(std::int64_t size, std::span<const std::int64_t>
 std::int64_t KvCache::bytes() const {
   std::int64_t total = 0;
   for (const Layer& layer : layers_) {
-    total += static_cast<std::int64_t>(layer.pages.size()) * page_floats(layer) *
-             static_cast<std::int64_t>(sizeof(float));
+    total += static_cast<std::int64_t>(layer.pages.size()) * page_bytes(layer);
   }
   return total;
 }
@@ -188,8 +205,9 @@ std::int64_t KvCache::bytes() const {
 std::vector<KvCache::PageRef> KvCache::page_refs() const {
   std::vector<PageRef> out;
   for (const Layer& layer : layers_) {
-    const std::int64_t bytes = page_floats(layer) * static_cast<std::int64_t>(sizeof(float));
-    for (const float* page : layer.data) out.push_back({.address = page, .bytes = bytes});
+    for (const std::byte* page : layer.data) {
+      out.push_back({.address = page, .bytes = page_bytes(layer)});
+    }
   }
   return out;
 }

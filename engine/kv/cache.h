@@ -1,8 +1,8 @@
 // KvCache: the keys and values of one sequence, in pages of kPageTokens positions per layer.
 //
 // Global layers hold every position. Sliding layers hold a ring: pages that the window has left are
-// given back, so their memory does not grow with the context. Storage is f32: what is read back is
-// exactly what the forward pass computed, so that rewind, fork and restore change no bit.
+// given back, so their memory does not grow with the context. Values are stored as KvType says, and
+// read back as they were stored: rewind, fork and restore change no bit.
 //
 // Full pages are immutable and shared between forks; the page being filled belongs to one cache
 // only. So a fork costs one page per layer, and forks may be used from different threads.
@@ -23,16 +23,16 @@ namespace facet::engine {
 inline constexpr std::int64_t kRewindFreeTokens = 64;
 
 /// Most bytes that one sliding layer holds while chunks of `chunk_tokens` pass through.
-std::int64_t kv_ring_bytes_max(const LayerSpec& layer, std::int64_t chunk_tokens);
+std::int64_t kv_ring_bytes_max(const LayerSpec& layer, std::int64_t chunk_tokens, KvType type);
 
-/// Bytes per token of a layer: keys and values, f32.
-std::int64_t kv_token_bytes(const LayerSpec& layer);
+/// Bytes per token of a layer: keys and values.
+std::int64_t kv_token_bytes(const LayerSpec& layer, KvType type);
 
 /// A value with one owner; move-only, copied by name with fork(). Not thread-safe.
 class KvCache {
  public:
   /// An empty cache for `layers`. The window of a bidirectional layer does not drop anything.
-  explicit KvCache(std::span<const LayerSpec> layers);
+  explicit KvCache(std::span<const LayerSpec> layers, KvType type = KvType::f32);
   KvCache(KvCache&&) noexcept = default;
   KvCache& operator=(KvCache&&) noexcept = default;
   KvCache(const KvCache&) = delete;
@@ -48,18 +48,22 @@ class KvCache {
   /// Declares the reserved positions written, and gives back what windows have left.
   void commit(std::int64_t tokens);
 
-  /// The row (kv_heads * head_dim) of a held or reserved position. Writable for reserved positions
+  /// Stores key and value (kv_heads * head_dim each), rounded to the type, at a reserved position.
+  void write(std::size_t layer, std::int64_t position, const float* key, const float* value);
+  /// The stored row (row_bytes) of a held or reserved position. Writable for reserved positions
   /// only.
-  [[nodiscard]] float* key(std::size_t layer, std::int64_t position);
-  [[nodiscard]] float* value(std::size_t layer, std::int64_t position);
-  [[nodiscard]] const float* key(std::size_t layer, std::int64_t position) const;
-  [[nodiscard]] const float* value(std::size_t layer, std::int64_t position) const;
+  [[nodiscard]] std::byte* key(std::size_t layer, std::int64_t position);
+  [[nodiscard]] std::byte* value(std::size_t layer, std::int64_t position);
+  [[nodiscard]] const std::byte* key(std::size_t layer, std::int64_t position) const;
+  [[nodiscard]] const std::byte* value(std::size_t layer, std::int64_t position) const;
   /// For attention; valid until the next change.
   [[nodiscard]] KvPages pages(std::size_t layer) const;
   /// The first position that `layer` still holds (a multiple of kPageTokens).
   [[nodiscard]] std::int64_t first_held(std::size_t layer) const;
-  /// Floats of one position of `layer`, for keys and for values each.
-  [[nodiscard]] std::int64_t row_floats(std::size_t layer) const;
+  /// Values of one position of `layer`, for keys and for values each; and their bytes.
+  [[nodiscard]] std::int64_t row_values(std::size_t layer) const;
+  [[nodiscard]] std::int64_t row_bytes(std::size_t layer) const;
+  [[nodiscard]] KvType type() const { return type_; }
 
   [[nodiscard]] KvCache fork() const;
 
@@ -92,22 +96,23 @@ class KvCache {
   [[nodiscard]] std::vector<PageRef> page_refs() const;
 
  private:
-  using Page = std::shared_ptr<float[]>;
+  using Page = std::shared_ptr<float[]>;  // Of floats for their alignment.
   struct Layer {
     int kv_heads = 0;
     int head_dim = 0;
     std::int64_t window = 0;  ///< 0: holds everything.
     std::int64_t first_page = 0;
     std::vector<Page> pages;
-    std::vector<float*> data;  ///< pages[i].get(), as the kernels want them.
+    std::vector<std::byte*> data;  ///< pages[i].get(), as the kernels want them.
   };
 
-  [[nodiscard]] static std::int64_t page_floats(const Layer& layer);
-  [[nodiscard]] float* row(std::size_t layer, std::int64_t position, std::int64_t plane) const;
-  static void push_page(Layer& layer);
+  [[nodiscard]] std::int64_t page_bytes(const Layer& layer) const;
+  [[nodiscard]] std::byte* row(std::size_t layer, std::int64_t position, std::int64_t plane) const;
+  void push_page(Layer& layer) const;
   /// Replaces the last page by a copy that nobody shares.
-  static void own_last_page(Layer& layer);
+  void own_last_page(Layer& layer) const;
 
+  KvType type_ = KvType::f32;
   std::vector<Layer> layers_;
   std::int64_t size_ = 0;
 };

@@ -18,7 +18,7 @@ namespace {
 static_assert(std::endian::native == std::endian::little, "files are written as memory lies");
 
 constexpr std::string_view kMagic = "FACETSEQ";
-constexpr std::uint32_t kVersion = 3;  // 1 had no images, 2 no format.
+constexpr std::uint32_t kVersion = 4;  // 1 had no images, 2 no format, 3 only f32.
 constexpr std::uint32_t kIdentityBytesMax = 4096;
 constexpr std::uint32_t kFormatBytesMax = 256;
 
@@ -72,12 +72,12 @@ std::string to_bytes(const SnapshotParts& parts) {
   put_all(out, parts.logits);
   put(out, static_cast<std::uint32_t>(cache.layers()));
   for (std::size_t l = 0; l < cache.layers(); ++l) {
-    const auto floats = static_cast<std::size_t>(cache.row_floats(l));
+    const auto bytes = static_cast<std::size_t>(cache.row_bytes(l));
     put(out, static_cast<std::uint64_t>(cache.first_held(l)));
-    put(out, static_cast<std::uint64_t>(floats));
+    put(out, static_cast<std::uint64_t>(bytes));
     for (std::int64_t p = cache.first_held(l); p < cache.size(); ++p) {
-      put_all(out, std::span<const float>(cache.key(l, p), floats));
-      put_all(out, std::span<const float>(cache.value(l, p), floats));
+      put_all(out, std::span<const std::byte>(cache.key(l, p), bytes));
+      put_all(out, std::span<const std::byte>(cache.value(l, p), bytes));
     }
   }
   put(out, checksum(std::as_bytes(std::span(out))));
@@ -215,10 +215,10 @@ Status read_layer(ByteReader& reader,
                   const KvCache& cache) {
   const std::string name = "layer " + std::to_string(layer);
   FACET_TRY(const auto first, reader.read<std::uint64_t>(name));
-  FACET_TRY(const auto floats, reader.read<std::uint64_t>(name));
-  if (floats != static_cast<std::uint64_t>(cache.row_floats(layer))) {
-    return broken(name + ": row of " + std::to_string(floats) + " floats, expected " +
-                  std::to_string(cache.row_floats(layer)));
+  FACET_TRY(const auto row, reader.read<std::uint64_t>(name));
+  if (row != static_cast<std::uint64_t>(cache.row_bytes(layer))) {
+    return broken(name + ": row of " + std::to_string(row) + " bytes, expected " +
+                  std::to_string(cache.row_bytes(layer)));
   }
   if (first % static_cast<std::uint64_t>(kPageTokens) != 0 ||
       first > static_cast<std::uint64_t>(cache.window_begin(layer, size))) {
@@ -226,7 +226,7 @@ Status read_layer(ByteReader& reader,
   }
   first_held.push_back(static_cast<std::int64_t>(first));
   const std::uint64_t positions = static_cast<std::uint64_t>(size) - first;
-  FACET_TRY(const auto bytes, reader.read_bytes(positions * 2 * floats * sizeof(float), name));
+  FACET_TRY(const auto bytes, reader.read_bytes(positions * 2 * row, name));
   rows.push_back(bytes);
   return ok();
 }
@@ -247,7 +247,7 @@ Status read_cache(ByteReader& reader, std::int64_t size, KvCache& cache) {
   cache.reset_for_restore(size, first_held);
   for (std::size_t l = 0; l < cache.layers(); ++l) {
     const std::byte* from = rows[l].data();
-    const auto bytes = static_cast<std::size_t>(cache.row_floats(l)) * sizeof(float);
+    const auto bytes = static_cast<std::size_t>(cache.row_bytes(l));
     for (std::int64_t p = first_held[l]; p < size; ++p, from += 2 * bytes) {
       std::memcpy(cache.key(l, p), from, bytes);
       std::memcpy(cache.value(l, p), from + bytes, bytes);
@@ -266,7 +266,7 @@ Result<Snapshot> parse(std::span<const std::byte> bytes, const SnapshotModel& mo
   std::memcpy(&stored, bytes.data() + body, sizeof stored);
   if (stored != checksum(bytes.first(body))) return broken("checksum does not match");
 
-  Snapshot out{.cache = KvCache(model.layers)};
+  Snapshot out{.cache = KvCache(model.layers, model.kv_type)};
   ByteReader content(bytes.first(body));
   FACET_TRY_STATUS(content.skip(reader.offset(), "header"));
   FACET_TRY_STATUS(read_tokens(content, model, out));

@@ -3,7 +3,7 @@
 // Format, little-endian: "FACETSEQ", u32 version, identity and format (each u32 length, bytes), i64
 // computed tokens, u64 token count, i32 ids, u32 image count, per image u64 rows and its f32 rows
 // (the places are where the ids are below 0), u64 logit count, f32 logits, u32 layer count; per
-// layer u64 first position held, u64 floats per row, then key row and value row of each position
+// layer u64 first position held, u64 bytes per row, then key row and value row of each position
 // from there on; last a u64 checksum over all that precedes it.
 #pragma once
 
@@ -28,6 +28,7 @@ struct SnapshotModel {
   std::int64_t hidden = 0;
   std::int64_t vocabulary = 0;
   std::int64_t context_tokens_max = 0;
+  KvType kv_type = KvType::f32;  ///< `identity` names it too.
 };
 
 struct Snapshot {

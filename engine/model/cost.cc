@@ -21,7 +21,8 @@ double matrix_weights(const TensorView& w) {
 PassCost append_cost(const Model& model,
                      std::int64_t depth,
                      std::int64_t tokens,
-                     std::int64_t chunk_tokens) {
+                     std::int64_t chunk_tokens,
+                     KvType kv_type) {
   PassCost out;
   const auto count = static_cast<double>(tokens);
   const auto chunks = static_cast<double>((tokens + chunk_tokens - 1) / chunk_tokens);
@@ -42,7 +43,8 @@ PassCost append_cost(const Model& model,
       const std::int64_t size = std::min(chunk_tokens, tokens - first);
       const std::int64_t seen =
           std::min(depth + first + size, keys_seen(spec, depth + first) + size - 1);
-      out.kv_bytes += 8.0 * static_cast<double>(seen) * spec.kv_heads * spec.head_dim;
+      out.kv_bytes +=
+          2.0 * static_cast<double>(seen * kv_value_bytes(kv_type)) * spec.kv_heads * spec.head_dim;
     }
   }
   out.weight_bytes += static_cast<double>(model.embedding().bytes());

@@ -163,15 +163,25 @@ void rope_ref(float* x,
 void attention_head_ref(const AttentionArgs& args) {
   const std::int64_t dim = args.kv.head_dim;
   const std::int64_t row = args.kv.kv_heads * dim;
-  const auto at = [&](std::int64_t position, std::int64_t plane) {
+  const auto at = [&](std::int64_t position, std::int64_t plane, std::int64_t i) {
     const std::int64_t page = position / kPageTokens - args.kv.first_page;
     const std::int64_t slot = plane * kPageTokens + position % kPageTokens;
-    return args.kv.pages[page] + slot * row + args.kv_head * dim;
+    const std::int64_t index = slot * row + args.kv_head * dim + i;
+    const std::byte* from = args.kv.pages[page] + index * kv_value_bytes(args.kv.type);
+    float value = 0.0F;
+    std::uint16_t bits = 0;
+    if (args.kv.type == KvType::f32) {
+      std::memcpy(&value, from, sizeof value);
+    } else {
+      std::memcpy(&bits, from, sizeof bits);
+      value = bf16_to_float(bits);
+    }
+    return static_cast<double>(value);
   };
   std::vector<double> scores;
   for (std::int64_t j = args.first; j < args.end; ++j) {
     double dot = 0.0;
-    for (std::int64_t i = 0; i < dim; ++i) dot += static_cast<double>(args.q[i]) * at(j, 0)[i];
+    for (std::int64_t i = 0; i < dim; ++i) dot += static_cast<double>(args.q[i]) * at(j, 0, i);
     scores.push_back(dot * static_cast<double>(args.scale));
   }
   const double top = *std::max_element(scores.begin(), scores.end());
@@ -180,7 +190,7 @@ void attention_head_ref(const AttentionArgs& args) {
   for (std::int64_t i = 0; i < dim; ++i) {
     double sum = 0.0;
     for (std::int64_t j = args.first; j < args.end; ++j) {
-      sum += scores[static_cast<std::size_t>(j - args.first)] / total * at(j, 1)[i];
+      sum += scores[static_cast<std::size_t>(j - args.first)] / total * at(j, 1, i);
     }
     args.out[i] = static_cast<float>(sum);
   }

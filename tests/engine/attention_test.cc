@@ -6,6 +6,7 @@
 #include "tests/support/random_tensors.h"
 
 #include <cmath>
+#include <cstring>
 #include <vector>
 
 namespace facet::engine {
@@ -18,11 +19,19 @@ constexpr std::int64_t kPages = 4;
 
 /// Keys and values for positions [64, 320), and queries.
 struct Cache {
-  Cache(std::int64_t dim, int heads, std::int64_t tokens, std::mt19937& random)
+  Cache(KvType type, std::int64_t dim, int heads, std::int64_t tokens, std::mt19937& random)
       : q(random_floats(tokens * kKvHeads * heads * dim, random)) {
     for (std::int64_t page = 0; page < kPages; ++page) {
-      memory.push_back(random_floats(2 * kPageTokens * kKvHeads * dim, random));
-      pages.push_back(memory.back().data());
+      std::vector<float> values = random_floats(2 * kPageTokens * kKvHeads * dim, random);
+      if (type == KvType::bf16) {
+        auto* const to = reinterpret_cast<std::byte*>(values.data());
+        for (std::size_t i = 0; i < values.size(); ++i) {
+          const std::uint16_t bits = float_to_bf16(values[i]);  // Never overtakes what is read.
+          std::memcpy(to + 2 * i, &bits, sizeof bits);
+        }
+      }
+      memory.push_back(std::move(values));
+      pages.push_back(reinterpret_cast<std::byte*>(memory.back().data()));
     }
     args = {.q = q.data() + heads * dim,
             .heads = heads,
@@ -30,13 +39,13 @@ struct Cache {
             .stride = kKvHeads * heads * dim,
             .kv_head = 1,
             .scale = 3.0F};
-    args.kv = {pages.data(), 1, kKvHeads, static_cast<int>(dim)};
+    args.kv = {pages.data(), 1, kKvHeads, static_cast<int>(dim), type};
   }
   Cache(const Cache&) = delete;
   Cache& operator=(const Cache&) = delete;
 
   std::vector<std::vector<float>> memory;
-  std::vector<float*> pages;
+  std::vector<std::byte*> pages;
   std::vector<float> q;
   AttentionArgs args;
 };
@@ -68,11 +77,12 @@ constexpr Reach kReaches[] = {
 }  // namespace
 
 TEST_CASE("attention over a tile agrees with the reference", "[engine][unit]") {
+  const KvType type = GENERATE(KvType::f32, KvType::bf16);
   std::mt19937 random(51);
   for (const std::int64_t dim : {8, 24, 64, 256}) {
     for (const int heads : {1, 2, 3, 4}) {
       for (const std::int64_t tokens : {1, 2, 5, 16}) {
-        Cache cache(dim, heads, tokens, random);
+        Cache cache(type, dim, heads, tokens, random);
         for (const Reach& reach : kReaches) {
           cache.args.first = reach.first;
           cache.args.end = reach.end;
@@ -95,10 +105,11 @@ TEST_CASE("attention over a tile agrees with the reference", "[engine][unit]") {
 }
 
 TEST_CASE("attention gives the same bits in tiles, alone and in steps", "[engine][unit]") {
+  const KvType type = GENERATE(KvType::f32, KvType::bf16);
   std::mt19937 random(52);
   constexpr std::int64_t kTokens = 11;
   for (const std::int64_t dim : {24, 128}) {
-    Cache cache(dim, 4, kTokens, random);
+    Cache cache(type, dim, 4, kTokens, random);
     for (const Reach& reach : kReaches) {
       cache.args.first = reach.first;
       cache.args.end = reach.end;

@@ -136,7 +136,7 @@ TEST_CASE("sliding layers keep their window, not the context", "[engine][unit]")
   const Forward forward(model.config, model.weights, *portable_ops(), pool);
   KvCache cache(model.config.layers);
   constexpr std::size_t kChunk = 32;
-  const std::int64_t bound = 2 * kv_ring_bytes_max(model.config.layers[0], kChunk);
+  const std::int64_t bound = 2 * kv_ring_bytes_max(model.config.layers[0], kChunk, KvType::f32);
   // (10 - 1 + 64 + 32) positions are 2 pages, and one more for the cut ones: 3 pages of 64
   // positions with 2 * 2 * 16 floats, in 2 layers.
   CHECK(bound == 2 * 3 * 64 * 64 * 4);

@@ -44,12 +44,10 @@ void fill(KvCache& cache, std::int64_t tokens, std::mt19937& random) {
   const std::int64_t first = cache.size();
   cache.reserve(tokens);
   for (std::size_t l = 0; l < cache.layers(); ++l) {
+    std::vector<float> rows(2 * static_cast<std::size_t>(cache.row_values(l)));
     for (std::int64_t p = first; p < first + tokens; ++p) {
-      for (float* row : {cache.key(l, p), cache.value(l, p)}) {
-        for (std::int64_t i = 0; i < cache.row_floats(l); ++i) {
-          row[i] = static_cast<float>(random() >> 8U) * 0x1p-23F - 1.0F;
-        }
-      }
+      for (float& value : rows) value = static_cast<float>(random() >> 8U) * 0x1p-23F - 1.0F;
+      cache.write(l, p, rows.data(), rows.data() + cache.row_values(l));
     }
   }
   cache.commit(tokens);
@@ -59,20 +57,21 @@ void fill(KvCache& cache, std::int64_t tokens, std::mt19937& random) {
 
 TEST_CASE("at 128K positions sliding layers hold their window only", "[engine][long]") {
   constexpr int kShrink = 32;
+  const KvType type = GENERATE(KvType::bf16, KvType::f32);
+  const std::int64_t times = kv_value_bytes(type) / 2;  // The figures are those of 2 bytes a value.
   for (const Shape& shape : kShapes) {
     INFO(shape.name);
-    KvCache cache(layers_of(shape, kShrink));
+    KvCache cache(layers_of(shape, kShrink), type);
     for (std::int64_t at = 0; at < kPositions; at += kChunk) {
       cache.reserve(kChunk);
       cache.commit(kChunk);
     }
     REQUIRE(cache.size() == kPositions);
-    // Values are f32 here: twice the bytes of the figures.
-    const std::int64_t global = 2 * shape.global_bytes_per_token * kPositions;
+    const std::int64_t global = times * shape.global_bytes_per_token * kPositions;
     const std::int64_t held = cache.bytes() * kShrink;
     REQUIRE(held > global);
     // The window of 1024 in whole pages, with what a rewind may want back and one chunk.
-    const std::int64_t window = 2 * shape.sliding_mib * 1024 * 1024;
+    const std::int64_t window = times * shape.sliding_mib * 1024 * 1024;
     CHECK(held - global >= window);
     CHECK(held - global <= window * 5 / 4);
     // What the engine states before it runs is what is held.
@@ -80,9 +79,9 @@ TEST_CASE("at 128K positions sliding layers hold their window only", "[engine][l
     std::int64_t per_token = 0;
     for (const LayerSpec& layer : layers_of(shape, 1)) {
       (layer.window == 0 ? per_token : ring_max) +=
-          layer.window == 0 ? kv_token_bytes(layer) : kv_ring_bytes_max(layer, kChunk);
+          layer.window == 0 ? kv_token_bytes(layer, type) : kv_ring_bytes_max(layer, kChunk, type);
     }
-    CHECK(per_token == 2 * shape.global_bytes_per_token);
+    CHECK(per_token == times * shape.global_bytes_per_token);
     CHECK(held - global <= ring_max);
     CHECK(ring_max <= window * 5 / 4);
   }
@@ -121,8 +120,8 @@ TEST_CASE("behind 128K positions every chunk size gives the same bits", "[engine
     CHECK(logits_of(chunk, 2) == expected);
   }
   // The far past counts: another value at the first position of the global layer shows.
-  float* row = filled.value(2, 0);
-  for (std::int64_t i = 0; i < filled.row_floats(2); ++i) row[i] += 1000.0F;
+  const std::vector<float> far(static_cast<std::size_t>(filled.row_values(2)), 1000.0F);
+  filled.write(2, 0, far.data(), far.data());
   CHECK(logits_of(64, 1) != expected);
 }
 

@@ -124,7 +124,7 @@ TEST_CASE("points of one text share their pages", "[engine][kv][unit]") {
     tree.insert(std::span(ids).first(done),
                 {.tokens = static_cast<std::int64_t>(done), .cache = cache.fork()});
   }
-  const std::int64_t page = kPageTokens * kv_token_bytes(specs[0]);
+  const std::int64_t page = kPageTokens * kv_token_bytes(specs[0], KvType::f32);
   // The global layer once, and of the sliding layer a window with its slack at each of ten places.
   CHECK(tree.stats().points == 10);
   CHECK(tree.stats().bytes <= (6400 / kPageTokens + 10 * 4) * page);

@@ -5,6 +5,7 @@
 #include "tests/support/memory_model.h"
 #include "tests/support/temp_dir.h"
 
+#include <cmath>
 #include <cstring>
 #include <fstream>
 #include <iterator>
@@ -329,6 +330,57 @@ TEST_CASE("a save that cannot be written says so and leaves no file", "[engine][
   REQUIRE(!status.has_value());
   CHECK(status.error().code == Code::unavailable);
   CHECK(status.error().message.find("missing") != std::string::npos);
+}
+
+TEST_CASE("a bf16 cache is exact among its own, close to f32 and half as large",
+          "[engine][kv][unit]") {
+  const test::TempDir folder;
+  const auto path = folder.path() / "sequence.kv";
+  const auto make = [](KvType type, std::int64_t chunk, int threads) {
+    const RuntimeOptions options{.threads = threads,
+                                 .context_tokens_max = 2000,
+                                 .prefill_chunk_tokens = chunk,
+                                 .prefix_bytes_max = std::int64_t{1} << 24,
+                                 .kv_type = type};
+    return std::make_shared<const Runtime>(
+        make_memory_model({.window = 70}), *usable_ops().front(), options);
+  };
+  std::mt19937 random(47);
+  const std::vector<TokenId> ids = random_ids(300, random);
+  const auto runtime = make(KvType::bf16, 32, 2);
+  const auto expected = fresh_logits(runtime, ids);
+  CHECK(fresh_logits(make(KvType::bf16, 1, 1), ids) == expected);
+  CHECK(fresh_logits(make(KvType::bf16, 300, 2), ids) == expected);
+
+  Sequence sequence = make_sequence(runtime);
+  REQUIRE(sequence.append(std::span(ids).first(190)).has_value());
+  sequence.remember();
+  Sequence fork = sequence.fork();
+  REQUIRE(fork.append(random_ids(90, random)).has_value());
+  REQUIRE(fork.rewind(190).has_value());
+  REQUIRE(sequence.save(path).has_value());
+  Sequence restored(*SequenceState::restore(runtime, path, {}));
+  Sequence recalled = make_sequence(runtime);
+  REQUIRE(recalled.recall(ids) == 190);
+  for (Sequence* one : {&sequence, &fork, &restored, &recalled}) {
+    REQUIRE(one->append(std::span(ids).subspan(190)).has_value());
+    CHECK(equal(one->logits(), expected));
+  }
+  const auto floats = make(KvType::f32, 32, 2);
+  CHECK(!SequenceState::restore(floats, path, {}).has_value());
+  Sequence exact = make_sequence(floats);
+  REQUIRE(exact.append(ids).has_value());
+  CHECK(exact.state().cache().bytes() == 2 * sequence.state().cache().bytes());
+  double wrong = 0.0;
+  double all = 0.0;
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    const double value = exact.logits()[i];
+    wrong += (expected[i] - value) * (expected[i] - value);
+    all += value * value;
+  }
+  INFO(std::sqrt(wrong / all));
+  CHECK(wrong > 0.0);
+  CHECK(std::sqrt(wrong / all) < 0.02);
 }
 
 TEST_CASE("forks run in different threads", "[engine][unit]") {
