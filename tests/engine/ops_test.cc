@@ -212,11 +212,13 @@ TEST_CASE("attention agrees with the reference for every reach of keys", "[engin
     constexpr int kKvHeads = 2;
     const std::int64_t row = kKvHeads * dim;
     std::vector<std::vector<float>> memory;
-    std::vector<float*> pages;
+    std::vector<std::byte*> pages;
     for (int page = 0; page < 4; ++page) {
       memory.push_back(random_floats(2 * kPageTokens * row, random));
     }
-    for (std::vector<float>& page : memory) pages.push_back(page.data());
+    for (std::vector<float>& page : memory) {
+      pages.push_back(reinterpret_cast<std::byte*>(page.data()));
+    }
     for (const int heads : {1, 2, 3, 4, 7}) {
       const std::vector<float> q = random_floats(heads * dim, random);
       for (const std::int64_t first : {64, 65, 130}) {
@@ -253,7 +255,7 @@ TEST_CASE("attention agrees with the reference for every reach of keys", "[engin
 
 TEST_CASE("attention over one key returns its value", "[engine][unit]") {
   std::vector<float> page(static_cast<std::size_t>(2 * kPageTokens * 2), 0.0F);
-  float* const pages[] = {page.data()};
+  std::byte* const pages[] = {reinterpret_cast<std::byte*>(page.data())};
   page[static_cast<std::size_t>((kPageTokens + 5) * 2)] = 7.0F;
   page[static_cast<std::size_t>((kPageTokens + 5) * 2 + 1)] = -2.0F;
   const float q[] = {1.0F, 2.0F};
