@@ -22,19 +22,20 @@ constexpr std::uint32_t kVersion = 4;  // 1 had no images, 2 no format, 3 only f
 constexpr std::uint32_t kIdentityBytesMax = 4096;
 constexpr std::uint32_t kFormatBytesMax = 256;
 
+constexpr std::uint64_t kFnvPrime = 0x100000001B3U;
+
 /// FNV-1a over words of eight bytes: finds broken files, does not resist forgers.
 std::uint64_t checksum(std::span<const std::byte> bytes) {
-  constexpr std::uint64_t kPrime = 0x100000001B3U;
   std::uint64_t hash = 0xCBF29CE484222325U;
   std::size_t at = 0;
   for (; at + 8 <= bytes.size(); at += 8) {
     std::uint64_t word = 0;
     std::memcpy(&word, bytes.data() + at, sizeof word);
-    hash = (hash ^ word) * kPrime;
+    hash = (hash ^ word) * kFnvPrime;
     hash ^= hash >> 32U;  // Carries the high bits of a word down, which a product alone never does.
   }
   for (; at < bytes.size(); ++at) {
-    hash = (hash ^ static_cast<std::uint64_t>(bytes[at])) * kPrime;
+    hash = (hash ^ static_cast<std::uint64_t>(bytes[at])) * kFnvPrime;
   }
   return hash;
 }
