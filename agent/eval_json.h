@@ -5,11 +5,13 @@
 
 #include <nlohmann/json_fwd.hpp>
 
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <initializer_list>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace facet::agent {
 
@@ -38,5 +40,22 @@ nlohmann::ordered_json json_percent(double part, double of);
 /// the errors of `read`.
 Status for_each_line(const std::filesystem::path& path,
                      const std::function<Result<bool>(std::string_view, const std::string&)>& read);
+
+/// What `read_case` makes of each line, `cases_max` of them at most, 0: all. The errors of
+/// for_each_line and of `read_case`; invalid_data for a file without one.
+template <typename Case>
+Result<std::vector<Case>> read_eval_cases(const std::filesystem::path& path,
+                                          std::int64_t cases_max,
+                                          Result<Case> (*read_case)(std::string_view line,
+                                                                    std::string_view where)) {
+  std::vector<Case> cases;
+  FACET_TRY_STATUS(
+      for_each_line(path, [&](std::string_view line, const std::string& where) -> Result<bool> {
+        FACET_TRY(cases.emplace_back(), read_case(line, where));
+        return cases_max == 0 || std::ssize(cases) < cases_max;
+      }));
+  if (cases.empty()) return Error{Code::invalid_data, "'" + path.string() + "' holds no case"};
+  return cases;
+}
 
 }  // namespace facet::agent

@@ -1,5 +1,7 @@
 #include "base/byte_automaton.h"
 
+#include "base/grammar/live_states.h"
+
 #include <algorithm>
 #include <map>
 #include <tuple>
@@ -13,30 +15,6 @@ using State = ByteAutomaton::State;
 
 std::size_t index(std::int32_t state) {
   return static_cast<std::size_t>(state);
-}
-
-/// Which states reach one that accepts: backwards, breadth first.
-std::vector<bool> live_states(const ByteAutomaton& automaton) {
-  const std::size_t count = automaton.states.size();
-  std::vector<std::vector<std::size_t>> sources(count);
-  std::vector<bool> live(count, false);
-  std::vector<std::size_t> open;
-  for (std::size_t from = 0; from < count; ++from) {
-    for (const Edge& edge : automaton.states[from].edges) sources[index(edge.to)].push_back(from);
-    if (!automaton.states[from].accepts) continue;
-    live[from] = true;
-    open.push_back(from);
-  }
-  while (!open.empty()) {
-    const std::size_t to = open.back();
-    open.pop_back();
-    for (const std::size_t from : sources[to]) {
-      if (live[from]) continue;
-      live[from] = true;
-      open.push_back(from);
-    }
-  }
-  return live;
 }
 
 using Signature = std::vector<std::tuple<int, int, std::int32_t>>;

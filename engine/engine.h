@@ -8,7 +8,8 @@
 
 #include "base/result.h"
 #include "engine/cpu/machine_limits.h"
-#include "engine/kv/prefix_tree.h"
+#include "engine/kv/kv_type.h"
+#include "engine/kv/prefix_stats.h"
 #include "engine/model/cost.h"
 #include "engine/model/info.h"
 #include "engine/sampling/constraint.h"

@@ -1,7 +1,7 @@
 #include "prompts/functiongemma_declaration.h"
 
-#include "base/json.h"
 #include "prompts/functiongemma_value.h"
+#include "prompts/json_fields.h"
 #include "prompts/python_text.h"
 
 #include <nlohmann/json.hpp>
@@ -17,12 +17,6 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 void write_properties(const Json& properties, SegmentWriter& out);
-
-const Json* member(const Json& object, const char* key) {
-  if (!object.is_object()) return nullptr;
-  const auto found = object.find(key);
-  return found == object.end() ? nullptr : &*found;
-}
 
 /// What `{{ value }}` prints: a string as it is, nothing for an absent value.
 std::string printed(const Json* value) {
@@ -143,13 +137,7 @@ bool is_reserved_property(std::string_view name) {
 }
 
 Status write_declaration(const ToolSpec& tool, SegmentWriter& out) {
-  const std::string what = "parameters of tool \"" + tool.name + "\"";
-  auto parsed = parse_json(tool.parameters, what, {.nesting_depth_max = kNestingDepthMax});
-  if (!parsed || !parsed->is_object()) {
-    return Error{Code::invalid_argument,
-                 parsed ? what + " are not a JSON object" : parsed.error().message};
-  }
-  const Json& parameters = *parsed;
+  FACET_TRY(const Json parameters, parse_parameters(tool));
   out.control("<start_function_declaration>declaration:");
   out.data(tool.name);
   out.control("{description:");

@@ -1,6 +1,6 @@
 #include "prompts/gemma3_calls.h"
 
-#include "base/json.h"
+#include "prompts/json_fields.h"
 #include "prompts/python_calls.h"
 #include "prompts/python_text.h"
 
@@ -15,8 +15,6 @@ namespace facet::prompts {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-constexpr JsonLimits kLimits{.nesting_depth_max = 64};
 
 constexpr std::string_view kFormHead =
     "You have access to functions. If you decide to invoke any of the function(s),\n you MUST put "
@@ -34,18 +32,6 @@ constexpr std::string_view kToolCodeHead =
     "method will be wrapped in ```tool_output``` use it to call more tools or generate a helpful, "
     "friendly response. When using a ```tool_call``` think step by step why and how it should be "
     "used.\n\nThe following Python methods are available:\n\n```python\n";
-
-Result<Json> object_of(const std::string& text, const std::string& what, Code code) {
-  auto parsed = parse_json(text, what, kLimits);
-  if (!parsed) return Error{code, parsed.error().message};
-  if (!parsed->is_object()) return Error{code, what + " are not a JSON object"};
-  return parsed;
-}
-
-Result<Json> parameters_of(const ToolSpec& tool) {
-  return object_of(
-      tool.parameters, "parameters of tool \"" + tool.name + "\"", Code::invalid_argument);
-}
 
 /// Python's name for the type of a parameter.
 std::string annotation(const Json& schema) {
@@ -119,7 +105,7 @@ std::vector<Parameter> list_parameters(const Json& schema) {
 }
 
 Status write_signature(const ToolSpec& tool, SegmentWriter& out) {
-  FACET_TRY(const Json schema, parameters_of(tool));
+  FACET_TRY(const Json schema, parse_parameters(tool));
   const std::vector<Parameter> parameters = list_parameters(schema);
   out.control("def ");
   out.data(tool.name);
@@ -149,9 +135,9 @@ Status write_signature(const ToolSpec& tool, SegmentWriter& out) {
 
 /// `f(a=1, **{"b-c": 2})`.
 Status write_python_call(const ToolCall& call, SegmentWriter& out) {
-  FACET_TRY(
-      const Json arguments,
-      object_of(call.arguments, "arguments of call \"" + call.name + "\"", Code::invalid_argument));
+  FACET_TRY(const Json arguments,
+            parse_object(
+                call.arguments, "arguments of call \"" + call.name + "\"", Code::invalid_argument));
   out.data(call.name);
   out.control("(");
   bool first = true;
@@ -175,7 +161,7 @@ Status write_json_calls(const std::vector<ToolCall>& calls, SegmentWriter& out) 
   for (const ToolCall& call : calls) {
     FACET_TRY(
         Json arguments,
-        object_of(
+        parse_object(
             call.arguments, "arguments of call \"" + call.name + "\"", Code::invalid_argument));
     list.push_back({{"name", call.name}, {"parameters", std::move(arguments)}});
   }
@@ -203,7 +189,7 @@ Status write_tools(CallStyle style, const std::vector<ToolSpec>& tools, SegmentW
   }
   Json list = Json::array();
   for (const ToolSpec& tool : tools) {
-    FACET_TRY(Json parameters, parameters_of(tool));
+    FACET_TRY(Json parameters, parse_parameters(tool));
     list.push_back({{"name", tool.name},
                     {"description", tool.description},
                     {"parameters", std::move(parameters)}});

@@ -1,7 +1,7 @@
 // Values and tool declarations as Gemma 4's template writes them.
-#include "base/json.h"
 #include "prompts/functiongemma_value.h"
 #include "prompts/gemma4.h"
+#include "prompts/json_fields.h"
 #include "prompts/python_text.h"
 
 #include <nlohmann/json.hpp>
@@ -18,12 +18,6 @@ void write_text(std::string_view text, SegmentWriter& out) {
   out.control(kGemma4Quote);
   out.data(text);
   out.control(kGemma4Quote);
-}
-
-const Json* member(const Json& object, const char* key) {
-  if (!object.is_object()) return nullptr;
-  const auto found = object.find(key);
-  return found == object.end() ? nullptr : &*found;
 }
 
 /// What the template's `if value` lets through.
@@ -191,13 +185,7 @@ void write_gemma4_value(const Json& value, bool quote_keys, SegmentWriter& out) 
 }
 
 Status write_gemma4_declaration(const ToolSpec& tool, SegmentWriter& out) {
-  const std::string what = "parameters of tool \"" + tool.name + "\"";
-  auto parsed = parse_json(tool.parameters, what, {.nesting_depth_max = kNestingDepthMax});
-  if (!parsed || !parsed->is_object()) {
-    return Error{Code::invalid_argument,
-                 parsed ? what + " are not a JSON object" : parsed.error().message};
-  }
-  const Json& parameters = *parsed;
+  FACET_TRY(const Json parameters, parse_parameters(tool));
   out.control("<|tool>declaration:");
   out.data(tool.name);
   out.control("{description:");

@@ -1,6 +1,7 @@
 #include "prompts/json_io.h"
 
 #include "base/json.h"
+#include "prompts/json_fields.h"
 #include "prompts/python_text.h"
 
 #include <nlohmann/json.hpp>
@@ -14,35 +15,17 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr JsonLimits kLimits{.bytes_max = 16U << 20U, .nesting_depth_max = 64};
-
-Error bad(const std::string& pointer, const std::string& what) {
-  return Error{Code::invalid_argument, "conversation, \"" + pointer + "\": " + what};
-}
-
-Status check_fields(const Json& object,
-                    std::initializer_list<std::string_view> known,
-                    const std::string& pointer) {
-  if (!object.is_object()) return bad(pointer, "is not an object");
-  for (const auto& [key, value] : object.items()) {
-    if (std::find(known.begin(), known.end(), key) == known.end()) {
-      return bad(pointer, "unknown field \"" + key + "\"");
-    }
-  }
-  return ok();
-}
-
 /// The string at `key`; empty when it is absent or null.
 Result<std::string> text_at(const Json& object, const char* key, const std::string& pointer) {
   const auto found = object.find(key);
   if (found == object.end() || found->is_null()) return std::string();
-  if (!found->is_string()) return bad(pointer + "/" + key, "is not a string");
+  if (!found->is_string()) return bad_field(pointer + "/" + key, "is not a string");
   return found->get<std::string>();
 }
 
 Result<std::string> name_at(const Json& object, const std::string& pointer) {
   FACET_TRY(std::string name, text_at(object, "name", pointer));
-  if (name.empty()) return bad(pointer + "/name", "is missing");
+  if (name.empty()) return bad_field(pointer + "/name", "is missing");
   return name;
 }
 
@@ -50,13 +33,13 @@ Result<std::string> name_at(const Json& object, const std::string& pointer) {
 Result<const Json*> unwrap_function(const Json& object,
                                     std::initializer_list<std::string_view> wrapper_fields,
                                     const std::string& pointer) {
-  if (!object.is_object()) return bad(pointer, "is not an object");
+  if (!object.is_object()) return bad_field(pointer, "is not an object");
   const auto inner = object.find("function");
   if (inner == object.end()) return &object;
   FACET_TRY_STATUS(check_fields(object, wrapper_fields, pointer));
   const auto type = object.find("type");
   if (type != object.end() && *type != "function") {
-    return bad(pointer + "/type", "is not \"function\"");
+    return bad_field(pointer + "/type", "is not \"function\"");
   }
   return &*inner;
 }
@@ -78,9 +61,11 @@ Result<ToolCall> read_call(const Json& object, const std::string& pointer) {
   Json value = *arguments;
   if (value.is_string()) {
     const std::string text = value.get<std::string>();
-    FACET_TRY(value, parse_json(text, "arguments of call \"" + call.name + "\"", kLimits));
+    FACET_TRY(value,
+              parse_json(text, "arguments of call \"" + call.name + "\"", kConversationLimits));
   }
-  if (!value.is_object()) return bad(at + "/arguments", "is neither an object nor the JSON of one");
+  if (!value.is_object())
+    return bad_field(at + "/arguments", "is neither an object nor the JSON of one");
   call.arguments = dump_json(value);
   return call;
 }
@@ -94,13 +79,13 @@ Status read_parts(const Json& parts, const std::string& pointer, Message& messag
     FACET_TRY_STATUS(check_fields(parts[i], {"type", "text"}, at));
     FACET_TRY(const std::string type, text_at(parts[i], "type", at));
     if (type == "image") {
-      if (!texts.empty()) return bad(at, "an image must come before the text of its message");
+      if (!texts.empty()) return bad_field(at, "an image must come before the text of its message");
       ++message.images;
     } else if (type == "text") {
       FACET_TRY(std::string text, text_at(parts[i], "text", at));
       texts.push_back(std::move(text));
     } else {
-      return bad(at + "/type", "\"" + type + "\" is neither \"text\" nor \"image\"");
+      return bad_field(at + "/type", "\"" + type + "\" is neither \"text\" nor \"image\"");
     }
   }
   if (texts.size() == 1) {
@@ -115,7 +100,7 @@ Status read_content(const Json& object, const std::string& pointer, Message& mes
   const auto content = object.find("content");
   if (content == object.end() || content->is_null()) {
     if (message.role == Role::assistant) return ok();
-    return bad(pointer + "/content", "is missing");
+    return bad_field(pointer + "/content", "is missing");
   }
   const std::string at = pointer + "/content";
   if (content->is_string()) {
@@ -126,7 +111,7 @@ Status read_content(const Json& object, const std::string& pointer, Message& mes
   } else if (content->is_array()) {
     return read_parts(*content, at, message);
   } else {
-    return bad(at, "Invalid content type");
+    return bad_field(at, "Invalid content type");
   }
   return ok();
 }
@@ -137,14 +122,14 @@ Result<Message> read_message(const Json& object, const std::string& pointer) {
   Message message;
   FACET_TRY(const std::string role, text_at(object, "role", pointer));
   auto parsed_role = role_from_name(role);
-  if (!parsed_role) return bad(pointer + "/role", parsed_role.error().message);
+  if (!parsed_role) return bad_field(pointer + "/role", parsed_role.error().message);
   message.role = *parsed_role;
   FACET_TRY(message.name, text_at(object, "name", pointer));
   FACET_TRY(message.tool_call_id, text_at(object, "tool_call_id", pointer));
   FACET_TRY_STATUS(read_content(object, pointer, message));
   const auto calls = object.find("tool_calls");
   if (calls == object.end() || calls->is_null()) return message;
-  if (!calls->is_array()) return bad(pointer + "/tool_calls", "is not a list");
+  if (!calls->is_array()) return bad_field(pointer + "/tool_calls", "is not a list");
   for (std::size_t i = 0; i < calls->size(); ++i) {
     FACET_TRY(ToolCall call, read_call((*calls)[i], pointer + "/tool_calls/" + std::to_string(i)));
     message.tool_calls.push_back(std::move(call));
@@ -161,7 +146,7 @@ Result<ToolSpec> read_tool(const Json& object, const std::string& pointer) {
   FACET_TRY(tool.description, text_at(*function, "description", at));
   const auto parameters = function->find("parameters");
   const bool absent = parameters == function->end() || parameters->is_null();
-  if (!absent && !parameters->is_object()) return bad(at + "/parameters", "is not an object");
+  if (!absent && !parameters->is_object()) return bad_field(at + "/parameters", "is not an object");
   tool.parameters = absent ? "{}" : dump_json(*parameters);
   return tool;
 }
@@ -177,7 +162,7 @@ std::string called_name(const std::vector<Message>& messages, const std::string&
 }
 
 Result<std::vector<ToolSpec>> read_tool_list(const Json& tools, const std::string& pointer) {
-  if (!tools.is_array()) return bad(pointer, "is not a list");
+  if (!tools.is_array()) return bad_field(pointer, "is not a list");
   std::vector<ToolSpec> out;
   for (std::size_t i = 0; i < tools.size(); ++i) {
     FACET_TRY(ToolSpec tool, read_tool(tools[i], pointer + "/" + std::to_string(i)));
@@ -189,20 +174,21 @@ Result<std::vector<ToolSpec>> read_tool_list(const Json& tools, const std::strin
 }  // namespace
 
 Result<std::vector<ToolSpec>> read_tools(std::string_view json) {
-  FACET_TRY(const Json root, parse_json(json, "tools", kLimits));
+  FACET_TRY(const Json root, parse_json(json, "tools", kConversationLimits));
   if (!root.is_object()) return read_tool_list(root, "");
   FACET_TRY_STATUS(check_fields(root, {"tools"}, ""));
   const auto tools = root.find("tools");
-  if (tools == root.end()) return bad("/tools", "is not there");
+  if (tools == root.end()) return bad_field("/tools", "is not there");
   return read_tool_list(*tools, "/tools");
 }
 
 Result<RenderInput> read_render_input(std::string_view json) {
-  FACET_TRY(const Json root, parse_json(json, "conversation", kLimits));
+  FACET_TRY(const Json root, parse_json(json, "conversation", kConversationLimits));
   FACET_TRY_STATUS(check_fields(root, {"messages", "tools", "add_generation_prompt"}, ""));
   RenderInput input;
   const auto messages = root.find("messages");
-  if (messages == root.end() || !messages->is_array()) return bad("/messages", "is not a list");
+  if (messages == root.end() || !messages->is_array())
+    return bad_field("/messages", "is not a list");
   for (std::size_t i = 0; i < messages->size(); ++i) {
     FACET_TRY(Message message, read_message((*messages)[i], "/messages/" + std::to_string(i)));
     if (message.role == Role::tool && message.name.empty()) {
@@ -216,7 +202,7 @@ Result<RenderInput> read_render_input(std::string_view json) {
   }
   const auto prompt = root.find("add_generation_prompt");
   if (prompt != root.end()) {
-    if (!prompt->is_boolean()) return bad("/add_generation_prompt", "is not true or false");
+    if (!prompt->is_boolean()) return bad_field("/add_generation_prompt", "is not true or false");
     input.add_generation_prompt = prompt->get<bool>();
   }
   return input;

@@ -2,6 +2,7 @@
 
 #include "base/json.h"
 #include "prompts/image_prompts.h"
+#include "prompts/json_fields.h"
 #include "prompts/python_text.h"
 #include "prompts/segment_writer.h"
 #include "prompts/translation_languages.h"
@@ -14,12 +15,6 @@ namespace facet::prompts {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-constexpr JsonLimits kLimits{.bytes_max = 16U << 20U, .nesting_depth_max = 64};
-
-Error bad(const std::string& pointer, const std::string& what) {
-  return Error{Code::invalid_argument, "conversation, \"" + pointer + "\": " + what};
-}
 
 /// Whether the words of `variants`, which spaces part, hold `word`.
 bool has_word(std::string_view variants, std::string_view word) {
@@ -40,21 +35,9 @@ std::string hyphened(std::string code) {
 Result<std::string> text_at(const Json& part, const char* key) {
   const std::string pointer = std::string("/messages/0/content/0/") + key;
   const auto found = part.find(key);
-  if (found == part.end()) return bad(pointer, "is missing");
-  if (!found->is_string()) return bad(pointer, "is not a string");
+  if (found == part.end()) return bad_field(pointer, "is missing");
+  if (!found->is_string()) return bad_field(pointer, "is not a string");
   return found->get<std::string>();
-}
-
-Status check_fields(const Json& object,
-                    std::initializer_list<std::string_view> known,
-                    const std::string& pointer) {
-  if (!object.is_object()) return bad(pointer, "is not an object");
-  for (const auto& [key, value] : object.items()) {
-    if (std::find(known.begin(), known.end(), key) == known.end()) {
-      return bad(pointer, "unknown field \"" + key + "\"");
-    }
-  }
-  return ok();
 }
 
 /// The one entry of the one message's content.
@@ -62,19 +45,21 @@ Result<const Json*> only_part(const Json& root) {
   FACET_TRY_STATUS(check_fields(root, {"messages", "add_generation_prompt"}, ""));
   const auto messages = root.find("messages");
   if (messages == root.end() || !messages->is_array() || messages->size() != 1) {
-    return bad("/messages", "is not a list of one message");
+    return bad_field("/messages", "is not a list of one message");
   }
   const auto prompt = root.find("add_generation_prompt");
   if (prompt != root.end() && *prompt != true) {
-    return bad("/add_generation_prompt", "is not true: a translation always waits for its answer");
+    return bad_field("/add_generation_prompt",
+                     "is not true: a translation always waits for its answer");
   }
   const Json& message = messages->front();
   FACET_TRY_STATUS(check_fields(message, {"role", "content"}, "/messages/0"));
   const auto role = message.find("role");
-  if (role == message.end() || *role != "user") return bad("/messages/0/role", "is not \"user\"");
+  if (role == message.end() || *role != "user")
+    return bad_field("/messages/0/role", "is not \"user\"");
   const auto content = message.find("content");
   if (content == message.end() || !content->is_array() || content->size() != 1) {
-    return bad("/messages/0/content", "is not a list of one part");
+    return bad_field("/messages/0/content", "is not a list of one part");
   }
   FACET_TRY_STATUS(check_fields(content->front(),
                                 {"type", "source_lang_code", "target_lang_code", "text", "url"},
@@ -136,21 +121,22 @@ Result<std::vector<Segment>> render_translation(const Translation& translation) 
 }
 
 Result<Translation> read_translation(std::string_view json) {
-  FACET_TRY(const Json root, parse_json(json, "conversation", kLimits));
+  FACET_TRY(const Json root, parse_json(json, "conversation", kConversationLimits));
   FACET_TRY(const Json* part, only_part(root));
   Translation out;
   FACET_TRY(const std::string type, text_at(*part, "type"));
   if (type != "text" && type != "image") {
-    return bad("/messages/0/content/0/type", "\"" + type + "\" is neither \"text\" nor \"image\"");
+    return bad_field("/messages/0/content/0/type",
+                     "\"" + type + "\" is neither \"text\" nor \"image\"");
   }
   FACET_TRY(out.from, text_at(*part, "source_lang_code"));
   FACET_TRY(out.to, text_at(*part, "target_lang_code"));
   out.is_image = type == "image";
   if (out.is_image) {
-    if (part->contains("text")) return bad("/messages/0/content/0/text", "beside an image");
+    if (part->contains("text")) return bad_field("/messages/0/content/0/text", "beside an image");
     return out;
   }
-  if (part->contains("url")) return bad("/messages/0/content/0/url", "beside a text");
+  if (part->contains("url")) return bad_field("/messages/0/content/0/url", "beside a text");
   FACET_TRY(out.text, text_at(*part, "text"));
   return out;
 }

@@ -1,4 +1,4 @@
-// SHA-256 (FIPS 180-4), for content hashes and cache checksums.
+// SHA-256 (FIPS 180-4) by OpenSSL, for content hashes and cache checksums. Thread-safe.
 #pragma once
 
 #include <array>

@@ -1,7 +1,6 @@
 // facet bench: how fast a model reads a prompt and writes tokens, beside what the machine allows.
 #include "agent/cli/commands.h"
 #include "agent/cli/paths.h"
-#include "base/check.h"
 #include "engine/engine.h"
 
 #include <nlohmann/json.hpp>
@@ -180,11 +179,9 @@ int run_bench(const BenchOptions& options, Environment environment) {
   }
   const auto path = find_model(options.model, ModelKind::generator);
   if (!path) return console.fail(path.error(), options.json, exit_unavailable);
-  const auto kv_type = engine::kv_type_from_name(options.kv_type);
-  FACET_CHECK(kv_type.has_value());  // The flag takes no other.
   const auto engine = engine::Engine::load({.model = *path,
                                             .threads = options.threads,
-                                            .kv_type = *kv_type,
+                                            .kv_type = options.kv_type,
                                             .float_activations = options.float_activations,
                                             .with_tokenizer = false});
   if (!engine) return console.fail(engine.error(), options.json, exit_unavailable);

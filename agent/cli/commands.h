@@ -28,7 +28,7 @@ struct ModelOptions {
   std::string dialect;             ///< Empty: by the vocabulary.
   std::string device;              ///< "cpu", "auto" or "cuda[:n]"; empty: $FACET_DEVICE, else cpu.
   bool float_activations = false;  ///< engine::EngineOptions::float_activations.
-  std::string kv_type = "f32";     ///< engine::KvType by name.
+  engine::KvType kv_type = engine::KvType::f32;
   int threads = 0;
   /// The most that the engine keeps of earlier conversations, MiB; 0: nothing.
   int prefix_mib = 512;
@@ -219,7 +219,7 @@ struct BenchOptions {
   std::int64_t decode_tokens = 64;   ///< 0: no such test.
   std::int64_t depth = 0;            ///< Tokens that are there before.
   bool float_activations = false;
-  std::string kv_type = "f32";
+  engine::KvType kv_type = engine::KvType::f32;
   int threads = 0;
   int repeats = 5;
   bool json = false;

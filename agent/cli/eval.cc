@@ -20,18 +20,6 @@ using nlohmann::ordered_json;
 
 namespace {
 
-/// The cases of a file, one a line; `cases_max` of them at most, 0: all.
-Result<std::vector<CallCase>> read_cases(const std::string& path, std::int64_t cases_max) {
-  std::vector<CallCase> cases;
-  FACET_TRY_STATUS(
-      for_each_line(path, [&](std::string_view line, const std::string& where) -> Result<bool> {
-        FACET_TRY(cases.emplace_back(), read_call_case(line, where));
-        return cases_max == 0 || std::ssize(cases) < cases_max;
-      }));
-  if (cases.empty()) return Error{Code::invalid_data, "'" + path + "' holds no case"};
-  return cases;
-}
-
 struct Tally {
   CallTotals all;
   std::map<std::string, CallTotals> by_kind;
@@ -117,7 +105,7 @@ Result<Tally> run_cases(const ChatModel& model,
 
 int run_eval_calls(const EvalCallsOptions& options, Environment environment) {
   Console& console = environment.console;
-  const auto cases = read_cases(options.data, options.cases_max);
+  const auto cases = read_eval_cases(options.data, options.cases_max, read_call_case);
   if (!cases) return console.fail(cases.error(), options.json);
   const auto engine = load_generator(options.model, console);
   if (!engine) return console.fail(engine.error(), options.json, exit_unavailable);

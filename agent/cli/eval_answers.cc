@@ -19,17 +19,6 @@ using nlohmann::ordered_json;
 
 namespace {
 
-Result<std::vector<AnswerCase>> read_cases(const std::string& path, std::int64_t cases_max) {
-  std::vector<AnswerCase> cases;
-  FACET_TRY_STATUS(
-      for_each_line(path, [&](std::string_view line, const std::string& where) -> Result<bool> {
-        FACET_TRY(cases.emplace_back(), read_answer_case(line, where));
-        return cases_max == 0 || std::ssize(cases) < cases_max;
-      }));
-  if (cases.empty()) return Error{Code::invalid_data, "'" + path + "' holds no case"};
-  return cases;
-}
-
 struct Tally {
   AnswerTotals all;
   std::map<std::string, AnswerTotals> by_kind;
@@ -103,7 +92,7 @@ void show(const Tally& tally, Console& console) {
 
 int run_eval_answers(const EvalAnswersOptions& options, Environment environment) {
   Console& console = environment.console;
-  const auto cases = read_cases(options.data, options.cases_max);
+  const auto cases = read_eval_cases(options.data, options.cases_max, read_answer_case);
   if (!cases) return console.fail(cases.error(), options.json);
   const auto engine = load_generator(options.model, console);
   if (!engine) return console.fail(engine.error(), options.json, exit_unavailable);

@@ -22,10 +22,11 @@ void add_activations(CLI::App& app, bool& is_float, const char* text) {
       ->check(CLI::IsMember({"fast", "float"}));
 }
 
-void add_kv_type(CLI::App& app, std::string& kv_type) {
-  app.add_option("--kv-type",
-                 kv_type,
-                 "Keys and values kept as f32, or rounded to bf16: half as much (f32)")
+void add_kv_type(CLI::App& app, engine::KvType& kv_type) {
+  app.add_option_function<std::string>(
+         "--kv-type",
+         [&kv_type](const std::string& name) { kv_type = *engine::kv_type_from_name(name); },
+         "Keys and values kept as f32, or rounded to bf16: half as much (f32)")
       ->check(CLI::IsMember({"f32", "bf16"}));
 }
 

@@ -36,7 +36,7 @@ inline constexpr const char* kExact =
 void add_json(CLI::App& app, bool& json);
 void add_threads(CLI::App& app, int& threads);
 void add_activations(CLI::App& app, bool& is_float, const char* text);
-void add_kv_type(CLI::App& app, std::string& kv_type);
+void add_kv_type(CLI::App& app, engine::KvType& kv_type);
 void add_store(CLI::App& app,
                std::string& store,
                const char* text = "Folder of the store (the default store)");

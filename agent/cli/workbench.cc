@@ -39,14 +39,12 @@ Result<std::shared_ptr<const engine::Engine>> load_generator(const ModelOptions&
                                                              Console& console) {
   FACET_TRY_STATUS(check_device(options.device));
   FACET_TRY(const fs::path path, find_model(options.model, ModelKind::generator));
-  const auto kv_type = engine::kv_type_from_name(options.kv_type);
-  FACET_CHECK(kv_type.has_value());  // The flag takes no other.
   console.progress(0, 0, "loading " + path.string());
   auto engine = engine::Engine::load({.model = path,
                                       .vision = options.vision,
                                       .threads = options.threads,
                                       .prefix_bytes_max = std::int64_t{options.prefix_mib} << 20,
-                                      .kv_type = *kv_type,
+                                      .kv_type = options.kv_type,
                                       .float_activations = options.float_activations});
   console.end_progress();
   if (!engine) return engine.error();

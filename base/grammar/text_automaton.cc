@@ -1,5 +1,6 @@
 #include "base/grammar/text_automaton.h"
 
+#include "base/grammar/live_states.h"
 #include "base/utf8.h"
 
 #include <algorithm>
@@ -45,28 +46,6 @@ void add_edge(State& state, Edge edge) {
   } else {
     state.edges.push_back(edge);
   }
-}
-
-std::vector<bool> live_states(const TextAutomaton& automaton) {
-  std::vector<std::vector<std::size_t>> sources(automaton.states.size());
-  std::vector<bool> live(automaton.states.size(), false);
-  std::vector<std::size_t> open;
-  for (std::size_t from = 0; from < automaton.states.size(); ++from) {
-    for (const Edge& edge : automaton.states[from].edges) sources[index(edge.to)].push_back(from);
-    if (!automaton.states[from].accepts) continue;
-    live[from] = true;
-    open.push_back(from);
-  }
-  while (!open.empty()) {
-    const std::size_t to = open.back();
-    open.pop_back();
-    for (const std::size_t from : sources[to]) {
-      if (live[from]) continue;
-      live[from] = true;
-      open.push_back(from);
-    }
-  }
-  return live;
 }
 
 }  // namespace

@@ -19,6 +19,7 @@
 #pragma once
 
 #include "engine/kv/cache.h"
+#include "engine/kv/prefix_stats.h"
 #include "engine/tokenizer/tokenizer.h"
 #include "engine/vision/soft_tokens.h"
 
@@ -37,18 +38,6 @@ struct PrefixPoint {
   KvCache cache;                  ///< size() == tokens.
   std::vector<ImageSpan> images;  ///< Those before tokens.
   std::vector<float> logits;      ///< (vocabulary) after the last token, or empty: not known.
-};
-
-/// How a tree has been used.
-struct PrefixStats {
-  std::int64_t points = 0;
-  std::int64_t bytes = 0;          ///< Held by all points; pages that several share counted once.
-  std::int64_t lookups = 0;        ///< Calls of find().
-  std::int64_t hits = 0;           ///< Those that took over one token or more.
-  std::int64_t tokens_reused = 0;  ///< Summed over them.
-  std::int64_t evictions = 0;      ///< Points given up for room.
-
-  bool operator==(const PrefixStats&) const = default;
 };
 
 /// Thread-safe.

@@ -13,7 +13,11 @@ using facet::engine::DType;
 using facet::engine::Gguf;
 using facet::engine::GgufArray;
 using facet::test::encode_values;
+using facet::test::gguf_head;
+using facet::test::gguf_info;
+using facet::test::gguf_metadata_file;
 using facet::test::gguf_string;
+using facet::test::gguf_tensors;
 using facet::test::GgufWriter;
 using facet::test::little_endian;
 
@@ -25,34 +29,8 @@ facet::Result<Gguf> parse(const std::string& bytes) {
 
 constexpr std::uint64_t kHuge = std::numeric_limits<std::uint64_t>::max();
 
-/// Magic, version 3 and the two counts.
-std::string header(std::uint64_t tensors, std::uint64_t metadata) {
-  return "GGUF" + little_endian(3, 4) + little_endian(tensors, 8) + little_endian(metadata, 8);
-}
-
-std::string tensor_info(const std::string& name,
-                        const std::vector<std::uint64_t>& dims,
-                        std::uint32_t type,
-                        std::uint64_t offset) {
-  std::string out = gguf_string(name) + little_endian(dims.size(), 4);
-  for (const std::uint64_t size : dims) out += little_endian(size, 8);
-  return out + little_endian(type, 4) + little_endian(offset, 8);
-}
-
-/// The infos, padding to 32, and `data` bytes of zeros.
-std::string file_with(const std::vector<std::string>& infos, std::size_t data) {
-  std::string out = header(infos.size(), 0);
-  for (const std::string& info : infos) out += info;
-  out.resize((out.size() + 31) / 32 * 32);
-  return out + std::string(data, '\0');
-}
-
-std::string metadata_file(const std::string& key, std::uint32_t type, const std::string& value) {
-  return header(0, 1) + gguf_string(key) + little_endian(type, 4) + value;
-}
-
 std::string alignment_file(std::uint32_t alignment) {
-  return metadata_file("general.alignment", 4, little_endian(alignment, 4));
+  return gguf_metadata_file("general.alignment", 4, little_endian(alignment, 4));
 }
 
 struct Malformed {
@@ -72,39 +50,40 @@ std::vector<Malformed> malformed_headers() {
       {"version 1", "GGUF" + little_endian(1, 4) + std::string(16, '\0'), Code::unsupported, "1"},
       {"version 4", "GGUF" + little_endian(4, 4) + std::string(16, '\0'), Code::unsupported, "4"},
       {"big-endian", "GGUF" + std::string("\0\0\0\3", 4), Code::unsupported, "big-endian"},
-      {"2^63 tensors", header(1ULL << 63U, 0), Code::limit_exceeded, "tensor count"},
-      {"2^64-1 keys", header(0, kHuge), Code::limit_exceeded, "metadata count"},
-      {"a million tensors", header(1000000, 0), Code::limit_exceeded, "1000000"},
-      {"a missing key", header(0, 1), Code::invalid_data, "metadata key"},
-      {"key length 2^64-1", header(0, 1) + little_endian(kHuge, 8), Code::invalid_data, "key"},
+      {"2^63 tensors", gguf_head(1ULL << 63U, 0), Code::limit_exceeded, "tensor count"},
+      {"2^64-1 keys", gguf_head(0, kHuge), Code::limit_exceeded, "metadata count"},
+      {"a million tensors", gguf_head(1000000, 0), Code::limit_exceeded, "1000000"},
+      {"a missing key", gguf_head(0, 1), Code::invalid_data, "metadata key"},
+      {"key length 2^64-1", gguf_head(0, 1) + little_endian(kHuge, 8), Code::invalid_data, "key"},
       {"a key of 100,000 bytes",
-       header(0, 1) + gguf_string(std::string(100000, 'k')),
+       gguf_head(0, 1) + gguf_string(std::string(100000, 'k')),
        Code::limit_exceeded,
        "100000"},
-      {"value type 13", metadata_file("k", 13, ""), Code::invalid_data, "type 13"},
-      {"a bool of 2", metadata_file("k", 7, "\2"), Code::invalid_data, "bool of 2"},
+      {"value type 13", gguf_metadata_file("k", 13, ""), Code::invalid_data, "type 13"},
+      {"a bool of 2", gguf_metadata_file("k", 7, "\2"), Code::invalid_data, "bool of 2"},
       {"a u64 above 2^63",
-       metadata_file("k", 10, little_endian(kHuge, 8)),
+       gguf_metadata_file("k", 10, little_endian(kHuge, 8)),
        Code::invalid_data,
        "too large"},
       {"a string without its bytes",
-       metadata_file("k", 8, little_endian(5, 8) + "abc"),
+       gguf_metadata_file("k", 8, little_endian(5, 8) + "abc"),
        Code::invalid_data,
        "'k'"},
       {"an array of arrays",
-       metadata_file("k", 9, little_endian(9, 4) + little_endian(1, 8)),
+       gguf_metadata_file("k", 9, little_endian(9, 4) + little_endian(1, 8)),
        Code::invalid_data,
        "array of type 9"},
       {"an array of 2^62 strings",
-       metadata_file("k", 9, little_endian(8, 4) + little_endian(1ULL << 62U, 8)),
+       gguf_metadata_file("k", 9, little_endian(8, 4) + little_endian(1ULL << 62U, 8)),
        Code::invalid_data,
        "more than the file"},
       {"an array cut short",
-       metadata_file("k", 9, little_endian(4, 4) + little_endian(3, 8) + std::string(11, '\0')),
+       gguf_metadata_file(
+           "k", 9, little_endian(4, 4) + little_endian(3, 8) + std::string(11, '\0')),
        Code::invalid_data,
        "3 elements"},
       {"a key twice",
-       header(0, 2) + key + little_endian(0, 4) + "\1" + key + little_endian(0, 4) + "\1",
+       gguf_head(0, 2) + key + little_endian(0, 4) + "\1" + key + little_endian(0, 4) + "\1",
        Code::invalid_data,
        "'k' occurs twice"},
       {"alignment 0", alignment_file(0), Code::invalid_data, "alignment is 0"},
@@ -112,7 +91,7 @@ std::vector<Malformed> malformed_headers() {
       {"alignment 48", alignment_file(48), Code::invalid_data, "alignment is 48"},
       {"alignment 2^31", alignment_file(1U << 31U), Code::invalid_data, "2147483648"},
       {"an alignment that is text",
-       metadata_file("general.alignment", 8, gguf_string("32")),
+       gguf_metadata_file("general.alignment", 8, gguf_string("32")),
        Code::invalid_data,
        "not an integer"},
   };
@@ -121,59 +100,62 @@ std::vector<Malformed> malformed_headers() {
 std::vector<Malformed> malformed_tensors() {
   const std::uint64_t wrap = std::numeric_limits<std::uint64_t>::max() / 4 + 2;
   return {
-      {"no dimensions", file_with({tensor_info("t", {}, 0, 0)}, 64), Code::invalid_data, "'t'"},
+      {"no dimensions", gguf_tensors({gguf_info("t", {}, 0, 0)}, 64), Code::invalid_data, "'t'"},
       {"5 dimensions",
-       file_with({tensor_info("t", {1, 1, 1, 1, 1}, 0, 0)}, 64),
+       gguf_tensors({gguf_info("t", {1, 1, 1, 1, 1}, 0, 0)}, 64),
        Code::invalid_data,
        "5 dimensions"},
       {"a dimension of 0",
-       file_with({tensor_info("t", {0}, 0, 0)}, 64),
+       gguf_tensors({gguf_info("t", {0}, 0, 0)}, 64),
        Code::invalid_data,
        "of 0"},
       {"a dimension of 2^64-1",
-       file_with({tensor_info("t", {kHuge}, 0, 0)}, 64),
+       gguf_tensors({gguf_info("t", {kHuge}, 0, 0)}, 64),
        Code::invalid_data,
        "dimension"},
       {"a size that wraps",
-       file_with({tensor_info("t", {wrap}, 0, 0)}, 64),
+       gguf_tensors({gguf_info("t", {wrap}, 0, 0)}, 64),
        Code::invalid_data,
        "impossible shape"},
       {"a product that wraps",
-       file_with({tensor_info("t", {4194305, 4194305, 211106198978564}, 0, 0)}, 64),
+       gguf_tensors({gguf_info("t", {4194305, 4194305, 211106198978564}, 0, 0)}, 64),
        Code::invalid_data,
        "impossible shape"},
-      {"half a block", file_with({tensor_info("t", {48}, 8, 0)}, 64), Code::invalid_data, "Q8_0"},
-      {"tensor type 255", file_with({tensor_info("t", {8}, 255, 0)}, 64), Code::unsupported, "255"},
+      {"half a block", gguf_tensors({gguf_info("t", {48}, 8, 0)}, 64), Code::invalid_data, "Q8_0"},
+      {"tensor type 255",
+       gguf_tensors({gguf_info("t", {8}, 255, 0)}, 64),
+       Code::unsupported,
+       "255"},
       {"tensor type Q2_K",
-       file_with({tensor_info("big.w", {256}, 10, 0)}, 256),
+       gguf_tensors({gguf_info("big.w", {256}, 10, 0)}, 256),
        Code::unsupported,
        "'big.w' has type Q2_K"},
       {"a misaligned offset",
-       file_with({tensor_info("t", {8}, 0, 8)}, 64),
+       gguf_tensors({gguf_info("t", {8}, 0, 8)}, 64),
        Code::invalid_data,
        "offset 8"},
       {"an offset of 2^64-32",
-       file_with({tensor_info("t", {8}, 0, kHuge - 31)}, 64),
+       gguf_tensors({gguf_info("t", {8}, 0, kHuge - 31)}, 64),
        Code::invalid_data,
        "end of the file"},
       {"data cut short",
-       file_with({tensor_info("t", {8}, 0, 0)}, 31),
+       gguf_tensors({gguf_info("t", {8}, 0, 0)}, 31),
        Code::invalid_data,
        "end of the file"},
       {"no data at all",
-       header(1, 0) + tensor_info("t", {8}, 0, 0),
+       gguf_head(1, 0) + gguf_info("t", {8}, 0, 0),
        Code::invalid_data,
        "ends before"},
       {"overlapping data",
-       file_with({tensor_info("a", {16}, 0, 0), tensor_info("b", {8}, 0, 32)}, 64),
+       gguf_tensors({gguf_info("a", {16}, 0, 0), gguf_info("b", {8}, 0, 32)}, 64),
        Code::invalid_data,
        "'b'"},
       {"a name twice",
-       file_with({tensor_info("t", {8}, 0, 0), tensor_info("t", {8}, 0, 32)}, 64),
+       gguf_tensors({gguf_info("t", {8}, 0, 0), gguf_info("t", {8}, 0, 32)}, 64),
        Code::invalid_data,
        "'t' occurs twice"},
       {"a name of 10 MB",
-       file_with({tensor_info(std::string(10 << 20, 'n'), {8}, 0, 0)}, 32),
+       gguf_tensors({gguf_info(std::string(10 << 20, 'n'), {8}, 0, 0)}, 32),
        Code::limit_exceeded,
        "tensor name"},
   };

@@ -4,6 +4,7 @@
 #include "engine/reference/ops.h"
 #include "tests/support/catch.h"
 #include "tests/support/random_tensors.h"
+#include "tests/support/same_bits.h"
 
 #include <algorithm>
 #include <cmath>
@@ -17,6 +18,7 @@ namespace {
 
 using test::random_floats;
 using test::RandomTensor;
+using test::same_bits;
 
 /// Every table this machine can run, and the reference itself: its own contract binds it too.
 std::vector<const Ops*> all_ops() {
@@ -37,10 +39,6 @@ std::vector<float> run_matmul(const Ops& ops, const TensorView& w, const std::ve
               .y = y.data(),
               .scratch = scratch.data()});
   return y;
-}
-
-bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
-  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
 }
 
 }  // namespace

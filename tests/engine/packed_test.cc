@@ -5,6 +5,7 @@
 #include "engine/reference/ops.h"
 #include "tests/support/catch.h"
 #include "tests/support/random_tensors.h"
+#include "tests/support/same_bits.h"
 
 #include <cmath>
 #include <cstring>
@@ -16,6 +17,7 @@ namespace {
 
 using test::random_floats;
 using test::RandomTensor;
+using test::same_bits;
 
 /// The best table with the tiles of AMX in software; null where they cannot run.
 const Ops* emulated_ops() {
@@ -71,10 +73,6 @@ std::vector<float> multiply(const Ops& ops, const TensorView& w, const std::vect
             .y = y.data(),
             .scratch = scratch.data()});
   return y;
-}
-
-bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
-  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
 }
 
 }  // namespace

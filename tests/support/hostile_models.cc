@@ -102,30 +102,6 @@ std::string many_entries(std::size_t count) {
   return out + "}";
 }
 
-std::string gguf_head(std::uint64_t tensors, std::uint64_t metadata) {
-  return "GGUF" + little_endian(3, 4) + little_endian(tensors, 8) + little_endian(metadata, 8);
-}
-
-std::string gguf_key(const std::string& key, std::uint32_t type, const std::string& value) {
-  return gguf_head(0, 1) + gguf_string(key) + little_endian(type, 4) + value;
-}
-
-std::string gguf_info(const std::string& name,
-                      const std::vector<std::uint64_t>& dims,
-                      std::uint32_t type,
-                      std::uint64_t offset) {
-  std::string out = gguf_string(name) + little_endian(dims.size(), 4);
-  for (const std::uint64_t size : dims) out += little_endian(size, 8);
-  return out + little_endian(type, 4) + little_endian(offset, 8);
-}
-
-std::string gguf_tensors(const std::vector<std::string>& infos, std::size_t data) {
-  std::string out = gguf_head(infos.size(), 0);
-  for (const std::string& info : infos) out += info;
-  out.resize((out.size() + 31) / 32 * 32);
-  return out + std::string(data, '\0');
-}
-
 std::string index_of(const std::string& shard) {
   return R"({"weight_map":{"model.norm.weight":")" + shard + R"("}})";
 }
@@ -350,29 +326,37 @@ std::vector<HostileModel> broken_gguf_headers() {
        "arrays 1,000 deep",
        bad,
        "array of type 9",
-       gguf(gguf_key("k", 9, repeated(nested, 1000)))},
+       gguf(gguf_metadata_file("k", 9, repeated(nested, 1000)))},
       {27,
        "more strings than bytes are left",
        bad,
        "more than the file",
-       gguf(gguf_key("k", 9, little_endian(8, 4) + little_endian(1ULL << 40U, 8)))},
+       gguf(gguf_metadata_file("k", 9, little_endian(8, 4) + little_endian(1ULL << 40U, 8)))},
       {27,
        "a million strings of which one is short of bytes",
        bad,
        "'k'",
-       gguf(gguf_key(
+       gguf(gguf_metadata_file(
            "k",
            9,
            little_endian(8, 4) + little_endian(1 << 20U, 8) + std::string(8 << 20U, '\xFF')))},
-      {27, "alignment 0", bad, "alignment is 0", gguf(gguf_key(alignment, 4, little_endian(0, 4)))},
-      {27, "alignment 3", bad, "alignment is 3", gguf(gguf_key(alignment, 4, little_endian(3, 4)))},
+      {27,
+       "alignment 0",
+       bad,
+       "alignment is 0",
+       gguf(gguf_metadata_file(alignment, 4, little_endian(0, 4)))},
+      {27,
+       "alignment 3",
+       bad,
+       "alignment is 3",
+       gguf(gguf_metadata_file(alignment, 4, little_endian(3, 4)))},
       {27,
        "alignment 2^31",
        bad,
        "2147483648",
-       gguf(gguf_key(alignment, 4, little_endian(1ULL << 31U, 4)))},
+       gguf(gguf_metadata_file(alignment, 4, little_endian(1ULL << 31U, 4)))},
       {27, "a key twice", bad, "'k' occurs twice", gguf(gguf_head(0, 2) + key + key)},
-      {27, "a value of type 255", bad, "type 255", gguf(gguf_key("k", 255, ""))},
+      {27, "a value of type 255", bad, "type 255", gguf(gguf_metadata_file("k", 255, ""))},
   };
 }
 

@@ -217,4 +217,30 @@ void write_bytes(const std::filesystem::path& path, std::string_view bytes) {
   if (!file.flush()) std::abort();  // A test machine without room: nothing to go on with.
 }
 
+std::string gguf_head(std::uint64_t tensors, std::uint64_t metadata) {
+  return "GGUF" + little_endian(3, 4) + little_endian(tensors, 8) + little_endian(metadata, 8);
+}
+
+std::string gguf_metadata_file(const std::string& key,
+                               std::uint32_t type,
+                               const std::string& value) {
+  return gguf_head(0, 1) + gguf_string(key) + little_endian(type, 4) + value;
+}
+
+std::string gguf_info(const std::string& name,
+                      const std::vector<std::uint64_t>& dims,
+                      std::uint32_t type,
+                      std::uint64_t offset) {
+  std::string out = gguf_string(name) + little_endian(dims.size(), 4);
+  for (const std::uint64_t size : dims) out += little_endian(size, 8);
+  return out + little_endian(type, 4) + little_endian(offset, 8);
+}
+
+std::string gguf_tensors(const std::vector<std::string>& infos, std::size_t data) {
+  std::string out = gguf_head(infos.size(), 0);
+  for (const std::string& info : infos) out += info;
+  out.resize((out.size() + 31) / 32 * 32);
+  return out + std::string(data, '\0');
+}
+
 }  // namespace facet::test

@@ -69,6 +69,19 @@ std::string gguf_string(std::string_view text);
 /// The `size` low bytes of `value`, least significant first.
 std::string little_endian(std::uint64_t value, int size);
 
+/// Parts of a GGUF file as bytes, for files that no writer would make: magic, version 3 and the two
+/// counts; a file of one metadata value; the info of one tensor; infos, padding to 32 and `data`
+/// bytes of zeros.
+std::string gguf_head(std::uint64_t tensors, std::uint64_t metadata);
+std::string gguf_metadata_file(const std::string& key,
+                               std::uint32_t type,
+                               const std::string& value);
+std::string gguf_info(const std::string& name,
+                      const std::vector<std::uint64_t>& dims,
+                      std::uint32_t type,
+                      std::uint64_t offset);
+std::string gguf_tensors(const std::vector<std::string>& infos, std::size_t data);
+
 /// A safetensors file of `tensors` (F32, F16 and BF16 only).
 std::string safetensors_bytes(const std::vector<FileTensor>& tensors);
 /// The length, `header` as it is, and `data`.
