@@ -22,6 +22,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <stop_token>
 #include <string>
@@ -29,6 +30,9 @@
 #include <vector>
 
 namespace facet::engine {
+
+/// Fewer than what a rewind gives back for nothing (kRewindFreeTokens).
+inline constexpr int kDraftTokensMax = 32;
 
 struct EngineOptions {
   /// A GGUF file, or a folder with config.json, *.safetensors and tokenizer.model.
@@ -40,6 +44,10 @@ struct EngineOptions {
   std::int64_t prefill_chunk_tokens = 128;  ///< 1 to 4096; a stop is looked for between chunks.
   /// The most that remembered sequences hold (kv/prefix_tree.h); 0: nothing is remembered.
   std::int64_t prefix_bytes_max = std::int64_t{512} << 20;
+  /// The most guesses, copied from the sequence itself where its end stood before (n-gram lookup,
+  /// sampling/drafts.h), that a step of generate() checks beside its token; 0 to kDraftTokensMax,
+  /// 0: none. Fewer where they do not pay. The output is the same with any number, bit for bit.
+  int draft_tokens_max = 8;
   KvType kv_type = KvType::f32;  ///< How keys and values are kept (kv/kv_type.h).
   /// True: activations stay f32 in every product. False: they are rounded in front of some weights,
   /// which is several times as fast: to 8 bits with a scale for every 32 for Q4_0 and Q8_0, to bf16
@@ -159,8 +167,9 @@ struct GenerateRequest {
   /// Borrowed; may be null. Tokens that it leaves no choice about are appended in one pass without
   /// sampling. Where tokens_max has room for a shortest completion, it is always completed.
   Constraint* constraint = nullptr;
-  bool jump_forward = true;       ///< False: forced tokens are sampled like all others.
-  bool text_with_control = true;  ///< Spell control tokens in text (parsers need them).
+  std::optional<int> draft_tokens_max;  ///< In place of EngineOptions::draft_tokens_max.
+  bool jump_forward = true;             ///< False: forced tokens are sampled like all others.
+  bool text_with_control = true;        ///< Spell control tokens in text (parsers need them).
   std::stop_token stop;
   std::chrono::milliseconds time_max{0};  ///< 0: none.
 };
@@ -170,7 +179,9 @@ struct GenerateResult {
   std::string text;          ///< Without the stop token.
   /// length also where the constraint brought the output to its end for want of room.
   FinishReason finish_reason = FinishReason::stop;
-  std::size_t forced_tokens = 0;  ///< Of ids, those that the constraint left no choice about.
+  std::size_t forced_tokens = 0;    ///< Of ids, those that the constraint left no choice about.
+  std::int64_t drafted_tokens = 0;  ///< Guesses that were computed,
+  std::int64_t accepted_draft_tokens = 0;  ///< and those of them that are in ids.
   double decode_ms = 0.0;
 };
 
