@@ -10,4 +10,5 @@ set(facet_cuda_sources
   matmul.cu
   page_pool.cc
   pass.cc
+  support.cc
   weights.cc)
