@@ -64,7 +64,7 @@ Result<SafetyScores> judge_picture(const engine::Engine& engine,
   for (const PromptTokens& prompt : prompts) {
     engine::Sequence sequence = begin.fork();
     FACET_TRY_STATUS(sequence.append(std::span(prompt.ids).subspan(common), stop));
-    const std::span<const float> logits = sequence.logits();
+    FACET_TRY(const std::span<const float> logits, sequence.logits());
     SafetyScore score{.yes_logit = logits[yes], .no_logit = logits[no]};
     const double margin = static_cast<double>(score.yes_logit) - score.no_logit;
     score.probability = 1.0 / (1.0 + std::exp(-margin));

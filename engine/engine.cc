@@ -223,7 +223,7 @@ Result<std::vector<float>> Engine::embed(std::span<const TokenId> ids) const {
                  "token id " + std::to_string(id) + " is outside the vocabulary of " +
                      std::to_string(vocabulary)};
   }
-  std::vector<float> out = parts_->runtime->forward().embed(ids);
+  FACET_TRY(std::vector<float> out, parts_->runtime->backend().embed(ids));
   if (!std::all_of(out.begin(), out.end(), [](float value) { return std::isfinite(value); })) {
     return Error{Code::invalid_data, "the model's vector is not finite"};
   }

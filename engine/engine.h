@@ -82,8 +82,9 @@ class Sequence {
   ~Sequence();
 
   /// Runs `ids` through the model behind what is there. limit_exceeded (naming both counts, nothing
-  /// appended) when they do not fit the context; cancelled between chunks when a stop is asked for:
-  /// the tokens of finished chunks stay appended.
+  /// appended) when they do not fit the context or no memory is left for their keys and values;
+  /// cancelled between chunks when a stop is asked for; unavailable when the device failed: the
+  /// tokens of finished chunks stay appended.
   Status append(std::span<const TokenId> ids, const std::stop_token& stop = {});
 
   /// The same, and gives `sink` the logits after each of `ids`, in order. The tokens of finished
@@ -111,9 +112,9 @@ class Sequence {
   void remember();
 
   /// Logits over the vocabulary after the last token. (vocabulary); valid until the next change.
-  /// After a rewind or a cancelled append the last token is run once more to get them.
-  /// REQUIRES: !tokens().empty().
-  [[nodiscard]] std::span<const float> logits() const;
+  /// After a rewind or a cancelled append the last token is run once more to get them, which may
+  /// fail as append does and then leaves the sequence without it. REQUIRES: !tokens().empty().
+  [[nodiscard]] Result<std::span<const float>> logits() const;
 
   /// An independent sequence with the same tokens and KV.
   [[nodiscard]] Sequence fork() const;

@@ -82,7 +82,7 @@ Result<TokenId> sample(SequenceState& sequence,
                        const TokenFilter& filter,
                        const Constraint* constraint) {
   // Rows of the embedding that the tokenizer has no piece for are never sampled.
-  const std::span<const float> logits = sequence.logits();
+  FACET_TRY(const std::span<const float> logits, sequence.logits());
   const auto usable = logits.first(std::min(logits.size(), tokenizer.size()));
   TokenMaskSource mask;
   if (constraint != nullptr) mask = [constraint] { return constraint->mask(); };

@@ -1,12 +1,14 @@
 // Runtime: all that the sequences of one loaded model share, and nothing that changes.
 #pragma once
 
+#include "engine/backend.h"
 #include "engine/cpu/forward.h"
 #include "engine/cpu/thread_pool.h"
 #include "engine/kv/prefix_tree.h"
 #include "engine/model/config.h"
 #include "engine/model/model.h"
 #include "engine/ops.h"
+#include "engine/scheduler/scheduler.h"
 
 #include <cstdint>
 #include <memory>
@@ -34,7 +36,10 @@ struct RuntimeOptions {
 /// The longest window of the sliding layers of a generator; 0: there are none.
 std::int64_t window_max(const ModelConfig& config);
 
-/// Immutable but for the internally locked state of the pool, the forward pass and the prefixes.
+/// Rows of a pass that are left for sequences that decode while a chunk of a prompt is in it.
+inline constexpr std::int64_t kDecodeRows = 32;
+
+/// Immutable but for the internally locked state of pool, backend, prefixes and scheduler.
 /// Thread-safe. Shared by the Engine and its Sequences: a Sequence may outlive the Engine.
 class Runtime {
  public:
@@ -43,12 +48,14 @@ class Runtime {
         ops_(ops),
         options_(options),
         pool_(options.threads),
+        backend_(std::make_unique<Forward>(
+            model_.config,
+            model_.weights,
+            ops,
+            pool_,
+            ForwardOptions{.float_activations = options.float_activations})),
         prefixes_(options.prefix_bytes_max, window_max(model_.config)),
-        forward_(model_.config,
-                 model_.weights,
-                 ops,
-                 pool_,
-                 {.float_activations = options.float_activations}) {}
+        scheduler_(*backend_, model_.config.hidden, options.prefill_chunk_tokens + kDecodeRows) {}
   Runtime(const Runtime&) = delete;
   Runtime& operator=(const Runtime&) = delete;
   ~Runtime() = default;
@@ -60,7 +67,9 @@ class Runtime {
            (options_.float_activations ? "float" : "rounded");
   }
   [[nodiscard]] const RuntimeOptions& options() const { return options_; }
-  [[nodiscard]] const Forward& forward() const { return forward_; }
+  [[nodiscard]] Backend& backend() const { return *backend_; }
+  /// The way to backend().step() for whoever shares the engine.
+  [[nodiscard]] Scheduler& scheduler() const { return scheduler_; }
   [[nodiscard]] const Ops& ops() const { return ops_; }
   [[nodiscard]] ThreadPool& pool() const { return pool_; }
   [[nodiscard]] PrefixTree& prefixes() const { return prefixes_; }
@@ -69,9 +78,11 @@ class Runtime {
   RuntimeModel model_;
   const Ops& ops_;
   RuntimeOptions options_;
-  mutable ThreadPool pool_;      ///< Thread-safe.
-  mutable PrefixTree prefixes_;  ///< Thread-safe.
-  Forward forward_;
+  /// What follows is thread-safe. Caches of the prefix tree lie in the backend's memory.
+  mutable ThreadPool pool_;
+  std::unique_ptr<Backend> backend_;
+  mutable PrefixTree prefixes_;
+  mutable Scheduler scheduler_;
 };
 
 }  // namespace facet::engine

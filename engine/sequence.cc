@@ -16,24 +16,31 @@ constexpr std::size_t kScoredChunkTokens = 16;
 
 SequenceState::SequenceState(std::shared_ptr<const Runtime> runtime)
     : runtime_(std::move(runtime)),
-      cache_(runtime_->config().layers, runtime_->options().kv_type) {}
+      cache_(runtime_->config().layers,
+             runtime_->options().kv_type,
+             runtime_->backend().page_memory()) {}
 
-void SequenceState::run(std::span<const TokenId> ids, bool last) {
+Status SequenceState::run(std::span<const TokenId> ids, bool last) {
   logits_known_ = false;
   if (last) logits_.resize(static_cast<std::size_t>(runtime_->config().vocabulary));
-  runtime_->forward().append(ids, cache_, last ? std::span(logits_) : std::span<float>());
+  FACET_TRY_STATUS(runtime_->scheduler().run(
+      {.cache = &cache_, .ids = ids, .logits = last ? std::span(logits_) : std::span<float>()}));
   tokens_.insert(tokens_.end(), ids.begin(), ids.end());
   computed_tokens_ += static_cast<std::int64_t>(ids.size());
   logits_known_ = last;
+  return ok();
 }
 
-void SequenceState::run_image(const std::shared_ptr<const SoftTokens>& image) {
+Status SequenceState::run_image(const std::shared_ptr<const SoftTokens>& image) {
+  logits_known_ = false;
   logits_.resize(static_cast<std::size_t>(runtime_->config().vocabulary));
-  runtime_->forward().append_image(image->values, cache_, logits_);
+  FACET_TRY_STATUS(runtime_->scheduler().run(
+      {.cache = &cache_, .image_rows = image->values, .logits = logits_}));
   images_.push_back({.first = static_cast<std::int64_t>(tokens_.size()), .image = image});
   tokens_.insert(tokens_.end(), image->ids.begin(), image->ids.end());
   computed_tokens_ += image->count;
   logits_known_ = true;
+  return ok();
 }
 
 Status SequenceState::check_ids(std::span<const TokenId> ids) const {
@@ -73,13 +80,13 @@ Status SequenceState::append(std::span<const TokenId> ids, const AppendOptions& 
     const std::size_t text_end =
         image == spans.end() ? ids.size() : static_cast<std::size_t>(image->first);
     if (at == text_end) {
-      run_image(image->image);
+      FACET_TRY_STATUS(run_image(image->image));
       at += image->image->ids.size();
       ++image;
     } else {
       std::size_t end = std::min(at + chunk, text_end);
       if (keep != kept.end()) end = std::min(end, *keep);
-      run(ids.subspan(at, end - at), end == ids.size());
+      FACET_TRY_STATUS(run(ids.subspan(at, end - at), end == ids.size()));
       at = end;
     }
     if (std::binary_search(keep, kept.end(), at)) remember();
@@ -107,14 +114,18 @@ Status SequenceState::append_scored(std::span<const TokenId> ids,
         is_image ? next->image->ids.size() : std::min(kScoredChunkTokens, image - at);
     rows.resize(count * vocabulary);
     logits_known_ = false;
+    const auto chunk = ids.subspan(at, count);
+    StepItem item{.cache = &cache_, .logits = rows};
     if (is_image) {
-      runtime_->forward().append_image(next->image->values, cache_, rows);
+      item.image_rows = next->image->values;
+    } else {
+      item.ids = chunk;
+    }
+    FACET_TRY_STATUS(runtime_->scheduler().run(item));
+    if (is_image) {
       images_.push_back({.first = static_cast<std::int64_t>(tokens_.size()), .image = next->image});
       ++next;
-    } else {
-      runtime_->forward().append(ids.subspan(at, count), cache_, rows);
     }
-    const auto chunk = ids.subspan(at, count);
     tokens_.insert(tokens_.end(), chunk.begin(), chunk.end());
     computed_tokens_ += static_cast<std::int64_t>(count);
     logits_.assign(rows.end() - static_cast<std::ptrdiff_t>(vocabulary), rows.end());
@@ -144,7 +155,7 @@ void SequenceState::drop_from(std::int64_t size) {
   std::erase_if(images_, [size](const ImageSpan& span) { return span.first >= size; });
 }
 
-std::span<const float> SequenceState::logits() {
+Result<std::span<const float>> SequenceState::logits() {
   FACET_CHECK(!tokens_.empty());
   if (!logits_known_) {
     const auto size = static_cast<std::int64_t>(tokens_.size());
@@ -156,13 +167,10 @@ std::span<const float> SequenceState::logits() {
     const std::int64_t begin = unit_begin(size);
     drop_from(begin);
     cache_.truncate(begin);
-    if (image == nullptr) {
-      run(std::span(&last, 1), true);
-    } else {
-      run_image(image);
-    }
+    Status done = image == nullptr ? run(std::span(&last, 1), true) : run_image(image);
+    if (!done) return done.error();
   }
-  return logits_;
+  return std::span<const float>(logits_);
 }
 
 std::unique_ptr<SequenceState> SequenceState::fork() const {
@@ -234,7 +242,10 @@ void SequenceState::remember() {
 }
 
 Status SequenceState::save(const std::filesystem::path& path, std::string_view format) {
-  const std::span<const float> known = tokens_.empty() ? std::span<const float>() : logits();
+  std::span<const float> known;
+  if (!tokens_.empty()) {
+    FACET_TRY(known, logits());
+  }
   std::vector<std::shared_ptr<const SoftTokens>> images;
   for (const ImageSpan& span : images_) images.push_back(span.image);
   const std::string identity = runtime_->cache_identity();
@@ -259,7 +270,8 @@ Result<std::unique_ptr<SequenceState>> SequenceState::restore(
                             .hidden = runtime->config().hidden,
                             .vocabulary = runtime->config().vocabulary,
                             .context_tokens_max = runtime->options().context_tokens_max,
-                            .kv_type = runtime->options().kv_type};
+                            .kv_type = runtime->options().kv_type,
+                            .memory = runtime->backend().page_memory()};
   FACET_TRY(Snapshot snapshot, load_snapshot(path, model));
   auto state = std::make_unique<SequenceState>(std::move(runtime));
   state->cache_ = std::move(snapshot.cache);
@@ -304,7 +316,7 @@ Status Sequence::append_scored(std::span<const TokenId> ids,
   return state_->append_scored(ids, options, sink);
 }
 
-std::span<const float> Sequence::logits() const {
+Result<std::span<const float>> Sequence::logits() const {
   return state_->logits();
 }
 

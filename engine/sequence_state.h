@@ -32,7 +32,7 @@ class SequenceState {
                        const LogitsSink& sink);
   /// After a rewind or a cancelled append the logits are unknown; the first call then runs the last
   /// token again (and counts it).
-  std::span<const float> logits();
+  Result<std::span<const float>> logits();
   [[nodiscard]] std::unique_ptr<SequenceState> fork() const;
   std::size_t recall(std::span<const TokenId> ids);
   void remember();
@@ -48,9 +48,9 @@ class SequenceState {
   /// That `ids` are tokens and fit the context.
   [[nodiscard]] Status check_ids(std::span<const TokenId> ids) const;
   /// Runs one chunk; `last` says whether the logits are wanted.
-  void run(std::span<const TokenId> ids, bool last);
+  Status run(std::span<const TokenId> ids, bool last);
   /// Runs one image as one chunk. Its logits are always kept: they cost next to nothing beside it.
-  void run_image(const std::shared_ptr<const SoftTokens>& image);
+  Status run_image(const std::shared_ptr<const SoftTokens>& image);
   /// The image that position `at` is in; null for text.
   [[nodiscard]] const ImageSpan* image_at(std::int64_t at) const;
   /// Where what ends before `size` begins that can only be run as a whole: a token or an image.

@@ -4,7 +4,7 @@
 #include "engine/cpu/workspace.h"
 
 #include <algorithm>
-#include <cstring>
+#include <iterator>
 
 namespace facet::engine {
 namespace {
@@ -150,26 +150,46 @@ void Forward::linear(
   multiply(std::span(&product, 1), rows_of(x, tokens, {&w}, work), work);
 }
 
-void Forward::embed_tokens(std::span<const TokenId> ids, Workspace& work) const {
+void Forward::take_items(std::span<const StepItem> items, Workspace& work) const {
   const std::int64_t hidden = config_.hidden;
-  work.tokens = static_cast<std::int64_t>(ids.size());
+  work.chunks.clear();
   work.angles.clear();
+  work.tokens = 0;
+  for (const StepItem& item : items) {
+    const auto values = static_cast<std::int64_t>(item.image_rows.size());
+    FACET_CHECK(item.cache != nullptr && item.cache->layers() == config_.layers.size());
+    FACET_CHECK(item.ids.empty() != (values == 0) && values % hidden == 0);
+    const std::int64_t tokens = values == 0 ? std::ssize(item.ids) : values / hidden;
+    work.chunks.push_back({.cache = item.cache,
+                           .row = work.tokens,
+                           .first = item.cache->size(),
+                           .tokens = tokens,
+                           .is_image = values != 0});
+    work.tokens += tokens;
+  }
   grow(work.x, work.tokens * hidden);
   grow(work.h, work.tokens * hidden);
-  for (std::size_t t = 0; t < ids.size(); ++t) {
-    FACET_CHECK(ids[t] >= 0 && ids[t] < config_.vocabulary);
-    ops_.embed_row(weights_.embedding.type,
-                   weights_.embedding.row(ids[t]),
-                   hidden,
-                   config_.embedding_scale,
-                   work.x.data() + static_cast<std::int64_t>(t) * hidden);
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    const std::int64_t row = work.chunks[i].row;
+    const std::span<const float> image = items[i].image_rows;
+    std::copy(image.begin(), image.end(), work.x.begin() + row * hidden);
+    embed_tokens(items[i].ids, row, work);
   }
 }
 
-void Forward::project_and_store(std::size_t index,
-                                KvCache& cache,
-                                std::size_t cache_layer,
-                                Workspace& work) const {
+void Forward::embed_tokens(std::span<const TokenId> ids, std::int64_t row, Workspace& work) const {
+  const std::int64_t hidden = config_.hidden;
+  for (const TokenId id : ids) {
+    FACET_CHECK(id >= 0 && id < config_.vocabulary);
+    ops_.embed_row(weights_.embedding.type,
+                   weights_.embedding.row(id),
+                   hidden,
+                   config_.embedding_scale,
+                   work.x.data() + row++ * hidden);
+  }
+}
+
+void Forward::project_and_store(std::size_t index, std::size_t cache_layer, Workspace& work) const {
   const LayerSpec& spec = config_.layers[index];
   const LayerWeights& layer = weights_.layers[index];
   const std::int64_t tokens = work.tokens;
@@ -197,8 +217,11 @@ void Forward::project_and_store(std::size_t index,
     ops_.rope(q, cos, sin, n, spec.heads, spec.head_dim);
     ops_.rope(k, cos, sin, n, spec.kv_heads, spec.head_dim);
     for (std::int64_t t = begin; t < end; ++t) {
-      cache.write(
-          cache_layer, work.first + t, work.k.data() + t * kv_width, work.v.data() + t * kv_width);
+      const Chunk& chunk = work.chunk_of(t);
+      chunk.cache->write(cache_layer,
+                         chunk.first + t - chunk.row,
+                         work.k.data() + t * kv_width,
+                         work.v.data() + t * kv_width);
     }
   };
   parallel(pool_, tokens, 1, 4 * (q_width + kv_width), finish);
@@ -244,75 +267,78 @@ void Forward::feed_forward(std::size_t index, Workspace& work) const {
   linear(layer.down, work.gate.data(), work.tokens, work.h.data(), work);
 }
 
-void Forward::layer(std::size_t index,
-                    KvCache& cache,
-                    std::size_t cache_layer,
-                    Workspace& work) const {
+void Forward::layer(std::size_t index, std::size_t cache_layer, Workspace& work) const {
   const LayerWeights& layer = weights_.layers[index];
   add_and_norm(nullptr, &layer.attn_norm, work);
-  project_and_store(index, cache, cache_layer, work);
-  attend(index, cache, cache_layer, work);
+  project_and_store(index, cache_layer, work);
+  attend(index, cache_layer, work);
   linear(layer.o, work.attn.data(), work.tokens, work.h.data(), work);
   add_and_norm(&layer.post_attn_norm, &layer.ffn_norm, work);
   feed_forward(index, work);
   add_and_norm(&layer.post_ffn_norm, nullptr, work);
 }
 
-void Forward::append(std::span<const TokenId> ids, KvCache& cache, std::span<float> logits) const {
-  FACET_CHECK(!ids.empty() && cache.layers() == config_.layers.size());
+Status Forward::step(std::span<const StepItem> items) {
+  FACET_CHECK(!items.empty());
   Lease lease(*this);
   Workspace& work = *lease;
-  work.is_image = false;
-  work.first = cache.size();
-  embed_tokens(ids, work);
-  run(cache, logits, work);
+  take_items(items, work);
+  for (const Chunk& chunk : work.chunks) FACET_TRY_STATUS(chunk.cache->reserve(chunk.tokens));
+  for (std::size_t l = 0; l < config_.layers.size(); ++l) layer(l, l, work);
+  for (const Chunk& chunk : work.chunks) chunk.cache->commit(chunk.tokens);
+  write_logits(items, work);
+  return ok();
 }
 
-void Forward::append_image(std::span<const float> rows,
-                           KvCache& cache,
-                           std::span<float> logits) const {
-  const auto hidden = static_cast<std::size_t>(config_.hidden);
-  FACET_CHECK(!rows.empty() && rows.size() % hidden == 0);
-  FACET_CHECK(cache.layers() == config_.layers.size());
-  Lease lease(*this);
-  Workspace& work = *lease;
-  work.is_image = true;
-  work.first = cache.size();
-  work.tokens = static_cast<std::int64_t>(rows.size() / hidden);
-  work.angles.clear();
-  grow(work.x, work.tokens * config_.hidden);
-  grow(work.h, work.tokens * config_.hidden);
-  std::copy(rows.begin(), rows.end(), work.x.begin());
-  run(cache, logits, work);
-}
-
-void Forward::run(KvCache& cache, std::span<float> logits, Workspace& work) const {
-  cache.reserve(work.tokens);
-  for (std::size_t l = 0; l < config_.layers.size(); ++l) layer(l, cache, l, work);
-  cache.commit(work.tokens);
-  if (logits.empty()) return;
-  const auto rows = static_cast<std::int64_t>(logits.size()) / config_.vocabulary;
-  FACET_CHECK(rows == 1 || rows == work.tokens);
-  const float* last = work.x.data() + (work.tokens - rows) * config_.hidden;
-  ops_.rms_norm(
-      last, weights_.output_norm.data(), config_.norm_eps, rows, config_.hidden, work.h.data());
+void Forward::write_logits(std::span<const StepItem> items, Workspace& work) const {
+  const std::int64_t vocabulary = config_.vocabulary;
+  const std::int64_t hidden = config_.hidden;
+  const float* const norm = weights_.output_norm.data();
+  std::int64_t rows = 0;
+  const StepItem* last = nullptr;
+  bool is_one = true;
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    if (items[i].logits.empty()) continue;
+    const Chunk& chunk = work.chunks[i];
+    const std::int64_t count = std::ssize(items[i].logits) / vocabulary;
+    FACET_CHECK(count * vocabulary == std::ssize(items[i].logits));
+    FACET_CHECK(count == 1 || count == chunk.tokens);
+    // h has as many rows as x, and row `rows` is never behind the row that it comes from.
+    const float* from = work.x.data() + (chunk.row + chunk.tokens - count) * hidden;
+    ops_.rms_norm(from, norm, config_.norm_eps, count, hidden, work.h.data() + rows * hidden);
+    rows += count;
+    is_one = last == nullptr;
+    last = &items[i];
+  }
+  if (last == nullptr) return;
   TensorView head = weights_.embedding;
   head.rows = config_.vocabulary;  // Rows beyond it are placeholders, not tokens.
-  linear(head, work.h.data(), rows, logits.data(), work);
+  if (is_one) return linear(head, work.h.data(), rows, last->logits.data(), work);
+  grow(work.logits, rows * vocabulary);
+  linear(head, work.h.data(), rows, work.logits.data(), work);
+  const float* from = work.logits.data();
+  for (const StepItem& item : items) {
+    std::copy_n(from, item.logits.size(), item.logits.data());
+    from += item.logits.size();
+  }
 }
 
-std::vector<float> Forward::embed(std::span<const TokenId> ids) const {
+Result<std::vector<float>> Forward::embed(std::span<const TokenId> ids) {
   FACET_CHECK(!ids.empty() && config_.is_embedder);
   Lease lease(*this);
   Workspace& work = *lease;
-  work.is_image = false;
-  work.first = 0;
-  embed_tokens(ids, work);
+  work.chunks = {{.tokens = std::ssize(ids)}};
+  work.tokens = std::ssize(ids);
+  work.angles.clear();
+  grow(work.x, work.tokens * config_.hidden);
+  grow(work.h, work.tokens * config_.hidden);
+  embed_tokens(ids, 0, work);
   for (std::size_t l = 0; l < config_.layers.size(); ++l) {
     // Nothing is appended later, so each layer's keys and values live for that layer only.
     KvCache cache(std::span(&config_.layers[l], 1));
-    cache.reserve(work.tokens);
-    layer(l, cache, 0, work);
+    FACET_TRY_STATUS(cache.reserve(work.tokens));
+    work.chunks.front().cache = &cache;
+    layer(l, 0, work);
   }
   const std::int64_t hidden = config_.hidden;
   ops_.rms_norm(work.x.data(),

@@ -9,6 +9,7 @@
 // The matching scalar code without cache, chunks or threads is engine/reference/forward.h.
 #pragma once
 
+#include "engine/backend.h"
 #include "engine/cpu/thread_pool.h"
 #include "engine/kv/cache.h"
 #include "engine/model/config.h"
@@ -32,36 +33,29 @@ struct ForwardOptions {
   bool float_activations = true;
 };
 
-/// Runs tokens through a model. Borrows config, weights, ops and pool, which must outlive it.
-/// Thread-safe: each call takes a workspace of its own from a free list.
-class Forward {
+/// Runs tokens through a model on the processor. Borrows config, weights, ops and pool, which must
+/// outlive it. Thread-safe: each call takes a workspace of its own from a free list.
+///
+/// The bits of an item's results do not depend on how a text is cut into steps, nor on what else is
+/// in a step. Caches are those of host_page_memory().
+class Forward final : public Backend {
  public:
   Forward(const ModelConfig& config,
           const ModelWeights& weights,
           const Ops& ops,
           ThreadPool& pool,
           const ForwardOptions& options = {});
-  Forward(const Forward&) = delete;
-  Forward& operator=(const Forward&) = delete;
-  ~Forward();
+  ~Forward() override;
 
-  /// Appends `ids` (at least one) to `cache` as one chunk. When `logits` is not empty it receives
-  /// the logits after the last token, (vocabulary), or after each, (ids.size(), vocabulary). The
-  /// bits do not depend on how a text is cut into chunks. REQUIRES: ids within the vocabulary,
-  /// cache made for this config.
-  void append(std::span<const TokenId> ids, KvCache& cache, std::span<float> logits) const;
+  Status step(std::span<const StepItem> items) override;
+  Result<std::vector<float>> embed(std::span<const TokenId> ids) override;
+  [[nodiscard]] PageMemory& page_memory() override { return host_page_memory(); }
 
-  /// The same for one whole image: `rows` (tokens, hidden) take the place of embeddings, unscaled,
-  /// and attend to each other in both directions, in sliding layers as far back as the window.
-  void append_image(std::span<const float> rows, KvCache& cache, std::span<float> logits) const;
-
-  /// The L2-normalised vector of `ids` (at least one). (embedding_dim), or (hidden) where the model
-  /// has no dense layers. REQUIRES: config().is_embedder, ids within the vocabulary.
-  [[nodiscard]] std::vector<float> embed(std::span<const TokenId> ids) const;
-
-  /// The tokens of one call, for its steps.
+  /// Rows of a step that follow each other in one cache.
   struct Chunk {
-    std::int64_t first = 0;  ///< Position of the first token.
+    KvCache* cache = nullptr;
+    std::int64_t row = 0;    ///< Of the step's rows, the first one.
+    std::int64_t first = 0;  ///< Its position.
     std::int64_t tokens = 0;
     bool is_image = false;
     [[nodiscard]] std::int64_t end() const { return first + tokens; }
@@ -71,19 +65,16 @@ class Forward {
   struct Workspace;
   class Lease;
 
-  void embed_tokens(std::span<const TokenId> ids, Workspace& work) const;
-  void run(KvCache& cache, std::span<float> logits, Workspace& work) const;
-  void layer(std::size_t index, KvCache& cache, std::size_t cache_layer, Workspace& work) const;
-  void project_and_store(std::size_t index,
-                         KvCache& cache,
-                         std::size_t cache_layer,
-                         Workspace& work) const;
-  void attend(std::size_t index,
-              const KvCache& cache,
-              std::size_t cache_layer,
-              Workspace& work) const;
+  /// Lays out the rows of a step: chunks, and x.
+  void take_items(std::span<const StepItem> items, Workspace& work) const;
+  void embed_tokens(std::span<const TokenId> ids, std::int64_t row, Workspace& work) const;
+  void layer(std::size_t index, std::size_t cache_layer, Workspace& work) const;
+  void project_and_store(std::size_t index, std::size_t cache_layer, Workspace& work) const;
+  void attend(std::size_t index, std::size_t cache_layer, Workspace& work) const;
   /// One tile, its positions shared by all threads.
   void attend_together(AttentionArgs& args, Workspace& work) const;
+  /// The logits that the items ask for.
+  void write_logits(std::span<const StepItem> items, Workspace& work) const;
   void feed_forward(std::size_t index, Workspace& work) const;
   /// x += norm(h), unless `added` is null; then h = norm(x), unless `next` is null.
   void add_and_norm(const std::vector<float>* added,

@@ -51,39 +51,41 @@ AttentionArgs tile_of(const LayerSpec& spec,
 
 }  // namespace
 
-void Forward::attend(std::size_t index,
-                     const KvCache& cache,
-                     std::size_t cache_layer,
-                     Workspace& work) const {
+void Forward::attend(std::size_t index, std::size_t cache_layer, Workspace& work) const {
   const LayerSpec& spec = config_.layers[index];
   const std::int64_t group = spec.heads / spec.kv_heads;
-  const Chunk chunk{.first = work.first, .tokens = work.tokens, .is_image = work.is_image};
-  const std::int64_t keys = keys_max(spec, chunk);
-  const KvPages pages = cache.pages(cache_layer);
-  const auto place = [&](AttentionArgs& args, std::int64_t t, std::int64_t kv_head) {
-    const std::int64_t at = (t * spec.heads + kv_head * group) * spec.head_dim;
+  const int threads = pool_.threads();
+  const auto place = [&](AttentionArgs& args, const Chunk& of, std::int64_t t, std::int64_t head) {
+    const std::int64_t at = ((of.row + t) * spec.heads + head * group) * spec.head_dim;
     args.q = work.q.data() + at;
     args.out = work.attn.data() + at;
-    args.kv = pages;
-    args.kv_head = static_cast<int>(kv_head);
+    args.kv = of.cache->pages(cache_layer);
+    args.kv_head = static_cast<int>(head);
   };
-  if (work.tokens == 1 && pool_.threads() > 1 && 2 * group * keys * spec.head_dim >= kSharedWork) {
-    for (std::int64_t kv_head = 0; kv_head < spec.kv_heads; ++kv_head) {
-      AttentionArgs args = tile_of(spec, chunk, 0, 1);
-      place(args, 0, kv_head);
-      attend_together(args, work);
-    }
-    return;
-  }
   // Small enough that every thread gets a few; at least one token.
-  const std::int64_t share = work.tokens * spec.kv_heads / (2 * std::int64_t{pool_.threads()});
-  const std::int64_t fitting = std::min(kTileRows, kTileScores / (keys + kTileRows)) / group;
-  const std::int64_t each = std::max<std::int64_t>(1, std::min(share, fitting));
-  const std::int64_t tiles = (work.tokens + each - 1) / each;
-  pool_.run(tiles * spec.kv_heads, [&](std::int64_t part, int worker) {
-    const std::int64_t t = part / spec.kv_heads * each;
-    AttentionArgs args = tile_of(spec, chunk, t, std::min(each, work.tokens - t));
-    place(args, t, part % spec.kv_heads);
+  const std::int64_t share = work.tokens * spec.kv_heads / (2 * std::int64_t{threads});
+  work.tiles.clear();
+  for (const Chunk& chunk : work.chunks) {
+    const std::int64_t keys = keys_max(spec, chunk);
+    const bool is_alone = work.tokens < 2 * threads && chunk.tokens == 1;
+    if (is_alone && threads > 1 && 2 * group * keys * spec.head_dim >= kSharedWork) {
+      for (std::int64_t head = 0; head < spec.kv_heads; ++head) {
+        AttentionArgs args = tile_of(spec, chunk, 0, 1);
+        place(args, chunk, 0, head);
+        attend_together(args, work);
+      }
+      continue;
+    }
+    const std::int64_t fitting = std::min(kTileRows, kTileScores / (keys + kTileRows)) / group;
+    const std::int64_t each = std::max<std::int64_t>(1, std::min(share, fitting));
+    for (std::int64_t t = 0; t < chunk.tokens; t += each) {
+      work.tiles.push_back({&chunk, t, std::min(each, chunk.tokens - t)});
+    }
+  }
+  pool_.run(std::ssize(work.tiles) * spec.kv_heads, [&](std::int64_t part, int worker) {
+    const Workspace::Tile& tile = work.tiles[static_cast<std::size_t>(part / spec.kv_heads)];
+    AttentionArgs args = tile_of(spec, *tile.chunk, tile.first, tile.tokens);
+    place(args, *tile.chunk, tile.first, part % spec.kv_heads);
     std::vector<float>& scratch = work.scratch[static_cast<std::size_t>(worker)];
     grow(scratch, args.tokens * group * attention_keys(args));
     args.scratch = scratch.data();

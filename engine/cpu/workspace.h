@@ -1,4 +1,4 @@
-// What the steps of the forward pass share: the activations of one chunk, and how loops are cut.
+// What the steps of the forward pass share: the activations of one step, and how loops are cut.
 // Included by the files that implement Forward only.
 #pragma once
 
@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <iterator>
 #include <vector>
 
 namespace facet::engine {
@@ -41,11 +42,18 @@ void parallel(ThreadPool& pool,
   });
 }
 
-/// The activations of one chunk, reused from call to call.
+/// The activations of one step, reused from call to call. Its tokens are the rows of all chunks.
 struct Forward::Workspace {
+  /// Query rows of one chunk that pass over its keys together.
+  struct Tile {
+    const Chunk* chunk = nullptr;
+    std::int64_t first = 0;  // Of the chunk's tokens.
+    std::int64_t tokens = 0;
+  };
+
+  std::vector<Chunk> chunks;
+  std::vector<Tile> tiles;
   std::int64_t tokens = 0;
-  std::int64_t first = 0;   // Position of the first token.
-  bool is_image = false;    // Tokens attend to each other in both directions.
   std::vector<float> x;     // (tokens, hidden): the residual stream
   std::vector<float> h;     // (tokens, hidden): normed input and output of a block
   std::vector<float> q;     // (tokens, heads, head_dim)
@@ -57,8 +65,18 @@ struct Forward::Workspace {
   std::array<std::vector<std::byte>, 3>
       packed;                 // What the next products take in place of their f32 rows.
   std::vector<float> scores;  // Of a token whose attention all threads share.
+  std::vector<float> logits;  // Of items that are to get theirs from one product.
   std::vector<Angles> angles;
   std::vector<std::vector<float>> scratch;  // One per worker.
+
+  /// The chunk that a row belongs to.
+  [[nodiscard]] const Chunk& chunk_of(std::int64_t row) const {
+    const auto behind =
+        std::upper_bound(chunks.begin(), chunks.end(), row, [](std::int64_t of, const Chunk& c) {
+          return of < c.row;
+        });
+    return *std::prev(behind);
+  }
 
   const Angles& angles_for(const LayerSpec& spec) {
     for (const Angles& known : angles) {
@@ -71,13 +89,16 @@ struct Forward::Workspace {
     const auto floats = static_cast<std::size_t>(tokens * spec.head_dim / 2);
     made.cos.resize(floats);
     made.sin.resize(floats);
-    rope_angles(first,
-                tokens,
-                spec.head_dim,
-                spec.rope_theta,
-                spec.rope_divisor,
-                made.cos.data(),
-                made.sin.data());
+    for (const Chunk& chunk : chunks) {
+      const std::int64_t at = chunk.row * spec.head_dim / 2;
+      rope_angles(chunk.first,
+                  chunk.tokens,
+                  spec.head_dim,
+                  spec.rope_theta,
+                  spec.rope_divisor,
+                  made.cos.data() + at,
+                  made.sin.data() + at);
+    }
     angles.push_back(std::move(made));
     return angles.back();
   }

@@ -24,7 +24,8 @@ std::int64_t kv_ring_bytes_max(const LayerSpec& layer, std::int64_t chunk_tokens
   return (pages_for(positions) + 1) * kPageTokens * kv_token_bytes(layer, type);
 }
 
-KvCache::KvCache(std::span<const LayerSpec> layers, KvType type) : type_(type) {
+KvCache::KvCache(std::span<const LayerSpec> layers, KvType type, PageMemory& memory)
+    : memory_(&memory), type_(type) {
   for (const LayerSpec& spec : layers) {
     layers_.push_back({.kv_heads = spec.kv_heads,
                        .head_dim = spec.head_dim,
@@ -36,25 +37,52 @@ std::int64_t KvCache::page_bytes(const Layer& layer) const {
   return 2 * kPageTokens * layer.kv_heads * layer.head_dim * kv_value_bytes(type_);
 }
 
-void KvCache::push_page(Layer& layer) const {
-  const auto floats = static_cast<std::size_t>(page_bytes(layer)) / sizeof(float);
-  layer.pages.push_back(std::make_shared_for_overwrite<float[]>(floats));
-  layer.data.push_back(reinterpret_cast<std::byte*>(layer.pages.back().get()));
+bool KvCache::push_page(Layer& layer) const {
+  auto page = std::make_shared<Page>();
+  page->memory = memory_->allocate(page_bytes(layer));
+  if (page->memory == nullptr) return false;
+  layer.data.push_back(page->memory.get());
+  layer.pages.push_back(std::move(page));
+  layer.is_last_foreign = false;
+  return true;
 }
 
-void KvCache::own_last_page(Layer& layer) const {
-  const Page shared = layer.pages.back();
+bool KvCache::own_last_page(Layer& layer, std::int64_t rows) const {
+  if (!layer.is_last_foreign && rows >= layer.pages.back()->shared_rows) return true;
+  const std::shared_ptr<Page> shared = layer.pages.back();
   layer.pages.pop_back();
   layer.data.pop_back();
-  push_page(layer);
-  std::memcpy(layer.data.back(), shared.get(), static_cast<std::size_t>(page_bytes(layer)));
+  if (!push_page(layer)) {
+    layer.data.push_back(shared->memory.get());
+    layer.pages.push_back(shared);
+    return false;
+  }
+  const std::int64_t plane = page_bytes(layer) / 2;
+  for (const std::int64_t from : {std::int64_t{0}, plane}) {
+    memory_->copy(
+        layer.data.back() + from, shared->memory.get() + from, rows * (plane / kPageTokens));
+  }
+  return true;
 }
 
-void KvCache::reserve(std::int64_t tokens) {
+Status KvCache::reserve(std::int64_t tokens) {
+  const std::int64_t rows = size_ % kPageTokens;
   for (Layer& layer : layers_) {
     const std::int64_t end = pages_for(size_ + tokens);
-    while (layer.first_page + static_cast<std::int64_t>(layer.pages.size()) < end) push_page(layer);
+    const auto held = [&layer] {
+      return layer.first_page + static_cast<std::int64_t>(layer.pages.size());
+    };
+    bool is_there = true;
+    // Pages beyond are there, and own, when an earlier step came to nothing.
+    if (tokens > 0 && rows != 0 && held() == pages_for(size_))
+      is_there = own_last_page(layer, rows);
+    while (is_there && held() < end) is_there = push_page(layer);
+    if (is_there) continue;
+    return Error{Code::limit_exceeded,
+                 "no memory for the keys and values of " + std::to_string(tokens) +
+                     " more tokens behind " + std::to_string(size_)};
   }
+  return ok();
 }
 
 std::int64_t KvCache::window_begin(std::size_t layer, std::int64_t position) const {
@@ -136,11 +164,22 @@ std::int64_t KvCache::row_bytes(std::size_t layer) const {
 }
 
 KvCache KvCache::fork() const {
-  KvCache copy({}, type_);
+  KvCache copy({}, type_, *memory_);
   copy.layers_ = layers_;
   copy.size_ = size_;
   for (Layer& layer : copy.layers_) {
-    if (size_ % kPageTokens != 0) own_last_page(layer);
+    const auto count =
+        static_cast<std::size_t>(std::max<std::int64_t>(0, pages_for(size_) - layer.first_page));
+    layer.pages.resize(count);
+    layer.data.resize(count);
+    for (std::size_t i = 0; i < count; ++i) {
+      const std::int64_t first = (layer.first_page + static_cast<std::int64_t>(i)) * kPageTokens;
+      const std::int64_t rows = std::min(kPageTokens, size_ - first);
+      std::atomic<std::int64_t>& shared = layer.pages[i]->shared_rows;
+      std::int64_t known = shared;
+      while (known < rows && !shared.compare_exchange_weak(known, rows)) continue;
+    }
+    layer.is_last_foreign = true;
   }
   return copy;
 }
@@ -167,10 +206,10 @@ void KvCache::truncate(std::int64_t tokens) {
   for (Layer& layer : layers_) {
     const auto keep =
         static_cast<std::size_t>(std::max<std::int64_t>(0, pages_for(tokens) - layer.first_page));
-    if (keep > layer.pages.size()) continue;
+    if (keep >= layer.pages.size()) continue;
     layer.pages.resize(keep);
     layer.data.resize(keep);
-    if (tokens % kPageTokens != 0) own_last_page(layer);
+    layer.is_last_foreign = false;  // What is last now was full: its shared rows say all.
   }
 }
 
@@ -180,18 +219,43 @@ void KvCache::clear() {
     layer.first_page = 0;
     layer.pages.clear();
     layer.data.clear();
+    layer.is_last_foreign = false;
   }
 }
 
-void KvCache::reset_for_restore(std::int64_t size, std::span<const std::int64_t> first_held) {
+Status KvCache::reset_for_restore(std::int64_t size, std::span<const std::int64_t> first_held) {
   FACET_CHECK(first_held.size() == layers_.size());
   clear();
-  size_ = size;
   for (std::size_t l = 0; l < layers_.size(); ++l) {
     FACET_CHECK(first_held[l] % kPageTokens == 0 && first_held[l] <= window_begin(l, size));
     layers_[l].first_page = first_held[l] / kPageTokens;
   }
-  reserve(0);
+  if (Status reserved = reserve(size); !reserved) {
+    clear();
+    return reserved;
+  }
+  size_ = size;
+  return ok();
+}
+
+Status KvCache::read_page(std::size_t layer,
+                          std::int64_t first,
+                          std::int64_t positions,
+                          std::span<std::byte> to) const {
+  const auto plane = static_cast<std::size_t>(positions * row_bytes(layer));
+  FACET_CHECK(positions <= kPageTokens && to.size() == 2 * plane);
+  FACET_TRY_STATUS(memory_->read(to.first(plane), row(layer, first, 0)));
+  return memory_->read(to.subspan(plane), row(layer, first, 1));
+}
+
+Status KvCache::write_page(std::size_t layer,
+                           std::int64_t first,
+                           std::int64_t positions,
+                           std::span<const std::byte> from) {
+  const auto plane = static_cast<std::size_t>(positions * row_bytes(layer));
+  FACET_CHECK(positions <= kPageTokens && from.size() == 2 * plane);
+  FACET_TRY_STATUS(memory_->write(row(layer, first, 0), from.first(plane)));
+  return memory_->write(row(layer, first, 1), from.subspan(plane));
 }
 
 std::int64_t KvCache::bytes() const {

@@ -4,13 +4,21 @@
 // given back, so their memory does not grow with the context. Values are stored as KvType says, and
 // read back as they were stored: rewind, fork and restore change no bit.
 //
-// Full pages are immutable and shared between forks; the page being filled belongs to one cache
-// only. So a fork costs one page per layer, and forks may be used from different threads.
+// Pages are shared between forks, and rows that a fork may be reading are never written again: who
+// wants to write there copies the page first. So a fork costs nothing until it grows, then at most
+// one page per layer, and forks may be used from different threads.
+//
+// Pages lie in a PageMemory, which may be a device's. Whoever computes reads and writes them by the
+// addresses of pages(); key(), value() and write() are for the host's memory.
 #pragma once
 
+#include "base/result.h"
+#include "engine/kv/page_memory.h"
 #include "engine/model/config.h"
 #include "engine/ops.h"
 
+#include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -32,7 +40,10 @@ std::int64_t kv_token_bytes(const LayerSpec& layer, KvType type);
 class KvCache {
  public:
   /// An empty cache for `layers`. The window of a bidirectional layer does not drop anything.
-  explicit KvCache(std::span<const LayerSpec> layers, KvType type = KvType::f32);
+  /// `memory` must outlive it and its forks.
+  explicit KvCache(std::span<const LayerSpec> layers,
+                   KvType type = KvType::f32,
+                   PageMemory& memory = host_page_memory());
   KvCache(KvCache&&) noexcept = default;
   KvCache& operator=(KvCache&&) noexcept = default;
   KvCache(const KvCache&) = delete;
@@ -44,7 +55,8 @@ class KvCache {
   [[nodiscard]] std::size_t layers() const { return layers_.size(); }
 
   /// Makes room for positions [size(), size() + tokens), to be written before commit.
-  void reserve(std::int64_t tokens);
+  /// limit_exceeded, and nothing that counts has changed, when there is no memory for the pages.
+  Status reserve(std::int64_t tokens);
   /// Declares the reserved positions written, and gives back what windows have left.
   void commit(std::int64_t tokens);
 
@@ -81,9 +93,21 @@ class KvCache {
   /// first_held[l] on": pages are reserved and wait to be written. For restoring a saved cache.
   /// REQUIRES: each first_held is a multiple of kPageTokens, and at most size and what the window
   /// needs (see window_begin).
-  void reset_for_restore(std::int64_t size, std::span<const std::int64_t> first_held);
+  /// limit_exceeded, and the cache is empty, when there is no memory for the pages.
+  Status reset_for_restore(std::int64_t size, std::span<const std::int64_t> first_held);
   /// The first position that the token at `position` may attend to in `layer`.
   [[nodiscard]] std::int64_t window_begin(std::size_t layer, std::int64_t position) const;
+
+  /// The first `positions` rows of a page into host memory and back: keys, then values,
+  /// (2, positions, row_bytes). `first` is the page's first position.
+  Status read_page(std::size_t layer,
+                   std::int64_t first,
+                   std::int64_t positions,
+                   std::span<std::byte> to) const;
+  Status write_page(std::size_t layer,
+                    std::int64_t first,
+                    std::int64_t positions,
+                    std::span<const std::byte> from);
 
   /// Bytes of all pages held, shared ones counted in full.
   [[nodiscard]] std::int64_t bytes() const;
@@ -96,22 +120,29 @@ class KvCache {
   [[nodiscard]] std::vector<PageRef> page_refs() const;
 
  private:
-  using Page = std::shared_ptr<float[]>;  // Of floats for their alignment.
+  struct Page {
+    std::shared_ptr<std::byte[]> memory;
+    /// Rows that another cache may be reading. Never falls.
+    std::atomic<std::int64_t> shared_rows{0};
+  };
   struct Layer {
     int kv_heads = 0;
     int head_dim = 0;
     std::int64_t window = 0;  ///< 0: holds everything.
     std::int64_t first_page = 0;
-    std::vector<Page> pages;
-    std::vector<std::byte*> data;  ///< pages[i].get(), as the kernels want them.
+    std::vector<std::shared_ptr<Page>> pages;
+    std::vector<std::byte*> data;  ///< Their memory, as the kernels want it.
+    bool is_last_foreign = false;  ///< Another cache may be writing behind our rows of the last.
   };
 
   [[nodiscard]] std::int64_t page_bytes(const Layer& layer) const;
   [[nodiscard]] std::byte* row(std::size_t layer, std::int64_t position, std::int64_t plane) const;
-  void push_page(Layer& layer) const;
-  /// Replaces the last page by a copy that nobody shares.
-  void own_last_page(Layer& layer) const;
+  /// False when there is no memory for it.
+  [[nodiscard]] bool push_page(Layer& layer) const;
+  /// Makes the last page, of which `rows` rows count, one that this cache may write from there on.
+  [[nodiscard]] bool own_last_page(Layer& layer, std::int64_t rows) const;
 
+  PageMemory* memory_;
   KvType type_ = KvType::f32;
   std::vector<Layer> layers_;
   std::int64_t size_ = 0;

@@ -3,6 +3,7 @@
 #include "base/byte_reader.h"
 #include "base/mapped_file.h"
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cerrno>
@@ -53,7 +54,44 @@ void put_all(std::string& out, std::span<const T> values) {
   out.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
 }
 
-std::string to_bytes(const SnapshotParts& parts) {
+/// The rows that `layer` holds, key and value of a position side by side.
+Status put_rows(std::string& out, std::size_t layer, const KvCache& cache) {
+  const auto bytes = static_cast<std::size_t>(cache.row_bytes(layer));
+  std::vector<std::byte> page;
+  for (std::int64_t p = cache.first_held(layer); p < cache.size(); p += kPageTokens) {
+    const auto positions = static_cast<std::size_t>(std::min(kPageTokens, cache.size() - p));
+    page.resize(2 * positions * bytes);
+    FACET_TRY_STATUS(cache.read_page(layer, p, static_cast<std::int64_t>(positions), page));
+    for (std::size_t i = 0; i < positions; ++i) {
+      put_all(out, std::span<const std::byte>(page).subspan(i * bytes, bytes));
+      put_all(out, std::span<const std::byte>(page).subspan((positions + i) * bytes, bytes));
+    }
+  }
+  return ok();
+}
+
+/// The other way round; `from` holds the positions [first, size).
+Status take_rows(std::span<const std::byte> from,
+                 std::size_t layer,
+                 std::int64_t first,
+                 std::int64_t size,
+                 KvCache& cache) {
+  const auto bytes = static_cast<std::size_t>(cache.row_bytes(layer));
+  std::vector<std::byte> page;
+  for (std::int64_t p = first; p < size; p += kPageTokens) {
+    const auto positions = static_cast<std::size_t>(std::min(kPageTokens, size - p));
+    page.resize(2 * positions * bytes);
+    for (std::size_t i = 0; i < positions; ++i) {
+      std::memcpy(page.data() + i * bytes, from.data(), bytes);
+      std::memcpy(page.data() + (positions + i) * bytes, from.data() + bytes, bytes);
+      from = from.subspan(2 * bytes);
+    }
+    FACET_TRY_STATUS(cache.write_page(layer, p, static_cast<std::int64_t>(positions), page));
+  }
+  return ok();
+}
+
+Result<std::string> to_bytes(const SnapshotParts& parts) {
   const KvCache& cache = parts.cache;
   std::string out(kMagic);
   put(out, kVersion);
@@ -73,13 +111,9 @@ std::string to_bytes(const SnapshotParts& parts) {
   put_all(out, parts.logits);
   put(out, static_cast<std::uint32_t>(cache.layers()));
   for (std::size_t l = 0; l < cache.layers(); ++l) {
-    const auto bytes = static_cast<std::size_t>(cache.row_bytes(l));
     put(out, static_cast<std::uint64_t>(cache.first_held(l)));
-    put(out, static_cast<std::uint64_t>(bytes));
-    for (std::int64_t p = cache.first_held(l); p < cache.size(); ++p) {
-      put_all(out, std::span<const std::byte>(cache.key(l, p), bytes));
-      put_all(out, std::span<const std::byte>(cache.value(l, p), bytes));
-    }
+    put(out, static_cast<std::uint64_t>(cache.row_bytes(l)));
+    FACET_TRY_STATUS(put_rows(out, l, cache));
   }
   put(out, checksum(std::as_bytes(std::span(out))));
   return out;
@@ -245,14 +279,9 @@ Status read_cache(ByteReader& reader, std::int64_t size, KvCache& cache) {
   if (reader.remaining() != 0) {
     return broken(std::to_string(reader.remaining()) + " bytes after the last layer");
   }
-  cache.reset_for_restore(size, first_held);
+  FACET_TRY_STATUS(cache.reset_for_restore(size, first_held));
   for (std::size_t l = 0; l < cache.layers(); ++l) {
-    const std::byte* from = rows[l].data();
-    const auto bytes = static_cast<std::size_t>(cache.row_bytes(l));
-    for (std::int64_t p = first_held[l]; p < size; ++p, from += 2 * bytes) {
-      std::memcpy(cache.key(l, p), from, bytes);
-      std::memcpy(cache.value(l, p), from + bytes, bytes);
-    }
+    FACET_TRY_STATUS(take_rows(rows[l], l, first_held[l], size, cache));
   }
   return ok();
 }
@@ -267,7 +296,7 @@ Result<Snapshot> parse(std::span<const std::byte> bytes, const SnapshotModel& mo
   std::memcpy(&stored, bytes.data() + body, sizeof stored);
   if (stored != checksum(bytes.first(body))) return broken("checksum does not match");
 
-  Snapshot out{.cache = KvCache(model.layers, model.kv_type)};
+  Snapshot out{.cache = KvCache(model.layers, model.kv_type, model.memory)};
   ByteReader content(bytes.first(body));
   FACET_TRY_STATUS(content.skip(reader.offset(), "header"));
   FACET_TRY_STATUS(read_tokens(content, model, out));
@@ -289,7 +318,8 @@ Status save_snapshot(const std::filesystem::path& path, const SnapshotParts& par
   }
   // The process id keeps two programs that save to one path from writing into one file.
   const std::filesystem::path temporary = path.string() + ".tmp." + std::to_string(::getpid());
-  Status result = write_and_sync(temporary, to_bytes(parts));
+  FACET_TRY(const std::string bytes, to_bytes(parts));
+  Status result = write_and_sync(temporary, bytes);
   if (result && ::rename(temporary.c_str(), path.c_str()) != 0) {
     result = system_error(path, "cannot rename into place");
   }

@@ -29,6 +29,7 @@ struct SnapshotModel {
   std::int64_t vocabulary = 0;
   std::int64_t context_tokens_max = 0;
   KvType kv_type = KvType::f32;  ///< `identity` names it too.
+  PageMemory& memory;            ///< Where the cache is to lie.
 };
 
 struct Snapshot {

@@ -64,8 +64,8 @@ TEST_CASE("each policy is judged as if it were asked alone", "[agent][vision]") 
     tokens += static_cast<std::int64_t>(prompt->ids.size());
     engine::Sequence sequence = engine->new_sequence();
     REQUIRE(sequence.append(prompt->ids, {.images = prompt->images}));
-    const float yes = sequence.logits()[61];
-    const float no = sequence.logits()[62];
+    const float yes = sequence.logits().value()[61];
+    const float no = sequence.logits().value()[62];
     CHECK(scores->scores[i].yes_logit == yes);
     CHECK(scores->scores[i].no_logit == no);
     CHECK(scores->scores[i].probability ==

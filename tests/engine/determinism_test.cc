@@ -41,7 +41,8 @@ Answer answer(const Engine& engine, int number) {
   const GenerateRequest request{.tokens_max = kAnswerTokens, .sampling = {.temperature = 0.0F}};
   auto result = engine.generate(sequence, request);
   if (!result) return {};
-  return {std::move(result->ids), {sequence.logits().begin(), sequence.logits().end()}};
+  return {std::move(result->ids),
+          {sequence.logits().value().begin(), sequence.logits().value().end()}};
 }
 
 }  // namespace
@@ -87,7 +88,7 @@ TEST_CASE("every weight type gives the same bits for every chunk and thread coun
             .threads = threads, .context_tokens_max = 100, .prefill_chunk_tokens = chunk});
     Sequence sequence(std::make_unique<SequenceState>(runtime));
     REQUIRE(sequence.append(ids).has_value());
-    return std::vector<float>(sequence.logits().begin(), sequence.logits().end());
+    return std::vector<float>(sequence.logits().value().begin(), sequence.logits().value().end());
   };
   for (const Ops* ops : usable_ops()) {
     const std::vector<float> expected = logits_of(*ops, 1, 71);

@@ -62,7 +62,9 @@ TEST_CASE("a folder and a GGUF with its mmproj read the same picture alike",
   Sequence second = two->new_sequence();
   REQUIRE(first.append(prompt_with(**a), {.images = std::vector{*a}}).has_value());
   REQUIRE(second.append(prompt_with(**b), {.images = std::vector{*b}}).has_value());
-  CHECK(std::equal(first.logits().begin(), first.logits().end(), second.logits().begin()));
+  CHECK(std::equal(first.logits().value().begin(),
+                   first.logits().value().end(),
+                   second.logits().value().begin()));
   const auto generated = one->generate(first, {.tokens_max = 5, .sampling = {.temperature = 0.0F}});
   REQUIRE(generated.has_value());
   CHECK(generated->ids.size() == 5);
@@ -71,7 +73,9 @@ TEST_CASE("a folder and a GGUF with its mmproj read the same picture alike",
   REQUIRE(other.has_value());
   Sequence third = one->new_sequence();
   REQUIRE(third.append(prompt_with(**other), {.images = std::vector{*other}}).has_value());
-  CHECK_FALSE(std::equal(second.logits().begin(), second.logits().end(), third.logits().begin()));
+  CHECK_FALSE(std::equal(second.logits().value().begin(),
+                         second.logits().value().end(),
+                         third.logits().value().begin()));
 }
 
 TEST_CASE("append_scored gives a row for every position of a picture", "[engine][vision][unit]") {
@@ -91,12 +95,13 @@ TEST_CASE("append_scored gives a row for every position of a picture", "[engine]
   };
   REQUIRE(scored.append_scored(ids, {.images = std::vector{*image}}, sink).has_value());
   REQUIRE(rows.size() == ids.size());
-  CHECK(std::equal(plain.logits().begin(), plain.logits().end(), rows.back().begin()));
+  CHECK(std::equal(
+      plain.logits().value().begin(), plain.logits().value().end(), rows.back().begin()));
   CHECK(rows[2] != rows[3]);
   CHECK(scored.computed_tokens() == static_cast<std::int64_t>(ids.size()));
   // The sequence knows its picture: it can be left, and the logits at its end come back.
   REQUIRE(scored.rewind(2 + 9).has_value());
-  const auto at_end = scored.logits();
+  const auto at_end = scored.logits().value();
   CHECK(std::equal(at_end.begin(), at_end.end(), rows[2 + 9 - 1].begin()));
   CHECK(scored.append_scored(ids, AppendOptions{}, sink).error().code == Code::invalid_argument);
 }

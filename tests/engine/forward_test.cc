@@ -4,6 +4,7 @@
 #include "engine/reference/forward.h"
 #include "tests/support/catch.h"
 #include "tests/support/memory_model.h"
+#include "tests/support/steps.h"
 
 #include <atomic>
 #include <cmath>
@@ -23,12 +24,12 @@ std::vector<float> logits_of(const RuntimeModel& model,
                              int threads,
                              const ForwardOptions& options = {}) {
   ThreadPool pool(threads);
-  const Forward forward(model.config, model.weights, ops, pool, options);
+  Forward forward(model.config, model.weights, ops, pool, options);
   KvCache cache(model.config.layers);
   std::vector<float> logits(static_cast<std::size_t>(model.config.vocabulary));
   while (!ids.empty()) {
     const std::size_t count = std::min(chunk, ids.size());
-    forward.append(ids.first(count), cache, logits);
+    test::append(forward, ids.first(count), cache, logits);
     ids = ids.subspan(count);
   }
   return logits;
@@ -105,8 +106,8 @@ TEST_CASE("the embedder agrees with the scalar reference", "[engine][unit]") {
     const std::vector<double> expected = reference_embedding(model.config, model.weights, ids);
     for (const Ops* ops : usable_ops()) {
       ThreadPool pool(2);
-      const Forward forward(model.config, model.weights, *ops, pool);
-      const std::vector<float> vector = forward.embed(ids);
+      Forward forward(model.config, model.weights, *ops, pool);
+      const std::vector<float> vector = forward.embed(ids).value();
       REQUIRE(vector.size() == expected.size());
       for (std::size_t i = 0; i < vector.size(); ++i) {
         INFO(ops->name << ' ' << count << " tokens, component " << i);
@@ -133,7 +134,7 @@ TEST_CASE("an embedder reads to both sides, a generator only back", "[engine][un
 TEST_CASE("sliding layers keep their window, not the context", "[engine][unit]") {
   const RuntimeModel model = make_memory_model({.layers = 2, .window = 10});
   ThreadPool pool(1);
-  const Forward forward(model.config, model.weights, *portable_ops(), pool);
+  Forward forward(model.config, model.weights, *portable_ops(), pool);
   KvCache cache(model.config.layers);
   constexpr std::size_t kChunk = 32;
   const std::int64_t bound = 2 * kv_ring_bytes_max(model.config.layers[0], kChunk, KvType::f32);
@@ -142,7 +143,7 @@ TEST_CASE("sliding layers keep their window, not the context", "[engine][unit]")
   CHECK(bound == 2 * 3 * 64 * 64 * 4);
   std::mt19937 random(27);
   for (int chunk = 0; chunk < 40; ++chunk) {
-    forward.append(random_ids(kChunk, random), cache, {});
+    test::append(forward, random_ids(kChunk, random), cache, {});
     REQUIRE(cache.bytes() <= bound);
   }
   CHECK(cache.size() == 40 * 32);
@@ -151,7 +152,7 @@ TEST_CASE("sliding layers keep their window, not the context", "[engine][unit]")
 TEST_CASE("global layers keep every token", "[engine][unit]") {
   RuntimeModel model = make_memory_model({.layers = 3});
   KvCache cache(std::span(model.config.layers).last(1));
-  cache.reserve(1000);
+  REQUIRE(cache.reserve(1000).has_value());
   cache.commit(1000);
   CHECK(cache.first_held(0) == 0);
   // 16 pages of 64 positions of 64 floats.
@@ -165,14 +166,14 @@ TEST_CASE("two sequences run at the same time in two threads", "[engine][unit]")
   const Ops& ops = *usable_ops().front();
   const auto expected = logits_of(model, ops, ids, 16, 1);
   ThreadPool pool(2);
-  const Forward forward(model.config, model.weights, ops, pool);
+  Forward forward(model.config, model.weights, ops, pool);
   std::vector<std::vector<float>> results(3, std::vector<float>(70));
   std::vector<std::thread> threads;
   for (std::vector<float>& result : results) {
     threads.emplace_back([&] {
       KvCache cache(model.config.layers);
       for (std::size_t at = 0; at < ids.size(); at += 10) {
-        forward.append(std::span(ids).subspan(at, 10), cache, result);
+        test::append(forward, std::span(ids).subspan(at, 10), cache, result);
       }
     });
   }

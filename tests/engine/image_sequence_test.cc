@@ -44,7 +44,7 @@ std::vector<float> fresh_logits(const std::shared_ptr<const Runtime>& runtime,
                                 const Prompt& prompt) {
   Sequence sequence = make_sequence(runtime);
   append(sequence, prompt);
-  return {sequence.logits().begin(), sequence.logits().end()};
+  return {sequence.logits().value().begin(), sequence.logits().value().end()};
 }
 
 bool equal(std::span<const float> a, const std::vector<float>& b) {
@@ -91,7 +91,7 @@ TEST_CASE("images give the same bits for every chunk size, thread count and cut"
       append(pieces, prompt.part(at, end));
       at = end;
     }
-    CHECK(equal(pieces.logits(), expected));
+    CHECK(equal(pieces.logits().value(), expected));
     CHECK(pieces.computed_tokens() == static_cast<std::int64_t>(prompt.ids.size()));
   }
 }
@@ -125,12 +125,12 @@ TEST_CASE("rewinding to any cut of a sequence with images is exact", "[engine][v
     REQUIRE(sequence.rewind(cut).has_value());
     REQUIRE(sequence.tokens().size() == cut);
     const Prompt kept = prompt.part(0, cut);
-    CHECK(equal(sequence.logits(), fresh_logits(runtime, kept)));
+    CHECK(equal(sequence.logits().value(), fresh_logits(runtime, kept)));
     append(sequence, tail);
     Prompt whole = kept;
     whole.ids.insert(whole.ids.end(), tail.ids.begin(), tail.ids.end());
     whole.images.insert(whole.images.end(), tail.images.begin(), tail.images.end());
-    CHECK(equal(sequence.logits(), fresh_logits(runtime, whole)));
+    CHECK(equal(sequence.logits().value(), fresh_logits(runtime, whole)));
   }
   // The ends of the images are among the cuts that matter most.
   for (const ImageSpan& span : *spans) {
@@ -138,7 +138,7 @@ TEST_CASE("rewinding to any cut of a sequence with images is exact", "[engine][v
     append(sequence, prompt);
     const auto end = static_cast<std::size_t>(span.end());
     REQUIRE(sequence.rewind(end).has_value());
-    CHECK(equal(sequence.logits(), fresh_logits(runtime, prompt.part(0, end))));
+    CHECK(equal(sequence.logits().value(), fresh_logits(runtime, prompt.part(0, end))));
   }
 }
 
@@ -155,7 +155,7 @@ TEST_CASE("rewinding into an image is refused and changes nothing", "[engine][vi
   CHECK(status.error().code == Code::invalid_argument);
   CHECK(status.error().message == "cannot rewind to token 5, inside the image at 3 to 13");
   CHECK(sequence.tokens().size() == 13);
-  CHECK(equal(sequence.logits(), fresh_logits(runtime, prompt)));
+  CHECK(equal(sequence.logits().value(), fresh_logits(runtime, prompt)));
 }
 
 TEST_CASE("forks of a sequence with images go their own ways", "[engine][vision][unit]") {
@@ -164,7 +164,7 @@ TEST_CASE("forks of a sequence with images go their own ways", "[engine][vision]
   Sequence original = make_sequence(runtime);
   append(original, prompt);
   Sequence fork = original.fork();
-  CHECK(equal(fork.logits(), fresh_logits(runtime, prompt)));
+  CHECK(equal(fork.logits().value(), fresh_logits(runtime, prompt)));
   std::mt19937 random(2);
   Prompt more;
   more.add_image(30, random);
@@ -173,11 +173,11 @@ TEST_CASE("forks of a sequence with images go their own ways", "[engine][vision]
   Prompt whole = prompt;
   whole.ids.insert(whole.ids.end(), more.ids.begin(), more.ids.end());
   whole.images.insert(whole.images.end(), more.images.begin(), more.images.end());
-  CHECK(equal(fork.logits(), fresh_logits(runtime, whole)));
-  CHECK(equal(original.logits(), fresh_logits(runtime, prompt)));
+  CHECK(equal(fork.logits().value(), fresh_logits(runtime, whole)));
+  CHECK(equal(original.logits().value(), fresh_logits(runtime, prompt)));
   // The fork knows its images: it can go back across them by itself.
   REQUIRE(fork.rewind(1).has_value());
-  CHECK(equal(fork.logits(), fresh_logits(runtime, prompt.part(0, 1))));
+  CHECK(equal(fork.logits().value(), fresh_logits(runtime, prompt.part(0, 1))));
 }
 
 TEST_CASE("a saved sequence with images comes back with every bit", "[engine][vision][unit]") {
@@ -194,11 +194,11 @@ TEST_CASE("a saved sequence with images comes back with every bit", "[engine][vi
     Sequence restored(*std::move(state));
     CHECK(std::equal(
         prompt.ids.begin(), prompt.ids.end(), restored.tokens().begin(), restored.tokens().end()));
-    CHECK(equal(restored.logits(), fresh_logits(runtime, prompt)));
+    CHECK(equal(restored.logits().value(), fresh_logits(runtime, prompt)));
     // Far back, where all is run again: the images themselves came back too.
     const std::size_t cut = prompt.cuts[prompt.cuts.size() / 2];
     REQUIRE(restored.rewind(cut).has_value());
-    CHECK(equal(restored.logits(), fresh_logits(runtime, prompt.part(0, cut))));
+    CHECK(equal(restored.logits().value(), fresh_logits(runtime, prompt.part(0, cut))));
   }
 }
 
@@ -227,7 +227,7 @@ TEST_CASE("a prompt with images can be taken up again after a stop", "[engine][v
   REQUIRE(!status);
   CHECK(status.error().code == Code::cancelled);
   append(sequence, prompt);
-  CHECK(equal(sequence.logits(), fresh_logits(runtime, prompt)));
+  CHECK(equal(sequence.logits().value(), fresh_logits(runtime, prompt)));
 }
 
 }  // namespace facet::engine

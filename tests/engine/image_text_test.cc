@@ -9,6 +9,7 @@
 #include "tests/support/formula_text.h"
 #include "tests/support/formula_vision.h"
 #include "tests/support/random_tensors.h"
+#include "tests/support/steps.h"
 
 #include <nlohmann/json.hpp>
 
@@ -83,7 +84,7 @@ TEST_CASE("text with images has the logits of transformers", "[engine][vision][u
     const auto spans = find_images(ids, images, 128);
     REQUIRE(spans.has_value());
     ThreadPool pool(1);
-    const Forward forward(model.config, model.weights, *ops, pool);
+    Forward forward(model.config, model.weights, *ops, pool);
     KvCache cache(model.config.layers);
     std::vector<float> logits;
     const auto positions = expected.at("positions").get<std::vector<std::int64_t>>();
@@ -97,9 +98,10 @@ TEST_CASE("text with images has the logits of transformers", "[engine][vision][u
       const std::int64_t count = is_image ? at_image->image->count : 1;
       logits.resize(static_cast<std::size_t>(count) * 96);
       if (is_image) {
-        forward.append_image(at_image->image->values, cache, logits);
+        test::append_image(forward, at_image->image->values, cache, logits);
       } else {
-        forward.append(std::span(ids).subspan(static_cast<std::size_t>(done), 1), cache, logits);
+        test::append(
+            forward, std::span(ids).subspan(static_cast<std::size_t>(done), 1), cache, logits);
       }
       for (std::size_t i = 0; i < positions.size(); ++i) {
         if (positions[i] < done || positions[i] >= done + count) continue;

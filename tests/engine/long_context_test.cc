@@ -4,6 +4,7 @@
 #include "engine/cpu/instruction_sets.h"
 #include "tests/support/catch.h"
 #include "tests/support/memory_model.h"
+#include "tests/support/steps.h"
 
 #include <algorithm>
 #include <vector>
@@ -42,7 +43,7 @@ std::vector<LayerSpec> layers_of(const Shape& shape, int shrink) {
 /// Fills the next `tokens` positions of every layer with random keys and values.
 void fill(KvCache& cache, std::int64_t tokens, std::mt19937& random) {
   const std::int64_t first = cache.size();
-  cache.reserve(tokens);
+  REQUIRE(cache.reserve(tokens).has_value());
   for (std::size_t l = 0; l < cache.layers(); ++l) {
     std::vector<float> rows(2 * static_cast<std::size_t>(cache.row_values(l)));
     for (std::int64_t p = first; p < first + tokens; ++p) {
@@ -63,7 +64,7 @@ TEST_CASE("at 128K positions sliding layers hold their window only", "[engine][l
     INFO(shape.name);
     KvCache cache(layers_of(shape, kShrink), type);
     for (std::int64_t at = 0; at < kPositions; at += kChunk) {
-      cache.reserve(kChunk);
+      REQUIRE(cache.reserve(kChunk).has_value());
       cache.commit(kChunk);
     }
     REQUIRE(cache.size() == kPositions);
@@ -102,14 +103,15 @@ TEST_CASE("behind 128K positions every chunk size gives the same bits", "[engine
   const auto vocabulary = static_cast<std::size_t>(model.config.vocabulary);
   const auto logits_of = [&](std::size_t chunk, int threads) {
     ThreadPool pool(threads);
-    const Forward forward(model.config, model.weights, ops, pool);
+    Forward forward(model.config, model.weights, ops, pool);
     KvCache cache = filled.fork();
     std::vector<float> out(ids.size() * vocabulary);
     for (std::size_t at = 0; at < ids.size(); at += chunk) {
       const std::size_t count = std::min(chunk, ids.size() - at);
-      forward.append(std::span(ids).subspan(at, count),
-                     cache,
-                     std::span(out).subspan(at * vocabulary, count * vocabulary));
+      test::append(forward,
+                   std::span(ids).subspan(at, count),
+                   cache,
+                   std::span(out).subspan(at * vocabulary, count * vocabulary));
     }
     CHECK(cache.size() == kPositions);
     return out;

@@ -6,6 +6,7 @@
 #include "engine/reference/forward.h"
 #include "tests/support/catch.h"
 #include "tests/support/formula_text.h"
+#include "tests/support/steps.h"
 
 #include <nlohmann/json.hpp>
 
@@ -35,13 +36,13 @@ TEST_CASE("a generator computes the logits of transformers", "[engine][unit]") {
   const auto ids = expected.at("ids").get<std::vector<TokenId>>();
   for (const Ops* ops : usable_ops()) {
     ThreadPool pool(1);
-    const Forward forward(model.config, model.weights, *ops, pool);
+    Forward forward(model.config, model.weights, *ops, pool);
     KvCache cache(model.config.layers);
     std::vector<float> logits(kVocabulary);
     std::size_t done = 0;
     for (std::size_t i = 0; i < expected.at("positions").size(); ++i) {
       const auto end = expected.at("positions").at(i).get<std::size_t>() + 1;
-      forward.append(std::span(ids).subspan(done, end - done), cache, logits);
+      test::append(forward, std::span(ids).subspan(done, end - done), cache, logits);
       done = end;
       const auto wanted = expected.at("logits").at(i).get<std::vector<float>>();
       for (std::size_t j = 0; j < wanted.size(); ++j) {
@@ -64,8 +65,8 @@ TEST_CASE("an embedder computes the vector of transformers", "[engine][unit]") {
   const auto wanted = expected.at("vector").get<std::vector<float>>();
   for (const Ops* ops : usable_ops()) {
     ThreadPool pool(1);
-    const Forward forward(model.config, model.weights, *ops, pool);
-    const std::vector<float> vector = forward.embed(ids);
+    Forward forward(model.config, model.weights, *ops, pool);
+    const std::vector<float> vector = forward.embed(ids).value();
     REQUIRE(vector.size() == wanted.size());
     for (std::size_t i = 0; i < wanted.size(); ++i) {
       INFO(ops->name << " component " << i);

@@ -131,7 +131,7 @@ double perplexity(const std::filesystem::path& path) {
       ++count;
       return facet::ok();
     };
-    REQUIRE(add(sequence.logits()).has_value());
+    REQUIRE(add(sequence.logits().value()).has_value());
     REQUIRE(sequence.append_scored(turn, add).has_value());
   }
   REQUIRE(count > 300);

@@ -51,8 +51,8 @@ Sequence resume(const std::shared_ptr<const Runtime>& runtime,
 }
 
 bool same_logits(Sequence& sequence, Sequence& fresh) {
-  const auto a = sequence.logits();
-  const auto b = fresh.logits();
+  const auto a = sequence.logits().value();
+  const auto b = fresh.logits().value();
   return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size_bytes()) == 0;
 }
 
@@ -169,7 +169,7 @@ TEST_CASE("sequences in several threads share what they remember", "[engine][kv]
     for (const TokenId id : random_ids(50, random)) ids.push_back(id);
     prompts.push_back(text(ids));
     Sequence fresh = resume(plain, prompts.back());
-    expected.emplace_back(fresh.logits().begin(), fresh.logits().end());
+    expected.emplace_back(fresh.logits().value().begin(), fresh.logits().value().end());
   }
   std::vector<std::vector<float>> got(prompts.size());
   std::vector<std::thread> threads;
@@ -181,7 +181,7 @@ TEST_CASE("sequences in several threads share what they remember", "[engine][kv]
         const std::vector<std::size_t> boundaries = {system.size() - known % system.size()};
         const auto rest = std::span(prompts[i].ids).subspan(known);
         if (!sequence.append(rest, {.boundaries = boundaries})) std::abort();
-        got[i].assign(sequence.logits().begin(), sequence.logits().end());
+        got[i].assign(sequence.logits().value().begin(), sequence.logits().value().end());
         sequence.remember();
       }
     });

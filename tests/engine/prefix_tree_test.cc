@@ -27,7 +27,7 @@ PrefixPoint make_point(std::span<const LayerSpec> specs, std::size_t tokens) {
   KvCache cache(specs);
   for (std::size_t done = 0; done < tokens; done += 10) {
     const auto step = static_cast<std::int64_t>(std::min<std::size_t>(10, tokens - done));
-    cache.reserve(step);
+    REQUIRE(cache.reserve(step).has_value());
     cache.commit(step);
   }
   return {.tokens = static_cast<std::int64_t>(tokens), .cache = std::move(cache)};
@@ -118,7 +118,7 @@ TEST_CASE("points of one text share their pages", "[engine][kv][unit]") {
   KvCache cache(specs);
   for (std::size_t done = 640; done <= ids.size(); done += 640) {
     for (int step = 0; step < 10; ++step) {
-      cache.reserve(64);
+      REQUIRE(cache.reserve(64).has_value());
       cache.commit(64);
     }
     tree.insert(std::span(ids).first(done),
@@ -136,16 +136,20 @@ TEST_CASE("a full prefix tree gives up what costs least", "[engine][kv][unit]") 
   const std::vector<TokenId> ids = test::random_ids(2000, random);
   const std::int64_t alone = make_point(specs, ids.size()).cache.bytes();
   // Room for the text and the windows of some of the boundaries, 20 tokens apart.
-  PrefixTree tree(alone * 4, kWindow);
+  const std::int64_t room = alone * 4;
+  PrefixTree tree(room, kWindow);
   KvCache cache(specs);
   std::vector<std::size_t> boundaries;
   for (std::size_t done = 20; done <= ids.size(); done += 20) {
-    cache.reserve(20);
+    REQUIRE(cache.reserve(20).has_value());
     cache.commit(20);
+    // Each as if another text had gone on from there: with a last page of its own.
+    KvCache own = cache.fork();
+    REQUIRE(own.reserve(1).has_value());
     tree.insert(std::span(ids).first(done),
-                {.tokens = static_cast<std::int64_t>(done), .cache = cache.fork()});
+                {.tokens = static_cast<std::int64_t>(done), .cache = std::move(own)});
     boundaries.push_back(done);
-    REQUIRE(tree.stats().bytes <= alone * 4);
+    REQUIRE(tree.stats().bytes <= room);
   }
   CHECK(tree.stats().evictions > 20);
   for (const std::size_t boundary : boundaries) {

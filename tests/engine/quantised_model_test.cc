@@ -3,6 +3,7 @@
 #include "engine/cpu/instruction_sets.h"
 #include "tests/support/catch.h"
 #include "tests/support/memory_model.h"
+#include "tests/support/steps.h"
 
 #include <algorithm>
 #include <cmath>
@@ -46,10 +47,10 @@ std::vector<float> logits_of(const RuntimeModel& model,
                              const ForwardOptions& options,
                              std::span<const TokenId> ids) {
   ThreadPool pool(1);
-  const Forward forward(model.config, model.weights, ops, pool, options);
+  Forward forward(model.config, model.weights, ops, pool, options);
   KvCache cache(model.config.layers);
   std::vector<float> out(ids.size() * static_cast<std::size_t>(model.config.vocabulary));
-  forward.append(ids, cache, out);
+  test::append(forward, ids, cache, out);
   return out;
 }
 

@@ -68,7 +68,7 @@ std::vector<float> logits_of(const std::filesystem::path& path) {
   std::vector<TokenId> ids;
   for (int i = 0; i < 19; ++i) ids.push_back(110 + 13 * i);
   REQUIRE(sequence.append(ids).has_value());
-  const auto logits = sequence.logits();
+  const auto logits = sequence.logits().value();
   return {logits.begin(), logits.end()};
 }
 

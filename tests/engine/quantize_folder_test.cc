@@ -32,7 +32,7 @@ std::vector<float> logits_of(const Engine& engine) {
   for (int i = 0; i < 27; ++i) ids.push_back(110 + 13 * i);
   Sequence sequence = engine.new_sequence();
   REQUIRE(sequence.append(ids).has_value());
-  return {sequence.logits().begin(), sequence.logits().end()};
+  return {sequence.logits().value().begin(), sequence.logits().value().end()};
 }
 
 QuantizeCounts write(const std::filesystem::path& in,

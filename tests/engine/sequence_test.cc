@@ -35,7 +35,7 @@ std::vector<float> fresh_logits(const std::shared_ptr<const Runtime>& runtime,
                                 std::span<const TokenId> ids) {
   Sequence sequence = make_sequence(runtime);
   REQUIRE(sequence.append(ids).has_value());
-  return {sequence.logits().begin(), sequence.logits().end()};
+  return {sequence.logits().value().begin(), sequence.logits().value().end()};
 }
 
 bool equal(std::span<const float> a, const std::vector<float>& b) {
@@ -62,11 +62,11 @@ TEST_CASE("a sequence appended in pieces equals one appended at once", "[engine]
   for (std::size_t at = 0; at < ids.size(); at += 40) {
     REQUIRE(sequence.append(std::span(ids).subspan(at, 40)).has_value());
   }
-  CHECK(equal(sequence.logits(), expected));
+  CHECK(equal(sequence.logits().value(), expected));
   CHECK(sequence.computed_tokens() == 200);
   CHECK(sequence.tokens().size() == 200);
   REQUIRE(sequence.append({}).has_value());
-  CHECK(equal(sequence.logits(), expected));
+  CHECK(equal(sequence.logits().value(), expected));
 }
 
 TEST_CASE("a fork goes its own way and leaves the original alone", "[engine][unit]") {
@@ -83,11 +83,11 @@ TEST_CASE("a fork goes its own way and leaves the original alone", "[engine][uni
     REQUIRE(original.append(prefix).has_value());
     Sequence fork = original.fork();
     CHECK(fork.computed_tokens() == 0);
-    CHECK(equal(fork.logits(), fresh_logits(runtime, prefix)));
+    CHECK(equal(fork.logits().value(), fresh_logits(runtime, prefix)));
     REQUIRE(fork.append(std::span(right).subspan(shared)).has_value());
     REQUIRE(original.append(std::span(left).subspan(shared)).has_value());
-    CHECK(equal(original.logits(), fresh_logits(runtime, left)));
-    CHECK(equal(fork.logits(), fresh_logits(runtime, right)));
+    CHECK(equal(original.logits().value(), fresh_logits(runtime, left)));
+    CHECK(equal(fork.logits().value(), fresh_logits(runtime, right)));
     CHECK(fork.computed_tokens() == 71);
   }
 }
@@ -102,11 +102,11 @@ TEST_CASE("rewinding is as if the rest had never been there", "[engine][unit]") 
     REQUIRE(sequence.append(ids).has_value());
     REQUIRE(sequence.rewind(keep).has_value());
     CHECK(sequence.tokens().size() == keep);
-    CHECK(equal(sequence.logits(), fresh_logits(runtime, std::span(ids).first(keep))));
+    CHECK(equal(sequence.logits().value(), fresh_logits(runtime, std::span(ids).first(keep))));
     std::vector<TokenId> other(ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(keep));
     for (int i = 0; i < 9; ++i) other.push_back(i);
     REQUIRE(sequence.append(std::span(other).subspan(keep)).has_value());
-    CHECK(equal(sequence.logits(), fresh_logits(runtime, other)));
+    CHECK(equal(sequence.logits().value(), fresh_logits(runtime, other)));
   }
 }
 
@@ -127,7 +127,7 @@ TEST_CASE("append_scored gives the logits of every position", "[engine][unit]") 
   REQUIRE(status.has_value());
   CHECK(seen == ids.size());
   CHECK(sequence.computed_tokens() == 37);
-  CHECK(equal(sequence.logits(), fresh_logits(runtime, ids)));
+  CHECK(equal(sequence.logits().value(), fresh_logits(runtime, ids)));
   CHECK(sequence.computed_tokens() == 37);
 
   // An error of the sink ends it behind the chunk it was in.
@@ -170,7 +170,7 @@ TEST_CASE("a fork survives the rewind of its original", "[engine][unit]") {
   REQUIRE(fork.append(std::vector<TokenId>{7}).has_value());
   std::vector<TokenId> expected = ids;
   expected.push_back(7);
-  CHECK(equal(fork.logits(), fresh_logits(runtime, expected)));
+  CHECK(equal(fork.logits().value(), fresh_logits(runtime, expected)));
 }
 
 TEST_CASE("rewinding to nothing and beyond the end", "[engine][unit]") {
@@ -183,7 +183,7 @@ TEST_CASE("rewinding to nothing and beyond the end", "[engine][unit]") {
   REQUIRE(sequence.rewind(0).has_value());
   CHECK(sequence.tokens().empty());
   REQUIRE(sequence.append(std::vector<TokenId>{9}).has_value());
-  CHECK(equal(sequence.logits(), fresh_logits(runtime, std::vector<TokenId>{9})));
+  CHECK(equal(sequence.logits().value(), fresh_logits(runtime, std::vector<TokenId>{9})));
 }
 
 TEST_CASE("more than the context is refused and changes nothing", "[engine][unit]") {
@@ -223,7 +223,7 @@ TEST_CASE("a stop between chunks keeps what is done", "[engine][unit]") {
   CHECK(status.error().code == Code::cancelled);
   CHECK(sequence.tokens().size() == 20);
   REQUIRE(sequence.append(std::span(ids).subspan(20)).has_value());
-  CHECK(equal(sequence.logits(), fresh_logits(runtime, ids)));
+  CHECK(equal(sequence.logits().value(), fresh_logits(runtime, ids)));
 }
 
 TEST_CASE("save and restore bring back every bit", "[engine][unit]") {
@@ -241,10 +241,10 @@ TEST_CASE("save and restore bring back every bit", "[engine][unit]") {
     Sequence restored(*std::move(state));
     CHECK(restored.computed_tokens() == static_cast<std::int64_t>(count));
     CHECK(std::vector<TokenId>(restored.tokens().begin(), restored.tokens().end()) == ids);
-    if (count > 0) CHECK(equal(restored.logits(), fresh_logits(runtime, ids)));
+    if (count > 0) CHECK(equal(restored.logits().value(), fresh_logits(runtime, ids)));
     REQUIRE(restored.append(std::vector<TokenId>{8, 9}).has_value());
     ids.insert(ids.end(), {8, 9});
-    CHECK(equal(restored.logits(), fresh_logits(runtime, ids)));
+    CHECK(equal(restored.logits().value(), fresh_logits(runtime, ids)));
   }
   // Nothing but the file itself is left behind.
   CHECK(std::distance(std::filesystem::directory_iterator(folder.path()), {}) == 1);
@@ -364,7 +364,7 @@ TEST_CASE("a bf16 cache is exact among its own, close to f32 and half as large",
   REQUIRE(recalled.recall(ids) == 190);
   for (Sequence* one : {&sequence, &fork, &restored, &recalled}) {
     REQUIRE(one->append(std::span(ids).subspan(190)).has_value());
-    CHECK(equal(one->logits(), expected));
+    CHECK(equal(one->logits().value(), expected));
   }
   const auto floats = make(KvType::f32, 32, 2);
   CHECK(!SequenceState::restore(floats, path, {}).has_value());
@@ -374,7 +374,7 @@ TEST_CASE("a bf16 cache is exact among its own, close to f32 and half as large",
   double wrong = 0.0;
   double all = 0.0;
   for (std::size_t i = 0; i < expected.size(); ++i) {
-    const double value = exact.logits()[i];
+    const double value = exact.logits().value()[i];
     wrong += (expected[i] - value) * (expected[i] - value);
     all += value * value;
   }
@@ -405,7 +405,7 @@ TEST_CASE("forks run in different threads", "[engine][unit]") {
   for (std::thread& thread : threads) thread.join();
   for (std::size_t i = 0; i < forks.size(); ++i) {
     CHECK(ok_runs[i] == 80);
-    CHECK(equal(forks[i].logits(), expected));
+    CHECK(equal(forks[i].logits().value(), expected));
   }
 }
 
