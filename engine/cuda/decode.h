@@ -7,9 +7,9 @@
 //   4 gate_up          residual + norms, gate and up, GELU
 //   5 multiply_rows    down; its post-norm and residual are the input of the next layer's first
 //
-// Products: each warp multiplies 16 weight rows by all tokens with mma.sync, 8 warps of a block share
-// the columns, and their sums are added in one order that depends on the shape of the matrix only: a
-// row's result has the same bits whatever is computed beside it, and whatever `rows` is.
+// Products: each warp multiplies 16 weight rows by all tokens with mma.sync, 8 warps of a block
+// share the columns, and their sums are added in one order that depends on the shape of the matrix
+// only: a row's result has the same bits whatever is computed beside it, and whatever `rows` is.
 // Activations are rounded as the layout wants it (activation_form); products are exact, sums f32.
 //
 // Pointers are device memory, row-major f32 without gaps unless said otherwise; launches are
@@ -29,15 +29,15 @@ namespace facet::engine::cuda {
 inline constexpr int kDecodeRowsMax = 16;
 
 /// How the products round their activations.
-///   bf16: to nearest bfloat16; with bf16 and fp8 weights.
+///   bf16: to nearest bfloat16; with bf16 weights.
 ///   f16: to nearest half after scaling the row by a power of two that puts max |x| into
-///        [2^14, 2^15); with f16 weights.
+///        [2^14, 2^15); with f16 and fp8 weights.
 ///   int8: as Activations::int8 of engine/ops.h; with all quantised weights.
 ///   f32: not at all; with f32 weights.
 enum class ActivationForm : std::uint8_t { f32, f16, bf16, int8 };
 constexpr ActivationForm activation_form(Layout layout) {
   if (layout == Layout::f32) return ActivationForm::f32;
-  if (layout == Layout::f16) return ActivationForm::f16;
+  if (layout == Layout::f16 || layout == Layout::fp8) return ActivationForm::f16;
   return is_tiled(layout) ? ActivationForm::int8 : ActivationForm::bf16;
 }
 
@@ -46,9 +46,9 @@ constexpr ActivationForm activation_form(Layout layout) {
 ///   h  = rms_norm(x') * norm                                      where norm is given
 /// with rms_norm(x) = x / sqrt(mean(x^2) + eps). x' is written to x_out by one block.
 struct RowInput {
-  const float* x = nullptr;           ///< (rows, cols)
-  const float* norm = nullptr;        ///< (cols); null: h = x'.
-  const float* delta = nullptr;       ///< (delta_parts, rows, cols) as multiply_rows left it.
+  const float* x = nullptr;      ///< (rows, cols)
+  const float* norm = nullptr;   ///< (cols); null: h = x'.
+  const float* delta = nullptr;  ///< (delta_parts, rows, cols) as multiply_rows left it.
   int delta_parts = 1;
   const float* delta_norm = nullptr;  ///< (cols); given where delta is.
   float* x_out = nullptr;             ///< (rows, cols), given where delta is; another array than x.
@@ -61,11 +61,8 @@ int multiply_parts(const PackedMatrix& w, int rows);
 
 /// y = h W^T. y: (multiply_parts, rows, w.rows); the sum of the parts, in their order, is meant.
 /// Against h rounded to its form |y - ref| <= 1e-5 * sum_k |h w|. ops.h: matmul, matmul_int8.
-Status multiply_rows(const PackedMatrix& w,
-                     const RowInput& input,
-                     int rows,
-                     float* y,
-                     const LaunchOrder& order);
+Status multiply_rows(
+    const PackedMatrix& w, const RowInput& input, int rows, float* y, const LaunchOrder& order);
 
 struct QkvArgs {
   PackedMatrix q;  ///< (heads * head_dim, hidden)
@@ -84,9 +81,9 @@ struct QkvArgs {
   float* scratch = nullptr;
   std::uint32_t* counters = nullptr;  ///< (heads + kv_heads), zero before the first use, and after.
 };
-/// QK-norm and RoPE as in ops.h, each within 4e-6 of the reference on the same sums; keys and values
-/// are rounded to the type of the cache and stored at the positions of the rows.
-/// One launch where q, k and v have one layout, else one for each that differs.
+/// QK-norm and RoPE as in ops.h, each within 4e-6 of the reference on the same sums; keys and
+/// values are rounded to the type of the cache and stored at the positions of the rows. One launch
+/// where q, k and v have one layout, else one for each that differs.
 Status project_qkv(const QkvArgs& args, const LaunchOrder& order);
 
 struct GateUpArgs {
@@ -116,15 +113,19 @@ inline constexpr int kSplitsMax = 128;
 constexpr std::int64_t attend_scratch_floats(int rows, int heads, int head_dim, int splits) {
   return std::int64_t{rows} * heads * splits * (head_dim + 2);
 }
-/// A good number of splits for `rows` rows that see up to `keys` positions, on a device of
-/// `multiprocessors`.
-int attend_splits(int rows, int kv_heads, std::int64_t keys, int multiprocessors);
+/// A good number of splits on a device of `multiprocessors`: a block for each at batch 1. A row
+/// that sees few positions uses fewer. The same for every step, so that bits depend on the row
+/// alone.
+int attend_splits(int kv_heads, int multiprocessors);
 /// out = softmax(scale * q k_j) v_j, any number of rows, head_dim even and at most 256. Pages are
 /// divided among the splits by what the row sees, so `splits` and the row decide the bits.
-/// |out - ref| <= 2e-4 * max_j |v_j| against the stored keys and values, while |scale * q k_j| stays
-/// below 100 (q is taken as the sum of two bfloat16 with bf16 caches, exact to 2^-17; f32 else).
-/// Vaswani et al. 2017; the split as in Dao et al. 2023 ("flash decoding").
+/// |out - ref| <= 2e-4 * max_j |v_j| against the stored keys and values, while |scale * q k_j|
+/// stays below 100 (q is taken as the sum of two bfloat16 with bf16 caches, exact to 2^-17; f32
+/// else). Vaswani et al. 2017; the split as in Dao et al. 2023 ("flash decoding").
 Status attend(const AttendArgs& args, const LaunchOrder& order);
+
+/// gate = gelu_tanh(gate) * up, (n): the end of gate_up on its own.
+Status gelu_mul_f32(float* gate, const float* up, std::int64_t n, const LaunchOrder& order);
 
 /// x' and h of `input` for any number of rows, as launches of their own: for steps of many rows,
 /// where every block computing them for itself costs more. h: (rows, cols), null: not wanted;

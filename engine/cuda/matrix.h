@@ -2,9 +2,9 @@
 // and how a matrix of a model file becomes one. Plain C++; runs on the host.
 //
 // The quantised layouts hold a panel of 16 rows as tiles that follow each other along the columns.
-// A tile is contiguous, and lies as the lanes of a warp want it for mma.m16n8k32 (lane = 4 g + t has
-// rows g and g + 8), so that a warp reads it with consecutive 128-bit loads. With b a block of 32
-// columns, and "bytes of (g, t, b)" those of columns 4t .. 4t + 3 and 16 + 4t .. 16 + 4t + 3:
+// A tile is contiguous, and lies as the lanes of a warp want it for mma.m16n8k32 (lane = 4 g + t
+// has rows g and g + 8), so that a warp reads it with consecutive 128-bit loads. With b a block of
+// 32 columns, and "bytes of (g, t, b)" those of columns 4t .. 4t + 3 and 16 + 4t .. 16 + 4t + 3:
 //
 //   layout   types                 columns  bytes  bytes of a tile
 //   q8       Q8_0, Q5_0, IQ4_NL         64   1088  per lane 16 B: per b row g: 8 B; then row g + 8
@@ -104,11 +104,8 @@ struct PackedMatrix {
 /// or bf16 or fp8, which round every weight to nearest even (fp8 after division by max |w| / 448 of
 /// its row). Rows [begin, end) only, where begin is a multiple of kPanelRows, so that threads can
 /// share the work; other bytes stay as they are.
-void repack(const TensorView& from,
-            Layout to,
-            std::int64_t begin,
-            std::int64_t end,
-            std::byte* out);
+void repack(
+    const TensorView& from, Layout to, std::int64_t begin, std::int64_t end, std::byte* out);
 
 /// Row `row` of a packed matrix in host memory as floats: the obvious form. to: (cols).
 void unpack_row(const PackedMatrix& w, std::int64_t row, float* to);

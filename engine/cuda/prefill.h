@@ -2,9 +2,9 @@
 // on bfloat16 matrix units with f32 sums, flash attention over the pages, and what lies between.
 // A step may mix rows of several sequences: prefill beside decode.
 //
-// Weights that are not bf16 are rounded to it, a stripe of rows at a time (dequantize_rows), so that
-// products with them are off by at most 2^-8 * sum_k |x w| besides what rounding x to bf16 costs.
-// Pointers and errors as in decode.h. bfloat16 arrays are declared as their bits.
+// Weights that are not bf16 are rounded to it, a stripe of rows at a time (dequantize_rows), so
+// that products with them are off by at most 2^-8 * sum_k |x w| besides what rounding x to bf16
+// costs. Pointers and errors as in decode.h. bfloat16 arrays are declared as their bits.
 #pragma once
 
 #include "base/result.h"
@@ -23,19 +23,21 @@ enum class Epilogue : std::uint8_t {
 };
 
 struct MatmulArgs {
-  PackedMatrix w;              ///< Any layout.
-  std::int64_t row_begin = 0;  ///< Rows [row_begin, row_end) of w; both multiples of 16, or the end.
+  PackedMatrix w;  ///< Any layout.
+  std::int64_t row_begin =
+      0;  ///< Rows [row_begin, row_end) of w; both multiples of 16, or the end.
   std::int64_t row_end = 0;
-  const std::uint16_t* x = nullptr;  ///< (tokens, x_stride) bfloat16; columns beyond cols are zeros.
-  std::int64_t x_stride = 0;         ///< padded_cols(Layout::bf16, cols)
+  const std::uint16_t* x =
+      nullptr;                ///< (tokens, x_stride) bfloat16; columns beyond cols are zeros.
+  std::int64_t x_stride = 0;  ///< padded_cols(Layout::bf16, cols)
   std::int64_t tokens = 0;
-  float* y = nullptr;         ///< (tokens, y_stride) f32; row r of w goes to column r - row_begin.
+  float* y = nullptr;  ///< (tokens, y_stride) f32; row r of w goes to column r - row_begin.
   std::int64_t y_stride = 0;
   std::uint16_t* scratch = nullptr;  ///< (scratch_rows, x_stride); not used with bf16 weights.
   std::int64_t scratch_rows = 0;     ///< A multiple of 16; more rows: fewer launches.
 };
-/// y = x W^T: mma.sync (sm_80 and later). |y - ref| <= 1e-5 * sum_k |x w| for bf16 weights against x
-/// as given; (2^-8 + 1e-5) of the same sum for the others.
+/// y = x W^T: mma.sync (sm_80 and later). |y - ref| <= 1e-5 * sum_k |x w| for bf16 weights against
+/// x as given; (2^-8 + 1e-5) of the same sum for the others.
 Status matmul(const MatmulArgs& args, const LaunchOrder& order);
 
 /// Rows [begin, end) of w as bfloat16 at `to`: (end - begin, stride), zeros beyond cols. begin is a
@@ -89,8 +91,8 @@ Status finish_qkv(const FinishQkvArgs& args, const LaunchOrder& order);
 /// Rows of a step that follow each other in one sequence: what one block of flash attention works
 /// on. In device memory.
 struct AttentionTile {
-  std::int32_t row = 0;       ///< The first one.
-  std::int32_t rows = 0;      ///< 1 to flash_tile_tokens().
+  std::int32_t row = 0;   ///< The first one.
+  std::int32_t rows = 0;  ///< 1 to flash_tile_tokens().
   std::int32_t sequence = 0;
   std::int32_t position = 0;  ///< Of the first row; the others follow.
   std::int32_t end_max = 0;   ///< The largest `end` (StepRows) of its rows.
@@ -117,10 +119,7 @@ bool flash_has(int heads, int kv_heads, int head_dim, KvType type);
 Status flash_attend(const FlashArgs& args, const LaunchOrder& order);
 
 /// y = mean over tokens of x, for embedders. x: (tokens, dim); y: (dim). Summed in token order.
-Status mean_pool(const float* x,
-                 std::int64_t tokens,
-                 std::int64_t dim,
-                 float* y,
-                 const LaunchOrder& order);
+Status mean_pool(
+    const float* x, std::int64_t tokens, std::int64_t dim, float* y, const LaunchOrder& order);
 
 }  // namespace facet::engine::cuda

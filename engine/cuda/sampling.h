@@ -19,7 +19,7 @@ struct SampleRow {
   float top_p = 1.0F;
   float min_p = 0.0F;
   float repetition_penalty = 1.0F;
-  std::int32_t recent_count = 0;  ///< Of recent: the last repetition_window tokens.
+  std::int32_t recent_count = 0;         ///< Of recent: the last repetition_window tokens.
   const std::int32_t* recent = nullptr;  ///< Device memory.
   const std::uint64_t* mask = nullptr;   ///< (ceil(vocabulary / 64)) bit id % 64 of word id / 64;
                                          ///< null: everything may come.
@@ -34,16 +34,16 @@ struct SampleArgs {
   const float* logits = nullptr;  ///< (rows, vocabulary)
   std::int64_t vocabulary = 0;
   int rows = 0;
-  SampleRow* options = nullptr;   ///< (rows)
-  std::int32_t* token = nullptr;  ///< (rows)
+  SampleRow* options = nullptr;       ///< (rows)
+  std::int32_t* token = nullptr;      ///< (rows)
   std::uint64_t* scratch = nullptr;   ///< sample_scratch_words()
   std::uint32_t* counters = nullptr;  ///< (rows), zero before the first use, and after.
 };
 std::int64_t sample_scratch_words(int rows, std::int64_t vocabulary);
 
 /// One token for every row. Greedy: the highest allowed logit, the lowest id among equals. Else the
-/// same token as Sampler for the same state, unless its random number lies within rounding (1e-6) of
-/// a boundary between two tokens. One launch.
+/// same token as Sampler for the same state, unless its random number lies within rounding (1e-6)
+/// of a boundary between two tokens. One launch.
 Status sample_rows(const SampleArgs& args, const LaunchOrder& order);
 
 }  // namespace facet::engine::cuda
