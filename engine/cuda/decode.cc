@@ -13,10 +13,6 @@ namespace {
 /// From here on a product of several rows is split by slices: its activations would not fit.
 constexpr std::int64_t kWholeColsMax = kSliceCols + kSliceCols / 2;
 
-std::int64_t slices_of(const PackedMatrix& w) {
-  return (w.cols + kSliceCols - 1) / kSliceCols;
-}
-
 Error bad_shape(const std::string& what) {
   return {Code::invalid_argument, "CUDA product: " + what};
 }
@@ -98,8 +94,13 @@ Status launch_rows(Layout layout, const ProductArgs& args, const LaunchOrder& or
 
 }  // namespace
 
+int multiply_parts(std::int64_t cols, int rows) {
+  if (rows == 1 || cols <= kWholeColsMax) return 1;
+  return static_cast<int>((cols + kSliceCols - 1) / kSliceCols);
+}
+
 int multiply_parts(const PackedMatrix& w, int rows) {
-  return rows > 1 && w.cols > kWholeColsMax ? static_cast<int>(slices_of(w)) : 1;
+  return multiply_parts(w.cols, rows);
 }
 
 Status multiply_rows(

@@ -58,6 +58,8 @@ struct RowInput {
 /// Partial sums that multiply_rows writes for this matrix: 1 but for few shapes (many columns and
 /// many rows at once).
 int multiply_parts(const PackedMatrix& w, int rows);
+/// The same for a matrix of `cols` columns, before there is one.
+int multiply_parts(std::int64_t cols, int rows);
 
 /// y = h W^T. y: (multiply_parts, rows, w.rows); the sum of the parts, in their order, is meant.
 /// Against h rounded to its form |y - ref| <= 1e-5 * sum_k |h w|. ops.h: matmul, matmul_int8.
