@@ -29,15 +29,15 @@ namespace facet::engine::cuda {
 inline constexpr int kDecodeRowsMax = 16;
 
 /// How the products round their activations.
-///   bf16: to nearest bfloat16; with bf16 and fp8 weights.
+///   bf16: to nearest bfloat16; with bf16 weights.
 ///   f16: to nearest half after scaling the row by a power of two that puts max |x| into
-///        [2^14, 2^15); with f16 weights.
+///        [2^14, 2^15); with f16 and fp8 weights.
 ///   int8: as Activations::int8 of engine/ops.h; with all quantised weights.
 ///   f32: not at all; with f32 weights.
 enum class ActivationForm : std::uint8_t { f32, f16, bf16, int8 };
 constexpr ActivationForm activation_form(Layout layout) {
   if (layout == Layout::f32) return ActivationForm::f32;
-  if (layout == Layout::f16) return ActivationForm::f16;
+  if (layout == Layout::f16 || layout == Layout::fp8) return ActivationForm::f16;
   return is_tiled(layout) ? ActivationForm::int8 : ActivationForm::bf16;
 }
 
@@ -58,6 +58,8 @@ struct RowInput {
 /// Partial sums that multiply_rows writes for this matrix: 1 but for few shapes (many columns and
 /// many rows at once).
 int multiply_parts(const PackedMatrix& w, int rows);
+/// The same for a matrix of `cols` columns, before there is one.
+int multiply_parts(std::int64_t cols, int rows);
 
 /// y = h W^T. y: (multiply_parts, rows, w.rows); the sum of the parts, in their order, is meant.
 /// Against h rounded to its form |y - ref| <= 1e-5 * sum_k |h w|. ops.h: matmul, matmul_int8.
@@ -113,15 +115,19 @@ inline constexpr int kSplitsMax = 128;
 constexpr std::int64_t attend_scratch_floats(int rows, int heads, int head_dim, int splits) {
   return std::int64_t{rows} * heads * splits * (head_dim + 2);
 }
-/// A good number of splits for `rows` rows that see up to `keys` positions, on a device of
-/// `multiprocessors`.
-int attend_splits(int rows, int kv_heads, std::int64_t keys, int multiprocessors);
+/// A good number of splits on a device of `multiprocessors`: a block for each at batch 1. A row
+/// that sees few positions uses fewer. The same for every step, so that bits depend on the row
+/// alone.
+int attend_splits(int kv_heads, int multiprocessors);
 /// out = softmax(scale * q k_j) v_j, any number of rows, head_dim even and at most 256. Pages are
 /// divided among the splits by what the row sees, so `splits` and the row decide the bits.
 /// |out - ref| <= 2e-4 * max_j |v_j| against the stored keys and values, while |scale * q k_j|
 /// stays below 100 (q is taken as the sum of two bfloat16 with bf16 caches, exact to 2^-17; f32
 /// else). Vaswani et al. 2017; the split as in Dao et al. 2023 ("flash decoding").
 Status attend(const AttendArgs& args, const LaunchOrder& order);
+
+/// gate = gelu_tanh(gate) * up, (n): the end of gate_up on its own.
+Status gelu_mul_f32(float* gate, const float* up, std::int64_t n, const LaunchOrder& order);
 
 /// x' and h of `input` for any number of rows, as launches of their own: for steps of many rows,
 /// where every block computing them for itself costs more. h: (rows, cols), null: not wanted;
