@@ -8,7 +8,9 @@ set(facet_cuda_sources
   device.cu
   elementwise.cu
   expand.cu
+  flash.cu
   forward.cc
+  matmul.cu
   page_pool.cc
   pass.cc
   product_bf16.cu

@@ -27,46 +27,6 @@ std::string words_of(const Shape& s) {
          ", window " + std::to_string(s.window) + ", " + std::to_string(s.splits) + " splits";
 }
 
-/// out of one row and head, and max |v|.
-double reference_row(const Shape& shape,
-                     const PagedSequences& pages,
-                     const StepRow& row,
-                     const float* q,
-                     int kv_head,
-                     float scale,
-                     std::vector<double>& out) {
-  std::int64_t first = 0;
-  std::int64_t last = row.end;
-  if (shape.window > 0) {
-    first = std::max(0, row.position - shape.window + 1);
-    if (!shape.causal) last = std::min<std::int64_t>(last, row.position + shape.window);
-  }
-  std::vector<double> scores;
-  for (std::int64_t j = first; j < last; ++j) {
-    double sum = 0.0;
-    for (int d = 0; d < shape.head_dim; ++d) {
-      sum += static_cast<double>(q[d]) *
-             static_cast<double>(pages.at(row.sequence, j, 0, kv_head * shape.head_dim + d));
-    }
-    scores.push_back(sum * static_cast<double>(scale));
-  }
-  const double highest = *std::max_element(scores.begin(), scores.end());
-  double total = 0.0;
-  for (double& score : scores) total += score = std::exp(score - highest);
-  double largest = 0.0;
-  out.assign(static_cast<std::size_t>(shape.head_dim), 0.0);
-  for (std::int64_t j = first; j < last; ++j) {
-    const double p = scores[static_cast<std::size_t>(j - first)] / total;
-    for (int d = 0; d < shape.head_dim; ++d) {
-      const auto v =
-          static_cast<double>(pages.at(row.sequence, j, 1, kv_head * shape.head_dim + d));
-      out[static_cast<std::size_t>(d)] += p * v;
-      largest = std::max(largest, std::abs(v));
-    }
-  }
-  return largest;
-}
-
 std::vector<float> run(Comparison& log,
                        const Shape& shape,
                        const cuda::LayerPages& pages,
@@ -121,13 +81,14 @@ void check_shape(Comparison& log, const Shape& shape, std::mt19937& random) {
   for (std::int64_t row = 0; row < rows && !log.has_failed(); ++row) {
     for (int head = 0; head < shape.heads; ++head) {
       const std::int64_t at = row * width + head * shape.head_dim;
-      const double largest = reference_row(shape,
-                                           pages,
-                                           step.rows[static_cast<std::size_t>(row)],
-                                           q.data() + at,
-                                           head / (shape.heads / shape.kv_heads),
-                                           scale,
-                                           want);
+      const double largest = reference_attention({.pages = pages,
+                                                  .row = step.rows[static_cast<std::size_t>(row)],
+                                                  .kv_head = head / (shape.heads / shape.kv_heads),
+                                                  .window = shape.window,
+                                                  .causal = shape.causal,
+                                                  .scale = scale},
+                                                 q.data() + at,
+                                                 want);
       for (int d = 0; d < shape.head_dim; ++d) {
         const auto i = static_cast<std::size_t>(at + d);
         log.near(static_cast<double>(got[i]), want[static_cast<std::size_t>(d)], 2e-4 * largest, i);

@@ -28,5 +28,6 @@ std::vector<KernelCheck> kernel_checks();
 std::vector<KernelCheck> product_checks();
 std::vector<KernelCheck> elementwise_checks();
 std::vector<KernelCheck> attend_checks();
+std::vector<KernelCheck> prefill_checks();
 
 }  // namespace facet::test

@@ -38,4 +38,8 @@ TEST_CASE("attention of a decode step agrees with the reference", "[cuda]") {
   run_all(facet::test::attend_checks());
 }
 
+TEST_CASE("products and attention of many rows agree with the reference", "[cuda]") {
+  run_all(facet::test::prefill_checks());
+}
+
 }  // namespace

@@ -114,6 +114,8 @@ class PagedSequences {
     return values_[index(sequence, position, plane, at)];
   }
 
+  [[nodiscard]] int head_dim() const { return layer_.head_dim; }
+
   /// Every page's values, of an f32 cache.
   [[nodiscard]] std::vector<float> read_floats() const {
     const auto bytes = memory_.read();
@@ -146,5 +148,51 @@ class PagedSequences {
   DeviceArray<engine::cuda::SequencePages> sequences_;
   engine::cuda::LayerPages layer_;
 };
+
+/// One row and head of attention.
+struct AttentionCase {
+  const PagedSequences& pages;
+  StepRow row;
+  int kv_head = 0;
+  int window = 0;
+  bool causal = true;
+  float scale = 1.0F;
+};
+
+/// softmax(scale * q k_j) v_j in double, and the largest |v|. q, out: (head_dim)
+inline double reference_attention(const AttentionCase& a,
+                                  const float* q,
+                                  std::vector<double>& out) {
+  const int dim = a.pages.head_dim();
+  std::int64_t first = 0;
+  std::int64_t last = a.row.end;
+  if (a.window > 0) {
+    first = std::max(0, a.row.position - a.window + 1);
+    if (!a.causal) last = std::min<std::int64_t>(last, a.row.position + a.window);
+  }
+  const auto element = [&](std::int64_t position, int plane, int d) {
+    return static_cast<double>(a.pages.at(a.row.sequence, position, plane, a.kv_head * dim + d));
+  };
+  std::vector<double> scores;
+  for (std::int64_t j = first; j < last; ++j) {
+    double sum = 0.0;
+    for (int d = 0; d < dim; ++d) sum += static_cast<double>(q[d]) * element(j, 0, d);
+    scores.push_back(sum * static_cast<double>(a.scale));
+  }
+  const double highest = *std::max_element(scores.begin(), scores.end());
+  double total = 0.0;
+  for (double& score : scores) total += score = std::exp(score - highest);
+  double largest = 0.0;
+  out.assign(static_cast<std::size_t>(dim), 0.0);
+  for (std::int64_t j = first; j < last; ++j) {
+    const double p = scores[static_cast<std::size_t>(j - first)] / total;
+    for (int d = 0; d < dim; ++d) {
+      const double v = element(j, 1, d);
+      out[static_cast<std::size_t>(d)] += p * v;
+      largest = std::max(largest, std::abs(v));
+    }
+  }
+  return largest;
+}
 
 }  // namespace facet::test
