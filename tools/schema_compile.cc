@@ -1,5 +1,6 @@
 // Reads a JSON Schema document into nodes. Subschemas are compiled when they are first reached, by
-// their JSON pointer, so that a $ref back to a place in progress finds its index.
+// their JSON pointer, so that a $ref back to a place in progress finds its index; what references
+// lead to is compiled behind it.
 #include "base/check.h"
 #include "base/json.h"
 #include "base/json_pointer.h"
@@ -91,12 +92,15 @@ class Compiler {
 
   Result<std::shared_ptr<const SchemaProgram>> run() {
     FACET_TRY(program_->root, node_at(document_, ""));
+    FACET_TRY_STATUS(compile_referenced());
     FACET_TRY_STATUS(dynamic_anchors());
     return std::shared_ptr<const SchemaProgram>(program_);
   }
 
  private:
-  Result<NodeIndex> node_at(const Json& schema, const std::string& location) {
+  /// The index of the schema at `location`, its node not filled yet where `is_new`.
+  Result<NodeIndex> reserve(const std::string& location, bool& is_new) {
+    is_new = false;
     if (const auto known = by_location_.find(location); known != by_location_.end()) {
       return known->second;
     }
@@ -105,9 +109,30 @@ class Compiler {
                    "the schema has more than " + std::to_string(program_->options.subschemas_max) +
                        " subschemas"};
     }
-    const NodeIndex index = program_->nodes.size();
-    by_location_.emplace(location, index);
+    is_new = true;
+    by_location_.emplace(location, program_->nodes.size());
     program_->nodes.emplace_back();
+    return program_->nodes.size() - 1;
+  }
+
+  /// What a reference leads to waits its turn: a chain of them must not nest.
+  Status compile_referenced() {
+    while (!referenced_.empty()) {
+      const Referenced next = std::move(referenced_.back());
+      referenced_.pop_back();
+      FACET_TRY_STATUS(fill(next.node, *next.schema, next.location));
+    }
+    return ok();
+  }
+
+  Result<NodeIndex> node_at(const Json& schema, const std::string& location) {
+    bool is_new = false;
+    FACET_TRY(const NodeIndex index, reserve(location, is_new));
+    if (is_new) FACET_TRY_STATUS(fill(index, schema, location));
+    return index;
+  }
+
+  Status fill(NodeIndex index, const Json& schema, const std::string& location) {
     // Filled aside: compiling children may move the vector.
     SchemaNode node;
     node.location = location;
@@ -123,7 +148,7 @@ class Compiler {
       return bad(location, "must be an object or a boolean, is " + std::string(schema.type_name()));
     }
     program_->nodes[index] = std::move(node);
-    return index;
+    return ok();
   }
 
   Status keyword(SchemaNode& node,
@@ -177,7 +202,10 @@ class Compiler {
     FACET_TRY(const std::string location, places_.target(node.location, keyword, target));
     const Json* schema = resolve_pointer(document_, location);
     if (schema == nullptr) return bad(at, "refers to nothing: " + target);
-    return node_at(*schema, location);
+    bool is_new = false;
+    FACET_TRY(const NodeIndex index, reserve(location, is_new));
+    if (is_new) referenced_.push_back({index, schema, location});
+    return index;
   }
 
   Status dynamic_reference(SchemaNode& node,
@@ -214,6 +242,7 @@ class Compiler {
         const Json* schema = resolve_pointer(document_, anchor.location);
         FACET_CHECK(schema != nullptr);
         FACET_TRY(const NodeIndex node, node_at(*schema, anchor.location));
+        FACET_TRY_STATUS(compile_referenced());
         program_->dynamic_anchors[resource(anchor.base)].emplace(anchor.name, node);
       }
     }
@@ -390,6 +419,12 @@ class Compiler {
   SchemaPlaces places_;
   std::shared_ptr<SchemaProgram> program_;
   std::map<std::string, NodeIndex> by_location_;
+  struct Referenced {
+    NodeIndex node = 0;
+    const Json* schema = nullptr;
+    std::string location;
+  };
+  std::vector<Referenced> referenced_;            ///< Reserved, to be filled.
   std::map<std::string, std::size_t> resources_;  ///< By URI: SchemaNode::resource.
   std::set<std::string> dynamic_names_;           ///< What the $dynamicRefs look for.
 };
