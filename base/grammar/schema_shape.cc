@@ -20,6 +20,8 @@ constexpr std::array<std::string_view, 20> kAnnotations{
     "contentEncoding", "contentMediaType", "contentSchema", "default",     "definitions",
     "deprecated",      "description",      "example",       "examples",    "readOnly",
     "title",           "writeOnly",        "minContains",   "maxContains", "$vocabulary"};
+/// Schemas that describe one value together.
+constexpr std::size_t kPartsMax = 1000;
 /// Handled for a schema as a whole, not one by one.
 constexpr std::array<std::string_view, 6> kStructural{
     "additionalProperties", "items", "patternProperties", "prefixItems", "properties", "required"};
@@ -112,6 +114,11 @@ Result<Shape> ShapeReader::read(const Holdings& holdings) {
       return endless(now);
     }
     if (!seen.insert(now).second) continue;
+    if (seen.size() > kPartsMax) {
+      return Error{Code::limit_exceeded,
+                   shown(shape.pointer) + " is made of more than " + std::to_string(kPartsMax) +
+                       " parts by $ref and allOf"};
+    }
     open.insert(now);
     steps.push_back({step.holding, true});
     std::vector<const Json*> more;
