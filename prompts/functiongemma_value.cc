@@ -53,7 +53,7 @@ class Reader {
 
   [[nodiscard]] Error fail(std::string_view what) const {
     return Error{Code::invalid_data,
-                 "function call cannot be read: " + std::string(what) + " at symbol " +
+                 "function call cannot be read: " + excerpt(what, 0) + " at symbol " +
                      std::to_string(at_) + " of \"" +
                      excerpt(symbols_text(symbols_), symbols_text(symbols_.substr(0, at_)).size()) +
                      "\""};

@@ -88,8 +88,8 @@ class Reader {
 
   [[nodiscard]] Error fail(const std::string& what) const {
     return Error{Code::invalid_data,
-                 "function call cannot be read: " + what + " at byte " + std::to_string(at_) +
-                     " of \"" + excerpt(text_, at_) + "\""};
+                 "function call cannot be read: " + excerpt(what, 0) + " at byte " +
+                     std::to_string(at_) + " of \"" + excerpt(text_, at_) + "\""};
   }
 
   Result<std::string> name() {
@@ -360,7 +360,8 @@ Result<std::optional<std::vector<ToolCall>>> read_json_calls(std::string_view te
                                  (text.find("\"parameters\"") != std::string_view::npos ||
                                   text.find("\"arguments\"") != std::string_view::npos);
     if (!looks_like_call) return Calls();
-    return Error{Code::invalid_data, parsed.error().message + " in \"" + excerpt(text, 0) + "\""};
+    return Error{Code::invalid_data,
+                 excerpt(parsed.error().message, 0) + " in \"" + excerpt(text, 0) + "\""};
   }
   std::vector<ToolCall> calls;
   const bool is_list = parsed->is_array();
