@@ -174,6 +174,7 @@ void Session::Run::stream(const prompts::ParseEvent& event) {
       show_text(plan_reader_.finish());
       emit(ToolCallStarted{.name = event.text});
       return;
+    case Kind::call_arguments:
     case Kind::call_finished:
       return;
   }
