@@ -12,6 +12,7 @@ TokenUsage& TokenUsage::operator+=(const TokenUsage& other) {
   prompt_tokens += other.prompt_tokens;
   cached_tokens += other.cached_tokens;
   completion_tokens += other.completion_tokens;
+  forced_tokens += other.forced_tokens;
   prefilled_tokens += other.prefilled_tokens;
   return *this;
 }
@@ -20,6 +21,7 @@ ordered_json usage_json(const TokenUsage& usage) {
   return {{"prompt_tokens", usage.prompt_tokens},
           {"cached_tokens", usage.cached_tokens},
           {"completion_tokens", usage.completion_tokens},
+          {"forced_tokens", usage.forced_tokens},
           {"prefilled_tokens", usage.prefilled_tokens}};
 }
 
@@ -70,6 +72,8 @@ Result<StepResult> step_from_json(const ordered_json& json) {
     step.usage = {.prompt_tokens = usage.at("prompt_tokens").get<std::int64_t>(),
                   .cached_tokens = usage.at("cached_tokens").get<std::int64_t>(),
                   .completion_tokens = usage.at("completion_tokens").get<std::int64_t>(),
+                  // Journals of earlier versions do not have it.
+                  .forced_tokens = usage.value("forced_tokens", std::int64_t{0}),
                   .prefilled_tokens = usage.at("prefilled_tokens").get<std::int64_t>()};
   } catch (const ordered_json::exception& error) {
     return Error{Code::invalid_data, std::string("recorded step: ") + error.what()};

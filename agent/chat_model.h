@@ -27,14 +27,15 @@ namespace facet::agent {
 struct TokenUsage {
   std::int64_t prompt_tokens = 0;      ///< Tokens given to the model: instructions, user, results.
   std::int64_t cached_tokens = 0;      ///< Of a step's context, tokens that were already computed.
-  std::int64_t completion_tokens = 0;  ///< Tokens the model sampled.
+  std::int64_t completion_tokens = 0;  ///< Tokens of the model's outputs.
+  std::int64_t forced_tokens = 0;      ///< Of these, those a grammar left no choice about.
   std::int64_t prefilled_tokens = 0;   ///< Tokens that went through prefill.
 
   TokenUsage& operator+=(const TokenUsage& other);
   bool operator==(const TokenUsage&) const = default;
 };
 
-/// {"prompt_tokens", "cached_tokens", "completion_tokens", "prefilled_tokens"}.
+/// {"prompt_tokens", "cached_tokens", "completion_tokens", "forced_tokens", "prefilled_tokens"}.
 nlohmann::ordered_json usage_json(const TokenUsage& usage);
 
 /// What a conversation begins with.

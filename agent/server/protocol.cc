@@ -420,6 +420,7 @@ void ResponseStream::finish(const RunResult& result) {
       {"input_tokens", result.usage.prompt_tokens},
       {"input_tokens_details", {{"cached_tokens", result.usage.cached_tokens}}},
       {"output_tokens", result.usage.completion_tokens},
+      {"output_tokens_details", {{"forced_tokens", result.usage.forced_tokens}}},
       {"total_tokens", result.usage.prompt_tokens + result.usage.completion_tokens}};
   send({{"type", is_complete ? "response.completed" : "response.incomplete"},
         {"response", std::move(response)}});

@@ -136,6 +136,7 @@ TEST_CASE("a run becomes a response with numbered events", "[agent][unit]") {
   result.finish = facet::agent::RunFinish::answered;
   result.usage.prompt_tokens = 10;
   result.usage.completion_tokens = 3;
+  result.usage.forced_tokens = 2;
   recorder.stream.handle(facet::agent::RunFinished{result});
   CHECK(recorder.types() == std::vector<std::string>{"response.created",
                                                      "facet.plan",
@@ -157,6 +158,7 @@ TEST_CASE("a run becomes a response with numbered events", "[agent][unit]") {
   CHECK(response.at("output").size() == 2);
   CHECK(response.at("output")[1].at("content")[0].at("text") == "Hello");
   CHECK(response.at("usage").at("total_tokens") == 13);
+  CHECK(response.at("usage").at("output_tokens_details").at("forced_tokens") == 2);
 }
 
 TEST_CASE("client tools, limits and failures end a response each in its way", "[agent][unit]") {
