@@ -35,6 +35,7 @@ ordered_json step_json(const StepResult& step) {
           {"raw", step.raw},
           {"stopped_on", step.stopped_on},
           {"parse_error", step.parse_error},
+          {"calls_begun", step.calls_begun},
           {"ids", step.ids},
           {"finish_reason", engine::finish_reason_name(step.finish_reason)},
           {"usage", usage_json(step.usage)}};
@@ -65,6 +66,7 @@ Result<StepResult> step_from_json(const ordered_json& json) {
     step.raw = json.at("raw").get<std::string>();
     step.stopped_on = json.at("stopped_on").get<std::string>();
     step.parse_error = json.at("parse_error").get<std::string>();
+    step.calls_begun = json.value("calls_begun", 0);  // Journals of earlier versions: none.
     step.ids = json.at("ids").get<std::vector<engine::TokenId>>();
     FACET_TRY(step.finish_reason,
               finish_reason_from_name(json.at("finish_reason").get<std::string>()));

@@ -64,6 +64,7 @@ struct StepResult {
   std::string raw;                   ///< The output with control tokens spelled.
   std::string stopped_on;            ///< The control token that ended the output, or empty.
   std::string parse_error;           ///< Not empty: a call in the output cannot be read.
+  int calls_begun = 0;               ///< Calls that were told of while it streamed.
   std::vector<engine::TokenId> ids;  ///< Empty for models without a tokenizer.
   engine::FinishReason finish_reason = engine::FinishReason::stop;
   TokenUsage usage;  ///< Of this step alone.

@@ -136,6 +136,8 @@ class Dialect {
   /// of control_tokens() is that token. Where letters may spell a control token (text that was not
   /// written by the model), feed a parser segment by segment instead.
   [[nodiscard]] Result<ParsedOutput> parse(std::string_view output) const;
+  /// The segments that parse() feeds its parser.
+  [[nodiscard]] std::vector<Segment> split_output(std::string_view output) const;
 
   /// The control tokens that mean something in this dialect.
   [[nodiscard]] virtual std::vector<std::string> control_tokens() const = 0;
