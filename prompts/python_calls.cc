@@ -36,6 +36,14 @@ class Reader {
  public:
   explicit Reader(std::string_view text) : text_(text) {}
 
+  /// One value and nothing else.
+  Result<std::string> only_value() {
+    std::string out;
+    FACET_TRY_STATUS(value(out, 1));
+    if (!at_end()) return fail("unexpected text");
+    return out;
+  }
+
   Result<std::vector<ToolCall>> calls() {
     std::vector<ToolCall> calls;
     skip_space();
@@ -349,6 +357,12 @@ std::optional<ToolCall> json_call(const nlohmann::ordered_json& object) {
 
 Result<std::vector<ToolCall>> read_python_calls(std::string_view text) {
   return Reader(text).calls();
+}
+
+std::optional<std::string> python_scalar_json(std::string_view word) {
+  auto json = Reader(word).only_value();
+  if (!json) return std::nullopt;
+  return *std::move(json);
 }
 
 Result<std::optional<std::vector<ToolCall>>> read_json_calls(std::string_view text) {
