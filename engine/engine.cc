@@ -230,6 +230,30 @@ PassCost Engine::append_cost(std::int64_t depth, std::int64_t tokens) const {
                              parts_->runtime->options().kv_type);
 }
 
+namespace {
+
+cuda::PlanOptions with_rows(cuda::PlanOptions options, const ModelInfo& info) {
+  if (options.rows_max == 0) {
+    options.rows_max = std::max<std::int64_t>(kDeviceChunkTokens + kDecodeRows, info.image_tokens);
+  }
+  return options;
+}
+
+}  // namespace
+
+cuda::MemoryPlan Engine::device_plan(const cuda::PlanOptions& options) const {
+  return cuda::plan_needs(
+      parts_->runtime->config(), parts_->runtime->weights(), with_rows(options, parts_->info));
+}
+
+std::int64_t Engine::device_context(const cuda::PlanOptions& options,
+                                    std::int64_t device_bytes) const {
+  return cuda::context_that_fits(parts_->runtime->config(),
+                                 parts_->runtime->weights(),
+                                 with_rows(options, parts_->info),
+                                 device_bytes);
+}
+
 MachineLimits Engine::machine_limits() const {
   return measure_machine_limits(parts_->runtime->ops(), threads());
 }
