@@ -30,4 +30,7 @@ std::vector<KernelCheck> elementwise_checks();
 std::vector<KernelCheck> attend_checks();
 std::vector<KernelCheck> prefill_checks();
 
+/// Of whole steps, in backend_checks.cc.
+std::vector<KernelCheck> backend_checks();
+
 }  // namespace facet::test
