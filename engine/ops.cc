@@ -21,6 +21,16 @@ void l2_normalize(float* x, std::int64_t dim) {
   for (std::int64_t i = 0; i < dim; ++i) x[i] = static_cast<float>(x[i] / norm);
 }
 
+std::vector<float> rope_frequencies(std::int64_t head_dim, double theta, double divisor) {
+  std::vector<float> out;
+  for (std::int64_t j = 0; j < head_dim / 2; ++j) {
+    const auto exponent = static_cast<float>(2 * j) / static_cast<float>(head_dim);
+    const auto power = static_cast<float>(std::pow(theta, static_cast<double>(exponent)));
+    out.push_back(1.0F / power / static_cast<float>(divisor));
+  }
+  return out;
+}
+
 void rope_angles(std::int64_t first,
                  std::int64_t tokens,
                  std::int64_t head_dim,
@@ -29,12 +39,7 @@ void rope_angles(std::int64_t first,
                  float* cos,
                  float* sin) {
   const std::int64_t half = head_dim / 2;
-  std::vector<float> frequencies(static_cast<std::size_t>(half));
-  for (std::int64_t j = 0; j < half; ++j) {
-    const auto exponent = static_cast<float>(2 * j) / static_cast<float>(head_dim);
-    const auto power = static_cast<float>(std::pow(theta, static_cast<double>(exponent)));
-    frequencies[static_cast<std::size_t>(j)] = 1.0F / power / static_cast<float>(divisor);
-  }
+  const std::vector<float> frequencies = rope_frequencies(head_dim, theta, divisor);
   for (std::int64_t t = 0; t < tokens; ++t) {
     for (std::int64_t j = 0; j < half; ++j) {
       const float angle = static_cast<float>(first + t) * frequencies[static_cast<std::size_t>(j)];

@@ -16,6 +16,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 namespace facet::engine {
 
@@ -220,6 +221,9 @@ void mean_pool(const float* x, std::int64_t tokens, std::int64_t dim, float* y);
 /// x /= sqrt(sum x^2), summed in double, in place; a zero vector stays zero (as in
 /// torch.nn.functional.normalize, whose floor of 1e-12 is used). x: (dim).
 void l2_normalize(float* x, std::int64_t dim);
+
+/// theta^(-2 j / head_dim) / divisor for j < head_dim / 2, rounded to f32 as below.
+std::vector<float> rope_frequencies(std::int64_t head_dim, double theta, double divisor);
 
 /// cos and sin of the rotary angles: angle[t][j] = position_t / divisor * theta^(-2 j / head_dim).
 /// cos, sin: (tokens, head_dim / 2) for positions first, first + 1, ... Frequencies and angles are

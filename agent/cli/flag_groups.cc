@@ -30,6 +30,10 @@ void add_kv_type(CLI::App& app, engine::KvType& kv_type) {
       ->check(CLI::IsMember({"f32", "bf16", "int8"}));
 }
 
+void add_huge_pages(CLI::App& app, bool& huge_pages) {
+  app.add_flag("!--no-huge-pages", huge_pages, "Leave the weights where the file is mapped");
+}
+
 void add_store(CLI::App& app, std::string& store, const char* text) {
   app.add_option("--store", store, text);
 }
@@ -54,6 +58,7 @@ void add_model(CLI::App& app, ModelOptions& model) {
   app.add_option("--device", model.device, "cpu or auto ($FACET_DEVICE, else cpu)");
   add_activations(app, model.float_activations, kFast);
   add_kv_type(app, model.kv_type);
+  add_huge_pages(app, model.huge_pages);
   add_threads(app, model.threads);
   app.add_option("--prefix-cache",
                  model.prefix_mib,

@@ -170,6 +170,7 @@ void add_bench(CLI::App& app, Command& command) {
       ->check(CLI::Range(0, 256));
   add_activations(bench, options->float_activations, kFast);
   add_kv_type(bench, options->kv_type);
+  add_huge_pages(bench, options->huge_pages);
   bench.add_option("-r,--repeats", options->repeats, "Measured runs of each test (5)")
       ->check(CLI::Range(1, 1000));
   add_json(bench, options->json);

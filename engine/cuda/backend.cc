@@ -1,0 +1,325 @@
+#include "engine/cuda/backend.h"
+
+#include "base/check.h"
+#include "engine/cuda/device_work.h"
+#include "engine/cuda/forward.h"
+#include "engine/cuda/page_pool.h"
+#include "engine/cuda/pass.h"
+#include "engine/cuda/weights.h"
+#include "engine/cuda/workspace.h"
+
+#include <algorithm>
+#include <cstring>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+
+namespace facet::engine::cuda {
+namespace {
+
+constexpr std::int64_t kRowsMax = 16384;
+
+/// A recorded decode step is kept for every number of rows, with logits and without.
+using RecordingKey = std::pair<std::int64_t, bool>;
+
+/// Memory of the pool as pages hold on to it: the device's memory lives while one of them does.
+std::shared_ptr<std::byte[]> share(std::shared_ptr<DeviceBuffer> pool, std::byte* begin) {
+  return {begin, [pool = std::move(pool)](std::byte*) {}};
+}
+
+}  // namespace
+
+struct CudaBackend::Parts {
+  ModelConfig config;
+  BackendOptions options;
+  DeviceInfo device;
+  MemoryPlan plan;
+  WorkspaceLayout layout;
+  // Pages may outlive the backend; they keep these two.
+  std::shared_ptr<DeviceWork> work = std::make_shared<DeviceWork>();
+  std::shared_ptr<DeviceBuffer> pool;
+  std::byte* workspace = nullptr;
+  DeviceWeights weights;
+  std::optional<PagePool> pages;
+  std::optional<PassTables> tables;
+  std::optional<Forward> forward;
+  PinnedBuffer logits;  ///< (decode_rows, vocabulary): on their way to the caller.
+  std::map<RecordingKey, RecordedWork> recordings;
+  BackendStats stats;
+
+  Status take_memory(const ModelWeights& weights, ThreadPool& threads);
+  Status run(const Pass& pass);
+  Status enqueue_decode(const Pass& pass, bool with_logits);
+  Status decode_with_logits(const Pass& pass, bool with_logits);
+  Status read_logits(std::span<float* const> to);
+  Status prompt_logits(const Pass& pass);
+  Status pool_text(const Pass& pass, const KvCache& cache, std::vector<float>& out);
+  Result<std::vector<float>> dense(const PackedMatrix& w, std::span<const float> x);
+};
+
+namespace {
+
+/// Rows of the pass whose logits are wanted, with where they go, in ascending order.
+struct Wanted {
+  std::vector<std::int64_t> rows;
+  std::vector<float*> to;
+};
+
+Wanted wanted_logits(const Pass& pass, std::int64_t vocabulary) {
+  Wanted out;
+  for (const Slice& slice : pass.slices) {
+    const std::span<float> logits = slice.item->logits;
+    if (logits.empty()) continue;
+    const std::int64_t rows = std::ssize(logits) / vocabulary;
+    FACET_CHECK(rows * vocabulary == std::ssize(logits));
+    const bool wants_all = rows > 1;
+    for (std::int64_t t = 0; t < slice.tokens; ++t) {
+      const bool is_last = slice.is_last && t + 1 == slice.tokens;
+      if (!wants_all && !is_last) continue;
+      out.rows.push_back(slice.row + t);
+      out.to.push_back(logits.data() + (wants_all ? slice.begin + t : 0) * vocabulary);
+    }
+  }
+  return out;
+}
+
+Status check_options(const ModelConfig& config, const PlanOptions& plan) {
+  if (plan.rows_max < 1 || plan.rows_max > kRowsMax) {
+    return Error{Code::invalid_argument,
+                 "rows_max is " + std::to_string(plan.rows_max) + ", expected 1 to " +
+                     std::to_string(kRowsMax)};
+  }
+  for (const LayerSpec& spec : config.layers) {
+    if (spec.head_dim <= 256 && spec.head_dim % 2 == 0) continue;
+    return Error{Code::unsupported,
+                 "head_dim " + std::to_string(spec.head_dim) + " on a CUDA device; at most 256"};
+  }
+  return ok();
+}
+
+}  // namespace
+
+CudaBackend::CudaBackend(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+
+CudaBackend::~CudaBackend() {
+  // Graphs, streams and pinned memory are the device's: give them back as its user.
+  const std::lock_guard lock(parts_->work->mutex);
+  static_cast<void>(use_device(parts_->options.device));
+}
+
+Result<std::unique_ptr<CudaBackend>> CudaBackend::create(const ModelConfig& config,
+                                                         const ModelWeights& weights,
+                                                         const BackendOptions& options,
+                                                         ThreadPool& pool) {
+  FACET_TRY_STATUS(check_options(config, options.plan));
+  FACET_TRY(DeviceInfo device, open_device(options.device));
+  auto parts = std::make_unique<Parts>();
+  parts->config = config;
+  parts->options = options;
+  const std::string where = "cuda:" + std::to_string(device.index) + " (" + device.name + ")";
+  auto plan = plan_memory(config, weights, options.plan, device.free_bytes);
+  if (!plan) return plan.error().with_context(where);
+  parts->device = std::move(device);
+  parts->plan = *plan;
+  parts->layout = lay_out(workspace_shape(config, weights, options.plan));
+  if (Status taken = parts->take_memory(weights, pool); !taken) {
+    return taken.error().with_context(where);
+  }
+  return std::unique_ptr<CudaBackend>(new CudaBackend(std::move(parts)));
+}
+
+Status CudaBackend::Parts::take_memory(const ModelWeights& model, ThreadPool& threads) {
+  const std::lock_guard lock(work->mutex);
+  work->device = options.device;
+  FACET_TRY(work->queue, WorkQueue::create());
+  FACET_TRY(DeviceBuffer memory,
+            DeviceBuffer::allocate(static_cast<std::size_t>(plan.pool_bytes())));
+  pool = std::make_shared<DeviceBuffer>(std::move(memory));
+  workspace = pool->data() + plan.weight_bytes;
+  std::byte* const page_begin = workspace + plan.workspace_bytes;
+  FACET_TRY(weights, upload_weights(model, options.plan.weights, pool->data(), threads, *work));
+  pages.emplace(share(pool, page_begin), plan.page_bytes, work);
+  FACET_TRY(tables, PassTables::create(layout, workspace));
+  FACET_TRY(logits, PinnedBuffer::allocate(static_cast<std::size_t>(layout.logits.bytes) + 4));
+  int splits = 1;
+  for (const LayerSpec& spec : config.layers) {
+    splits = std::max(splits, attend_splits(spec.kv_heads, device.multiprocessors));
+  }
+  forward.emplace(
+      config,
+      weights,
+      layout,
+      workspace,
+      *tables,
+      *work,
+      ForwardOptions{.kv_type = options.plan.kv_type, .splits = std::min(splits, kSplitsMax)});
+  return forward->prepare();
+}
+
+Status CudaBackend::Parts::read_logits(std::span<float* const> to) {
+  const auto row = static_cast<std::size_t>(config.vocabulary) * sizeof(float);
+  FACET_TRY_STATUS(work->queue.copy_to_host(logits.data(), forward->logits(), to.size() * row));
+  FACET_TRY_STATUS(work->queue.wait());
+  for (std::size_t i = 0; i < to.size(); ++i) {
+    if (to[i] != nullptr) std::memcpy(to[i], logits.data() + i * row, row);
+  }
+  return ok();
+}
+
+Status CudaBackend::Parts::enqueue_decode(const Pass& pass, bool with_logits) {
+  FACET_TRY_STATUS(forward->embed_tokens(pass));
+  FACET_TRY_STATUS(forward->decode_layers(static_cast<int>(pass.rows)));
+  return with_logits ? forward->decode_logits(static_cast<int>(pass.rows)) : ok();
+}
+
+Status CudaBackend::Parts::decode_with_logits(const Pass& pass, bool with_logits) {
+  if (!options.with_graphs || pass.has_image) return enqueue_decode(pass, with_logits);
+  const RecordingKey key{pass.rows, with_logits};
+  auto found = recordings.find(key);
+  if (found == recordings.end()) {
+    FACET_TRY(RecordedWork recorded,
+              RecordedWork::record(work->queue, [&] { return enqueue_decode(pass, with_logits); }));
+    found = recordings.emplace(key, std::move(recorded)).first;
+    ++stats.recorded;
+  }
+  ++stats.replayed;
+  return found->second.enqueue(work->queue);
+}
+
+Status CudaBackend::Parts::prompt_logits(const Pass& pass) {
+  const Wanted wanted = wanted_logits(pass, config.vocabulary);
+  const auto each = static_cast<std::size_t>(layout.shape.decode_rows);
+  for (std::size_t at = 0; at < wanted.rows.size(); at += each) {
+    const std::size_t count = std::min(each, wanted.rows.size() - at);
+    FACET_TRY_STATUS(forward->prompt_logits(std::span(wanted.rows).subspan(at, count)));
+    FACET_TRY_STATUS(read_logits(std::span(wanted.to).subspan(at, count)));
+  }
+  return ok();
+}
+
+Status CudaBackend::Parts::run(const Pass& pass) {
+  ++stats.passes;
+  FACET_TRY_STATUS(tables->fill(pass, nullptr, forward->tile_tokens(), *work));
+  if (!pass.is_decode) {
+    FACET_TRY_STATUS(forward->embed_tokens(pass));
+    FACET_TRY_STATUS(forward->prompt_layers(pass.rows));
+    FACET_TRY_STATUS(prompt_logits(pass));
+    return work->queue.wait();
+  }
+  const Wanted wanted = wanted_logits(pass, config.vocabulary);
+  FACET_TRY_STATUS(decode_with_logits(pass, !wanted.rows.empty()));
+  if (wanted.rows.empty()) return work->queue.wait();
+  std::vector<float*> to(static_cast<std::size_t>(wanted.rows.back()) + 1, nullptr);
+  for (std::size_t i = 0; i < wanted.rows.size(); ++i) {
+    to[static_cast<std::size_t>(wanted.rows[i])] = wanted.to[i];
+  }
+  return read_logits(to);
+}
+
+Status CudaBackend::step(std::span<const StepItem> items) {
+  FACET_CHECK(!items.empty());
+  Parts& p = *parts_;
+  FACET_CHECK(!p.config.is_embedder);
+  const std::lock_guard lock(p.work->mutex);
+  FACET_TRY_STATUS(p.work->begin());
+  const std::int64_t hidden = p.config.hidden;
+  const auto tokens_of = [hidden](const StepItem& item) {
+    return item.ids.empty() ? std::ssize(item.image_rows) / hidden : std::ssize(item.ids);
+  };
+  const PassLimits limits{.rows_max = p.layout.shape.rows,
+                          .page_pointers_max = p.layout.shape.page_pointers,
+                          .hidden = hidden,
+                          .is_deterministic = p.options.is_deterministic};
+  for (const StepItem& item : items) {
+    FACET_CHECK(item.cache != nullptr && tokens_of(item) > 0);
+    FACET_TRY_STATUS(item.cache->reserve(tokens_of(item)));
+  }
+  FACET_TRY(const std::vector<Pass> passes, cut_into_passes(items, limits));
+  for (const Pass& pass : passes) FACET_TRY_STATUS(p.work->noted(p.run(pass)));
+  for (const StepItem& item : items) item.cache->commit(tokens_of(item));
+  return ok();
+}
+
+Status CudaBackend::Parts::pool_text(const Pass& pass,
+                                     const KvCache& cache,
+                                     std::vector<float>& out) {
+  ++stats.passes;
+  FACET_TRY_STATUS(tables->fill(pass, &cache, forward->tile_tokens(), *work));
+  FACET_TRY_STATUS(forward->embed_tokens(pass));
+  FACET_TRY_STATUS(forward->prompt_layers(pass.rows));
+  FACET_TRY_STATUS(forward->pool_rows(pass.rows));
+  out.resize(static_cast<std::size_t>(config.hidden));
+  FACET_TRY_STATUS(
+      work->queue.copy_to_host(out.data(), forward->pooled(), out.size() * sizeof(float)));
+  return work->queue.wait();
+}
+
+Result<std::vector<float>> CudaBackend::Parts::dense(const PackedMatrix& w,
+                                                     std::span<const float> x) {
+  const std::int64_t wide = std::max(layout.shape.hidden, layout.shape.dense);
+  float* const on_device = forward->pooled();
+  FACET_TRY_STATUS(work->queue.copy_to_device(on_device, x.data(), x.size_bytes()));
+  FACET_TRY_STATUS(forward->dense(w, on_device, on_device + wide));
+  const auto parts = static_cast<std::size_t>(multiply_parts(w, 1));
+  const auto rows = static_cast<std::size_t>(w.rows);
+  std::vector<float> sums(parts * rows);
+  FACET_TRY_STATUS(
+      work->queue.copy_to_host(sums.data(), on_device + wide, sums.size() * sizeof(float)));
+  FACET_TRY_STATUS(work->queue.wait());
+  for (std::size_t i = rows; i < sums.size(); ++i) sums[i % rows] += sums[i];
+  sums.resize(rows);
+  return sums;
+}
+
+Result<std::vector<float>> CudaBackend::embed(std::span<const TokenId> ids) {
+  Parts& p = *parts_;
+  FACET_CHECK(!ids.empty() && p.config.is_embedder);
+  const std::lock_guard lock(p.work->mutex);
+  FACET_TRY_STATUS(p.work->begin());
+  const std::int64_t tokens = std::ssize(ids);
+  if (tokens > p.layout.shape.rows) {
+    return Error{Code::limit_exceeded,
+                 std::to_string(tokens) + " tokens do not fit the " +
+                     std::to_string(p.layout.shape.rows) + " of one pass"};
+  }
+  // Nothing is appended later, so all layers take turns with the pages of the widest one.
+  const auto widest = std::max_element(
+      p.config.layers.begin(), p.config.layers.end(), [](const auto& a, const auto& b) {
+        return a.kv_heads * a.head_dim < b.kv_heads * b.head_dim;
+      });
+  KvCache cache(std::span(&*widest, 1), p.options.plan.kv_type, page_memory());
+  FACET_TRY_STATUS(cache.reserve(tokens));
+  const StepItem item{.cache = &cache, .ids = ids};
+  const Pass pass{.slices = {{.item = &item, .tokens = tokens, .is_last = true, .sees_all = true}},
+                  .rows = tokens};
+  std::vector<float> out;
+  FACET_TRY_STATUS(p.work->noted(p.pool_text(pass, cache, out)));
+  for (const PackedMatrix* w : {&p.weights.dense2, &p.weights.dense3}) {
+    if (w->data == nullptr) continue;
+    auto next = p.dense(*w, out);
+    if (!next) return p.work->noted(next.error()).error();
+    out = *std::move(next);
+  }
+  l2_normalize(out.data(), std::ssize(out));
+  return out;
+}
+
+PageMemory& CudaBackend::page_memory() {
+  return *parts_->pages;
+}
+const DeviceInfo& CudaBackend::device() const {
+  return parts_->device;
+}
+const MemoryPlan& CudaBackend::plan() const {
+  return parts_->plan;
+}
+BackendStats CudaBackend::stats() const {
+  const std::lock_guard lock(parts_->work->mutex);
+  return parts_->stats;
+}
+std::int64_t CudaBackend::free_page_bytes() const {
+  return parts_->pages->free_bytes();
+}
+
+}  // namespace facet::engine::cuda

@@ -1,0 +1,63 @@
+// CudaBackend: a model on one CUDA device. Everything it needs there is taken at load, as one pool;
+// afterwards a step allocates nothing but pages out of it.
+#pragma once
+
+#include "base/result.h"
+#include "engine/backend.h"
+#include "engine/cpu/thread_pool.h"
+#include "engine/cuda/device.h"
+#include "engine/cuda/plan.h"
+#include "engine/model/config.h"
+#include "engine/model/model.h"
+
+#include <cstdint>
+#include <memory>
+
+namespace facet::engine::cuda {
+
+struct BackendOptions {
+  int device = 0;
+  PlanOptions plan;
+  /// True: a sequence's bits depend on its tokens only, not on chunks and company; prompts are
+  /// computed 16 tokens at a time.
+  bool is_deterministic = false;
+  /// False: every launch of a decode step is made one by one. For tests.
+  bool with_graphs = true;
+};
+
+/// How a backend has worked, for tests and reports.
+struct BackendStats {
+  std::int64_t passes = 0;
+  std::int64_t recorded = 0;  ///< Kinds of decode steps that were recorded.
+  std::int64_t replayed = 0;  ///< Steps that were one launch.
+};
+
+/// Thread-safe: one step at a time.
+class CudaBackend final : public Backend {
+ public:
+  /// Opens the device, plans its memory and copies the weights there. Errors of open_device and
+  /// plan_memory; invalid_argument for options out of range; unsupported for a shape that no kernel
+  /// takes. `config` is copied; `weights` and `pool` are used during the call only.
+  static Result<std::unique_ptr<CudaBackend>> create(const ModelConfig& config,
+                                                     const ModelWeights& weights,
+                                                     const BackendOptions& options,
+                                                     ThreadPool& pool);
+  ~CudaBackend() override;
+
+  Status step(std::span<const StepItem> items) override;
+  Result<std::vector<float>> embed(std::span<const TokenId> ids) override;
+  PageMemory& page_memory() override;
+
+  [[nodiscard]] const DeviceInfo& device() const;
+  [[nodiscard]] const MemoryPlan& plan() const;
+  [[nodiscard]] BackendStats stats() const;
+  /// Bytes of pages that are not taken.
+  [[nodiscard]] std::int64_t free_page_bytes() const;
+
+ private:
+  struct Parts;
+  explicit CudaBackend(std::unique_ptr<Parts> parts);
+  std::unique_ptr<Parts> parts_;
+};
+
+}  // namespace facet::engine::cuda

@@ -1,0 +1,251 @@
+// Flash attention for steps of many rows (Dao 2023, algorithm 1) on bfloat16 matrix units.
+//
+// A block has 64 query rows: some tokens of one sequence times the heads that share a kv head. Four
+// warps have 16 rows each and keep their outputs in registers. Keys and values go by in steps of 32
+// positions, double-buffered in shared memory; steps outside of every row's span are not read, and
+// rows are compared with their spans only in steps that are not inside of all of them.
+//
+// Rows of shared memory are head_dim bfloat16 in pieces of 16 bytes, of which piece i of row r lies
+// at place i ^ (r % 8): ldmatrix then finds eight rows in eight different banks.
+#pragma once
+
+#include "engine/cuda/block.cuh"
+#include "engine/cuda/prefill.h"
+#include "engine/ops.h"
+
+#include <cstdint>
+
+namespace facet::engine::cuda {
+
+inline constexpr int kFlashRows = 64;
+inline constexpr int kFlashStep = 32;
+inline constexpr int kFlashThreads = 128;
+
+/// Byte of piece `piece` of row `row` in an array of rows of `dim` values.
+template <int dim>
+__device__ inline int flash_at(int row, int piece) {
+  return row * dim * 2 + (piece ^ (row % 8)) * 16;
+}
+
+/// The span of a row: positions [first, last).
+struct RowSpan {
+  std::int64_t first = 0;
+  std::int64_t last = 0;
+};
+__device__ inline RowSpan span_of(const AttentionSpan& span,
+                                  std::int64_t position,
+                                  std::int64_t end) {
+  RowSpan out{.last = end};
+  if (span.window > 0) {
+    const std::int64_t first = position - span.window + 1;
+    out.first = first > 0 ? first : 0;
+    const std::int64_t reach = position + span.window;
+    if (!span.causal && reach < end) out.last = reach;
+  }
+  return out;
+}
+
+/// Sixteen bytes' worth of values, rounded to bfloat16 where they are f32.
+__device__ inline void copy_piece(unsigned char* to, const __nv_bfloat16* from) {
+  cp_async_16(to, from);
+}
+__device__ inline void copy_piece(unsigned char* to, const float* from) {
+  const float4 a = *reinterpret_cast<const float4*>(from);
+  const float4 b = *reinterpret_cast<const float4*>(from + 4);
+  *reinterpret_cast<uint4*>(to) = make_uint4(
+      pack_bf16(a.x, a.y), pack_bf16(a.z, a.w), pack_bf16(b.x, b.y), pack_bf16(b.z, b.w));
+}
+
+__device__ inline void zero_piece(unsigned char* to) {
+  *reinterpret_cast<uint4*>(to) = make_uint4(0, 0, 0, 0);
+}
+
+/// Keys, then values, of the positions of step `step` that lie below `last`; zeros for the others,
+/// so that a probability of 0 times them is 0.
+template <class T, int dim>
+__device__ inline void fetch_flash(const FlashArgs& args,
+                                   const AttentionTile& tile,
+                                   std::int64_t step,
+                                   std::int64_t last,
+                                   int kv_head,
+                                   unsigned char* stage) {
+  const SequencePages& sequence = args.pages.sequences[tile.sequence];
+  const std::int64_t at = step * kFlashStep;
+  const std::int64_t width = static_cast<std::int64_t>(args.pages.kv_heads) * dim;
+  const auto* page =
+      reinterpret_cast<const T*>(sequence.pages[at / kPageTokens - sequence.first_page]);
+  const T* from = page + at % kPageTokens * width + kv_head * dim;
+  constexpr int kPieces = dim / 8;
+#pragma unroll
+  for (int i = static_cast<int>(threadIdx.x); i < 2 * kFlashStep * kPieces; i += kFlashThreads) {
+    const int plane = i / (kFlashStep * kPieces);
+    const int j = i / kPieces % kFlashStep;
+    const int piece = i % kPieces;
+    unsigned char* to = stage + plane * kFlashStep * dim * 2 + flash_at<dim>(j, piece);
+    if (at + j < last) {
+      copy_piece(to, from + (plane * kPageTokens + j) * width + piece * 8);
+    } else {
+      zero_piece(to);
+    }
+  }
+  cp_async_commit();
+}
+
+/// Queries of the block: row r is token r / group, head r % group.
+template <int dim>
+__device__ inline void fetch_queries(const FlashArgs& args,
+                                     const AttentionTile& tile,
+                                     int kv_head,
+                                     unsigned char* to) {
+  const int group = args.heads / args.pages.kv_heads;
+  constexpr int kPieces = dim / 8;
+#pragma unroll
+  for (int i = static_cast<int>(threadIdx.x); i < kFlashRows * kPieces; i += kFlashThreads) {
+    const int row = i / kPieces;
+    const int piece = i % kPieces;
+    const bool is_inside = row < tile.rows * group;
+    const std::int64_t token = tile.row + (is_inside ? row / group : 0);
+    const std::int64_t head = kv_head * group + (is_inside ? row % group : 0);
+    const std::uint16_t* from = args.q + (token * args.heads + head) * dim + piece * 8;
+    cp_async_16(to + flash_at<dim>(row, piece), from, is_inside);
+  }
+}
+
+/// One warp's rows: scores, running softmax, outputs. Rows g and g + 8 of the warp's 16.
+template <int dim>
+class FlashRows {
+ public:
+  static constexpr int kSlabs = dim / 16;
+  static constexpr int kTiles = dim / 8;
+  static constexpr int kStepTiles = kFlashStep / 8;
+
+  __device__ FlashRows() {
+    for (int i = 0; i < kTiles; ++i) {
+      for (int e = 0; e < 4; ++e) out_[i][e] = 0.0F;
+    }
+  }
+
+  /// q: the block's queries in shared memory; keys of the step.
+  __device__ void score(const unsigned char* q, const unsigned char* keys) {
+    const int warp = static_cast<int>(threadIdx.x) / kWarp;
+    const int lane = static_cast<int>(threadIdx.x) % kWarp;
+    for (int i = 0; i < kStepTiles; ++i) {
+      for (int e = 0; e < 4; ++e) scores_[i][e] = 0.0F;
+    }
+#pragma unroll 4
+    for (int slab = 0; slab < kSlabs; ++slab) {
+      // Matrices: rows 0 to 7 and 8 to 15 of the first, then of the second 8 columns.
+      std::uint32_t a[4];
+      ldmatrix_x4(a, q + flash_at<dim>(warp * 16 + lane % 16, slab * 2 + lane / 16));
+#pragma unroll
+      for (int pair = 0; pair < kStepTiles / 2; ++pair) {
+        // Positions 0 to 7 of both halves of the columns, then positions 8 to 15.
+        std::uint32_t b[4];
+        const int row = pair * 16 + lane / 16 * 8 + lane % 8;
+        ldmatrix_x4(b, keys + flash_at<dim>(row, slab * 2 + lane / 8 % 2));
+        const std::uint32_t first[2] = {b[0], b[1]};
+        const std::uint32_t second[2] = {b[2], b[3]};
+        mma_bf16_16x8x16(scores_[2 * pair], a, first);
+        mma_bf16_16x8x16(scores_[2 * pair + 1], a, second);
+      }
+    }
+  }
+
+  /// Leaves out what the rows do not admit. `at`: position of the step; spans of rows g and g + 8.
+  __device__ void mask(std::int64_t at, const RowSpan (&spans)[2]) {
+    const int lane = static_cast<int>(threadIdx.x) % kWarp;
+    for (int i = 0; i < kStepTiles; ++i) {
+#pragma unroll
+      for (int e = 0; e < 4; ++e) {
+        const std::int64_t position = at + i * 8 + lane % 4 * 2 + e % 2;
+        const RowSpan& span = spans[e / 2];
+        if (position < span.first || position >= span.last) scores_[i][e] = -INFINITY;
+      }
+    }
+  }
+
+  /// Scores to probabilities, times `scale` (with the logarithm of 2 to e in it).
+  __device__ void soften(float scale) {
+#pragma unroll
+    for (int half = 0; half < 2; ++half) {
+      float higher = -INFINITY;
+      for (int i = 0; i < kStepTiles; ++i) {
+        higher = fmaxf(higher, fmaxf(scores_[i][2 * half], scores_[i][2 * half + 1]));
+      }
+      for (int offset = 2; offset > 0; offset /= 2) {
+        higher = fmaxf(higher, __shfl_xor_sync(kAllLanes, higher, offset));
+      }
+      higher = fmaxf(highest_[half], higher * scale);
+      // Rows that have admitted nothing so far.
+      const float base = higher == -INFINITY ? 0.0F : higher;
+      const float shrink = exp2f(highest_[half] - base);
+      highest_[half] = higher;
+      float sum = 0.0F;
+      for (int i = 0; i < kStepTiles; ++i) {
+        for (int e = 2 * half; e < 2 * half + 2; ++e) {
+          scores_[i][e] = exp2f(fmaf(scores_[i][e], scale, -base));
+          sum += scores_[i][e];
+        }
+      }
+      weights_[half] = weights_[half] * shrink + sum;
+      for (int i = 0; i < kTiles; ++i) {
+        out_[i][2 * half] *= shrink;
+        out_[i][2 * half + 1] *= shrink;
+      }
+    }
+  }
+
+  /// Adds the values of the step.
+  __device__ void add(const unsigned char* values) {
+    const int lane = static_cast<int>(threadIdx.x) % kWarp;
+#pragma unroll
+    for (int slab = 0; slab < kFlashStep / 16; ++slab) {
+      const std::uint32_t a[4] = {pack_bf16(scores_[2 * slab][0], scores_[2 * slab][1]),
+                                  pack_bf16(scores_[2 * slab][2], scores_[2 * slab][3]),
+                                  pack_bf16(scores_[2 * slab + 1][0], scores_[2 * slab + 1][1]),
+                                  pack_bf16(scores_[2 * slab + 1][2], scores_[2 * slab + 1][3])};
+      const int row = slab * 16 + lane % 16;
+#pragma unroll
+      for (int pair = 0; pair < kTiles / 2; ++pair) {
+        std::uint32_t b[4];
+        ldmatrix_x4_trans(b, values + flash_at<dim>(row, pair * 2 + lane / 16));
+        const std::uint32_t first[2] = {b[0], b[1]};
+        const std::uint32_t second[2] = {b[2], b[3]};
+        mma_bf16_16x8x16(out_[2 * pair], a, first);
+        mma_bf16_16x8x16(out_[2 * pair + 1], a, second);
+      }
+    }
+  }
+
+  /// The outputs of rows below `rows`, divided by their weights.
+  __device__ void store(const FlashArgs& args, const AttentionTile& tile, int kv_head) {
+    const int warp = static_cast<int>(threadIdx.x) / kWarp;
+    const int lane = static_cast<int>(threadIdx.x) % kWarp;
+    const int group = args.heads / args.pages.kv_heads;
+#pragma unroll
+    for (int half = 0; half < 2; ++half) {
+      float weight = weights_[half];
+      for (int offset = 2; offset > 0; offset /= 2) {
+        weight += __shfl_xor_sync(kAllLanes, weight, offset);
+      }
+      const int row = warp * 16 + half * 8 + lane / 4;
+      if (row >= tile.rows * group) continue;
+      const float factor = 1.0F / weight;
+      const std::int64_t token = tile.row + row / group;
+      std::uint16_t* to =
+          args.out + (token * args.heads + kv_head * group + row % group) * dim + lane % 4 * 2;
+      for (int i = 0; i < kTiles; ++i) {
+        *reinterpret_cast<std::uint32_t*>(to + 8 * i) =
+            pack_bf16(out_[i][2 * half] * factor, out_[i][2 * half + 1] * factor);
+      }
+    }
+  }
+
+ private:
+  float out_[kTiles][4];
+  float scores_[kStepTiles][4];
+  float highest_[2] = {-INFINITY, -INFINITY};
+  float weights_[2] = {};  ///< Of this lane's columns; summed over four lanes in the end.
+};
+
+}  // namespace facet::engine::cuda

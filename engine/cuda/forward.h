@@ -1,0 +1,118 @@
+// The forward pass of Gemma 3 and EmbeddingGemma on a CUDA device: the same steps in the same order
+// as engine/cpu/forward.cc, as launches. Layers differ by LayerSpec only.
+//
+//   x = E[id] * sqrt(hidden)
+//   per layer: h = norm(x); q, k, v = h W; q, k = norm per head; rotate q, k; attention;
+//              x += norm(attn Wo); h = norm(x); m = gelu(h Wgate) * (h Wup) Wdown; x += norm(m)
+//   generator: logits = norm(x_last) E^T
+//   embedder:  mean over tokens of norm(x); dense2; dense3
+//
+// There are two ways, with different launches: up to kDecodeRowsMax rows (decode.h) and more
+// (prefill.h). What a function enqueues depends on shapes only, never on what is in the tables, so
+// that a recording of it serves every pass of its shape.
+#pragma once
+
+#include "base/result.h"
+#include "engine/cuda/decode.h"
+#include "engine/cuda/device_work.h"
+#include "engine/cuda/pass.h"
+#include "engine/cuda/weights.h"
+#include "engine/cuda/workspace.h"
+#include "engine/model/config.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+namespace facet::engine::cuda {
+
+struct ForwardOptions {
+  KvType kv_type = KvType::bf16;
+  /// Parts of decode's attention over one sequence. Fixed, so that a row's bits depend on itself.
+  int splits = 1;
+};
+
+/// Enqueues work; does not wait. Borrows everything. Not thread-safe.
+class Forward {
+ public:
+  Forward(const ModelConfig& config,
+          const DeviceWeights& weights,
+          const WorkspaceLayout& layout,
+          std::byte* workspace,
+          PassTables& tables,
+          DeviceWork& work,
+          const ForwardOptions& options);
+
+  /// Writes what stays: rotary frequencies and zeroed counters. Once, before anything else.
+  Status prepare();
+
+  /// The rows' tokens become x: embeddings by the ids of the tables, image rows as they are.
+  Status embed_tokens(const Pass& pass);
+  /// All layers, for `rows` rows of x; the decode way.
+  Status decode_layers(int rows);
+  /// The logits of all rows behind decode_layers: (rows, vocabulary) at logits().
+  Status decode_logits(int rows);
+
+  /// All layers, for any number of rows; x() is then the residual stream behind the last one.
+  Status prompt_layers(std::int64_t rows);
+  /// Logits of these rows (ascending, 1 to decode_rows), behind prompt_layers.
+  Status prompt_logits(std::span<const std::int64_t> rows);
+
+  /// Behind prompt_layers, for an embedder: the mean of the normed rows, (hidden) at pooled().
+  Status pool_rows(std::int64_t rows);
+  /// y = w x for one row, (multiply_parts, w.rows): dense2 and dense3.
+  Status dense(const PackedMatrix& w, const float* x, float* y);
+
+  [[nodiscard]] float* logits() const { return at(layout_.logits); }
+  [[nodiscard]] float* pooled() const { return at(layout_.pooled); }
+
+  /// Tokens of an AttentionTile, for PassTables::fill.
+  [[nodiscard]] int tile_tokens() const { return tile_tokens_; }
+
+ private:
+  [[nodiscard]] float* at(const Place& place) const {
+    return reinterpret_cast<float*>(workspace_ + place.offset);
+  }
+  template <class T>
+  [[nodiscard]] T* at_as(const Place& place) const {
+    return reinterpret_cast<T*>(workspace_ + place.offset);
+  }
+  [[nodiscard]] StepRows step_rows(std::int64_t rows, bool is_decode) const;
+  [[nodiscard]] LayerPages pages_of(std::size_t index) const;
+  [[nodiscard]] const RopePlaces& ropes_of_layer(const LayerSpec& spec) const;
+  [[nodiscard]] AttentionSpan span_of(const LayerSpec& spec) const;
+  /// The order of a launch behind another one of the pass.
+  [[nodiscard]] LaunchOrder next() const {
+    return {.stream = work_.queue.handle(), .overlaps = true};
+  }
+  /// The order of a launch behind a copy.
+  [[nodiscard]] LaunchOrder first() const { return {.stream = work_.queue.handle()}; }
+  Status rope_tables(std::int64_t rows, bool is_decode);
+  /// norm(x) where nothing waits to be added, or x + norm(delta) first.
+  [[nodiscard]] RowInput input(const float* norm, const float* delta_norm, int parts);
+
+  Status decode_layer(std::size_t index, int rows);
+  Status prompt_layer(std::size_t index, std::int64_t rows);
+  Status prompt_attention(std::size_t index, std::int64_t rows);
+  Status prompt_feed_forward(std::size_t index, std::int64_t rows);
+  Status linear(const PackedMatrix& w,
+                const std::uint16_t* x,
+                std::int64_t rows,
+                float* y,
+                std::int64_t y_stride);
+
+  const ModelConfig& config_;
+  const DeviceWeights& weights_;
+  const WorkspaceLayout& layout_;
+  std::byte* workspace_;
+  PassTables& tables_;
+  DeviceWork& work_;
+  ForwardOptions options_;
+  int tile_tokens_ = 1;
+
+  int x_now_ = 0;                      ///< Which of the two x holds the residual stream.
+  int delta_parts_ = 1;                ///< Of what waits in delta,
+  const float* delta_norm_ = nullptr;  ///< and its norm; null: nothing waits.
+};
+
+}  // namespace facet::engine::cuda

@@ -1,0 +1,349 @@
+#include "engine/cuda/matrix.h"
+
+#include "base/check.h"
+#include "engine/model/quantised.h"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <vector>
+
+namespace facet::engine::cuda {
+namespace {
+
+constexpr std::int64_t kBlock = 32;
+
+/// The row-major layouts.
+std::int64_t element_bytes(Layout layout) {
+  return layout == Layout::f32 ? 4 : layout == Layout::fp8 ? 1 : 2;
+}
+
+/// Quantised weights of one row, as many as a tile has columns: codes as the layout stores them.
+struct Codes {
+  std::array<std::uint8_t, kSuperBlock> code{};
+  std::array<std::uint16_t, 4> d{};  ///< Per block; for the K layouts only d[0].
+  std::array<std::uint16_t, 4> m{};
+  std::array<std::byte, 16> header{};  ///< K layouts: d, dmin and scales, or the 16 scales of q6_k.
+};
+
+std::uint16_t u16_at(const std::byte* from) {
+  std::uint16_t bits = 0;
+  std::memcpy(&bits, from, sizeof bits);
+  return bits;
+}
+
+int byte_at(const std::byte* from, std::int64_t i) {
+  return static_cast<int>(from[i]);
+}
+
+std::uint8_t nibble_at(const std::byte* from, std::int64_t i) {
+  return static_cast<std::uint8_t>(i < 16 ? byte_at(from, i) & 15 : byte_at(from, i - 16) >> 4);
+}
+
+/// Block b of 32 weights of the types that have a scale for each.
+void read_block(DType type, const std::byte* from, std::int64_t b, Codes& to) {
+  const auto at = static_cast<std::size_t>(b);
+  std::uint8_t* code = to.code.data() + b * kBlock;
+  to.d[at] = u16_at(from);
+  const bool has_min = type == DType::q4_1 || type == DType::q5_1;
+  if (has_min) to.m[at] = u16_at(from + 2);
+  const std::byte* rest = from + (has_min ? 4 : 2);
+  for (std::int64_t i = 0; i < kBlock; ++i) {
+    if (type == DType::q8_0) {
+      code[i] = static_cast<std::uint8_t>(rest[i]);
+    } else if (type == DType::q5_0 || type == DType::q5_1) {
+      const int fifth = (byte_at(rest, i / 8) >> (i % 8) & 1) << 4;
+      const int value = nibble_at(rest + 4, i) | fifth;
+      code[i] = static_cast<std::uint8_t>(has_min ? value : value - 16);
+    } else if (type == DType::iq4_nl) {
+      code[i] = static_cast<std::uint8_t>(kIq4Values[nibble_at(rest, i)]);
+    } else {
+      code[i] = nibble_at(rest, i);
+    }
+  }
+}
+
+void read_super_block(DType type, const std::byte* from, Codes& to) {
+  for (std::int64_t g = 0; g < 8; ++g) {
+    std::uint8_t* code = to.code.data() + g * kBlock;
+    for (std::int64_t i = 0; i < kBlock; ++i) {
+      if (type == DType::q6_k) {
+        const int low = byte_at(from, 64 * (g / 4) + 32 * (g % 2) + i) >> (g % 4 < 2 ? 0 : 4) & 15;
+        const int high = byte_at(from, 128 + 32 * (g / 4) + i) >> (2 * (g % 4)) & 3;
+        code[i] = static_cast<std::uint8_t>(low | high << 4);
+        continue;
+      }
+      const std::byte* nibbles = from + (type == DType::q5_k ? 48 : 16);
+      const int low = byte_at(nibbles, 32 * (g / 2) + i) >> (4 * (g % 2)) & 15;
+      const int high = type == DType::q5_k ? byte_at(from, 16 + i) >> g & 1 : 0;
+      code[i] = static_cast<std::uint8_t>(low | high << 4);
+    }
+  }
+  std::memcpy(to.header.data(), from + (type == DType::q6_k ? 192 : 0), 16);
+  if (type == DType::q6_k) to.d[0] = u16_at(from + 208);
+}
+
+/// Where the parts of a tile lie.
+struct Place {
+  Layout layout;
+  std::int64_t row;  ///< In the panel.
+
+  [[nodiscard]] std::int64_t blocks() const { return tile_cols(layout) / kBlock; }
+  [[nodiscard]] bool has_bytes() const { return layout == Layout::q8 || layout == Layout::q8_min; }
+  /// The lane that holds columns 4t .. 4t + 3.
+  [[nodiscard]] std::int64_t lane(std::int64_t t) const { return 4 * (row % 8) + t; }
+  /// Byte of column i of block b: the code, or the nibbles of i and i + 16 for i < 16.
+  [[nodiscard]] std::int64_t code(std::int64_t b, std::int64_t i) const {
+    const std::int64_t t = i % 16 / 4;
+    if (!has_bytes()) return b * 256 + lane(t) * 8 + row / 8 * 4 + i % 4;
+    return b * 512 + lane(t) * 16 + row / 8 * 8 + i / 16 * 4 + i % 4;
+  }
+  [[nodiscard]] std::int64_t codes_bytes() const { return blocks() * (has_bytes() ? 512 : 256); }
+  /// Byte of the plane of higher bits: the register of the fragment, then its byte.
+  [[nodiscard]] std::int64_t high(std::int64_t i) const {
+    return lane(i % 16 / 4) * 16 + (row / 8 + i / 16 * 2) * 4 + i % 4;
+  }
+  /// Rows g and g + 8 are neighbours in tables of one entry per row.
+  [[nodiscard]] std::int64_t pair() const { return row % 8 * 2 + row / 8; }
+  [[nodiscard]] std::int64_t scale(std::int64_t b) const {
+    if (layout == Layout::q6_k) return codes_bytes() + 1024 + 256 + pair() * 2;
+    const std::int64_t each = layout == Layout::q8_min ? 4 : 2;
+    return codes_bytes() + (b * kPanelRows + pair()) * each;
+  }
+  [[nodiscard]] std::int64_t header() const {
+    return codes_bytes() + (layout == Layout::q6_k ? 1024 : 0) + row * 16;
+  }
+  [[nodiscard]] std::int64_t high_plane(std::int64_t b) const {
+    if (layout == Layout::q6_k) return codes_bytes() + b / 4 * 512;
+    return codes_bytes() + 256;
+  }
+};
+
+void put_u16(std::byte* to, std::uint16_t bits) {
+  std::memcpy(to, &bits, sizeof bits);
+}
+
+/// One row of a tile whose bytes are zero.
+void write_row(const Place& place, const Codes& from, std::byte* tile) {
+  for (std::int64_t b = 0; b < place.blocks(); ++b) {
+    const std::uint8_t* code = from.code.data() + b * kBlock;
+    for (std::int64_t i = 0; i < kBlock; ++i) {
+      std::byte& at = tile[place.code(b, i)];
+      if (place.has_bytes()) {
+        at = static_cast<std::byte>(code[i]);
+        continue;
+      }
+      at |= static_cast<std::byte>((code[i] & 15) << (i < 16 ? 0 : 4));
+      if (place.layout == Layout::q5_k) {
+        tile[place.high_plane(b) + place.high(i)] |= static_cast<std::byte>(code[i] >> 4 << b);
+      } else if (place.layout == Layout::q6_k) {
+        tile[place.high_plane(b) + place.high(i)] |=
+            static_cast<std::byte>(code[i] >> 4 << (2 * (b % 4)));
+      }
+    }
+    if (place.blocks() > 4) continue;
+    put_u16(tile + place.scale(b), from.d[static_cast<std::size_t>(b)]);
+    if (place.layout == Layout::q8_min) {
+      put_u16(tile + place.scale(b) + 2, from.m[static_cast<std::size_t>(b)]);
+    }
+  }
+  if (place.blocks() < 8) return;
+  std::memcpy(tile + place.header(), from.header.data(), from.header.size());
+  if (place.layout == Layout::q6_k) put_u16(tile + place.scale(0), from.d[0]);
+}
+
+std::uint8_t read_code(const Place& place, const std::byte* tile, std::int64_t b, std::int64_t i) {
+  const int at = byte_at(tile, place.code(b, i));
+  if (place.has_bytes()) return static_cast<std::uint8_t>(at);
+  int code = i < 16 ? at & 15 : at >> 4;
+  if (place.blocks() == 8 && place.layout != Layout::q4_k) {
+    const int high = byte_at(tile, place.high_plane(b) + place.high(i));
+    code |= place.layout == Layout::q5_k ? (high >> b & 1) << 4 : (high >> (2 * (b % 4)) & 3) << 4;
+  }
+  return static_cast<std::uint8_t>(code);
+}
+
+/// Block b of a row as floats, rounded step by step as dequantize does.
+void read_row(const Place& place, const std::byte* tile, std::int64_t b, float* to) {
+  const Layout layout = place.layout;
+  float scale = half_to_float(u16_at(tile + place.scale(b)));
+  float minimum = 0.0F;
+  const bool has_minimum =
+      layout == Layout::q8_min || layout == Layout::q4_k || layout == Layout::q5_k;
+  if (layout == Layout::q8_min) minimum = half_to_float(u16_at(tile + place.scale(b) + 2));
+  if (layout == Layout::q4_k || layout == Layout::q5_k) {
+    const std::byte* header = tile + place.header();
+    const KScale k = k_scale(header + 4, b);
+    scale = half_to_float(u16_at(header)) * static_cast<float>(k.scale);
+    minimum = -(half_to_float(u16_at(header + 2)) * static_cast<float>(k.min));
+  }
+  for (std::int64_t i = 0; i < kBlock; ++i) {
+    const std::uint8_t code = read_code(place, tile, b, i);
+    float value = static_cast<float>(code);
+    if (layout == Layout::q8) value = static_cast<float>(static_cast<std::int8_t>(code));
+    if (layout == Layout::q4) value -= 8.0F;
+    if (layout == Layout::q6_k) {
+      const std::byte sc = tile[place.header() + 2 * b + i / 16];
+      to[i] = scale * static_cast<float>(static_cast<std::int8_t>(sc)) * (value - 32.0F);
+      continue;
+    }
+    to[i] = scale * value;
+    if (has_minimum) to[i] += minimum;
+  }
+}
+
+/// Row `row` of a matrix as it is stored row by row.
+void write_plain_row(const TensorView& from,
+                     Layout to,
+                     std::int64_t row,
+                     std::vector<float>& values,
+                     std::byte* out) {
+  const std::int64_t stride = padded_cols(to, from.cols) * element_bytes(to);
+  std::byte* at = out + row * stride;
+  std::memset(at, 0, static_cast<std::size_t>(stride));
+  if (layout_of(from.type) == to) {
+    std::memcpy(at, from.row(row), static_cast<std::size_t>(from.row_bytes()));
+    return;
+  }
+  values.resize(static_cast<std::size_t>(from.cols));
+  dequantize(from.type, from.row(row), from.cols, values.data());
+  if (to == Layout::bf16) {
+    for (std::size_t i = 0; i < values.size(); ++i) put_u16(at + 2 * i, float_to_bf16(values[i]));
+    return;
+  }
+  float largest = 0.0F;
+  for (const float value : values) largest = std::max(largest, std::abs(value));
+  const float scale = largest / 448.0F;
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    at[i] = static_cast<std::byte>(float_to_fp8(scale > 0.0F ? values[i] / scale : 0.0F));
+  }
+  std::memcpy(out + from.rows * stride + row * 4, &scale, sizeof scale);
+}
+
+}  // namespace
+
+std::string_view layout_name(Layout layout) {
+  constexpr std::string_view kNames[] = {
+      "f32", "f16", "bf16", "fp8", "q8", "q8_min", "q4", "q4_k", "q5_k", "q6_k"};
+  return kNames[static_cast<std::size_t>(layout)];
+}
+
+Layout layout_of(DType type) {
+  switch (type) {
+    case DType::f32:
+      return Layout::f32;
+    case DType::f16:
+      return Layout::f16;
+    case DType::bf16:
+      return Layout::bf16;
+    case DType::q8_0:
+    case DType::q5_0:
+    case DType::iq4_nl:
+      return Layout::q8;
+    case DType::q4_1:
+    case DType::q5_1:
+      return Layout::q8_min;
+    case DType::q4_0:
+      return Layout::q4;
+    case DType::q4_k:
+      return Layout::q4_k;
+    case DType::q5_k:
+      return Layout::q5_k;
+    case DType::q6_k:
+      return Layout::q6_k;
+  }
+  FACET_CHECK(false);
+}
+
+std::int64_t matrix_bytes(Layout layout, std::int64_t rows, std::int64_t cols) {
+  const std::int64_t padded = padded_cols(layout, cols);
+  if (is_tiled(layout)) {
+    return (rows + kPanelRows - 1) / kPanelRows * (padded / tile_cols(layout)) * tile_bytes(layout);
+  }
+  return rows * padded * element_bytes(layout) + (layout == Layout::fp8 ? rows * 4 : 0);
+}
+
+void repack(
+    const TensorView& from, Layout to, std::int64_t begin, std::int64_t end, std::byte* out) {
+  FACET_CHECK(begin % kPanelRows == 0 && end <= from.rows);
+  FACET_CHECK(to == layout_of(from.type) || to == Layout::bf16 || to == Layout::fp8);
+  if (!is_tiled(to)) {
+    std::vector<float> values;
+    for (std::int64_t row = begin; row < end; ++row) write_plain_row(from, to, row, values, out);
+    return;
+  }
+  const std::int64_t tiles = padded_cols(to, from.cols) / tile_cols(to);
+  const std::int64_t each = dtype_block_elements(from.type);
+  for (std::int64_t row = begin; row < end; ++row) {
+    const Place place{.layout = to, .row = row % kPanelRows};
+    std::byte* panel = out + row / kPanelRows * tiles * tile_bytes(to);
+    if (place.row == 0) std::memset(panel, 0, static_cast<std::size_t>(tiles * tile_bytes(to)));
+    const std::byte* block = from.row(row);
+    for (std::int64_t tile = 0; tile < tiles; ++tile) {
+      Codes codes;
+      // What is not there has scale 0, and code 0 in every layout.
+      for (std::int64_t at = 0; at < tile_cols(to); at += each) {
+        if (tile * tile_cols(to) + at >= from.cols) break;
+        if (each == kBlock) read_block(from.type, block, at / kBlock, codes);
+        if (each == kSuperBlock) read_super_block(from.type, block, codes);
+        block += dtype_block_bytes(from.type);
+      }
+      write_row(place, codes, panel + tile * tile_bytes(to));
+    }
+  }
+}
+
+void unpack_row(const PackedMatrix& w, std::int64_t row, float* to) {
+  const std::int64_t padded = padded_cols(w.layout, w.cols);
+  if (!is_tiled(w.layout)) {
+    const std::byte* at = w.data + row * padded * element_bytes(w.layout);
+    if (w.layout == Layout::fp8) {
+      float scale = 0.0F;
+      std::memcpy(&scale, w.data + w.rows * padded + row * 4, sizeof scale);
+      for (std::int64_t i = 0; i < w.cols; ++i) {
+        to[i] = fp8_to_float(static_cast<std::uint8_t>(at[i])) * scale;
+      }
+      return;
+    }
+    const DType type = w.layout == Layout::f32   ? DType::f32
+                       : w.layout == Layout::f16 ? DType::f16
+                                                 : DType::bf16;
+    dequantize(type, at, w.cols, to);
+    return;
+  }
+  const Place place{.layout = w.layout, .row = row % kPanelRows};
+  const std::int64_t tiles = padded / tile_cols(w.layout);
+  const std::byte* panel = w.data + row / kPanelRows * tiles * tile_bytes(w.layout);
+  for (std::int64_t at = 0; at < w.cols; at += kBlock) {
+    float block[kBlock];
+    const std::byte* tile = panel + at / tile_cols(w.layout) * tile_bytes(w.layout);
+    read_row(place, tile, at % tile_cols(w.layout) / kBlock, block);
+    std::copy_n(block, std::min(kBlock, w.cols - at), to + at);
+  }
+}
+
+float fp8_to_float(std::uint8_t bits) {
+  const int exponent = bits >> 3 & 15;
+  const int mantissa = bits & 7;
+  if (exponent == 15 && mantissa == 7) return std::numeric_limits<float>::quiet_NaN();
+  const float magnitude = exponent == 0
+                              ? std::ldexp(static_cast<float>(mantissa), -9)
+                              : std::ldexp(static_cast<float>(8 + mantissa), exponent - 10);
+  return (bits & 0x80) != 0 ? -magnitude : magnitude;
+}
+
+std::uint8_t float_to_fp8(float value) {
+  const auto sign = static_cast<std::uint8_t>(std::signbit(value) ? 0x80 : 0);
+  const float magnitude = std::abs(value);
+  if (std::isnan(value)) return sign | 0x7F;
+  if (magnitude >= 448.0F) return sign | 0x7E;
+  // Steps of 2^-9 below 2^-6, else an eighth of the power of two below; both rounded half to even.
+  const int exponent = magnitude < 0x1p-6F ? -6 : std::ilogb(magnitude);
+  const auto steps = static_cast<int>(std::nearbyint(std::ldexp(magnitude, 3 - exponent)));
+  return static_cast<std::uint8_t>(sign + (exponent + 6) * 8 + steps);
+}
+
+}  // namespace facet::engine::cuda

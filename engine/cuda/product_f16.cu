@@ -1,0 +1,10 @@
+// The product kernel of a decode step for weights of layout f16.
+#include "engine/cuda/product.cuh"
+
+namespace facet::engine::cuda {
+
+Status launch_product_f16(const ProductArgs& args, const LaunchOrder& order) {
+  return launch_product_of<Layout::f16>(args, order);
+}
+
+}  // namespace facet::engine::cuda

@@ -1,0 +1,10 @@
+// The product kernel of a decode step for weights of layout q8.
+#include "engine/cuda/product.cuh"
+
+namespace facet::engine::cuda {
+
+Status launch_product_q8(const ProductArgs& args, const LaunchOrder& order) {
+  return launch_product_of<Layout::q8>(args, order);
+}
+
+}  // namespace facet::engine::cuda

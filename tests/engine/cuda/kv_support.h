@@ -1,0 +1,198 @@
+// Sequences in pages on the device, and the rows of a step, for the checks of kernels.
+#pragma once
+
+#include "engine/cuda/step.h"
+#include "engine/kv/kv_type.h"
+#include "engine/ops.h"
+#include "tests/engine/cuda/check_support.h"
+
+#include <algorithm>
+#include <numeric>
+
+namespace facet::test {
+
+/// One row of a step.
+struct StepRow {
+  std::int32_t position = 0;
+  std::int32_t end = 0;
+  std::int32_t sequence = 0;
+};
+
+class StepTable {
+ public:
+  explicit StepTable(Comparison& log) : log_(log) {}
+
+  void add(const StepRow& row) { rows.push_back(row); }
+  /// In device memory; valid as long as this table.
+  engine::cuda::StepRows upload() {
+    std::vector<std::int32_t> columns[3];
+    for (const StepRow& row : rows) {
+      columns[0].push_back(row.position);
+      columns[1].push_back(row.end);
+      columns[2].push_back(row.sequence);
+    }
+    arrays_.clear();
+    for (const auto& column : columns) arrays_.emplace_back(log_, column);
+    return {.rows = static_cast<int>(rows.size()),
+            .position = arrays_[0].get(),
+            .end = arrays_[1].get(),
+            .sequence = arrays_[2].get()};
+  }
+
+  std::vector<StepRow> rows;
+
+ private:
+  Comparison& log_;
+  std::vector<DeviceArray<std::int32_t>> arrays_;
+};
+
+/// `count` sequences of up to `positions` positions in pages that lie in no order. Sequence i has
+/// given back its first i pages, as a window does.
+class PagedSequences {
+ public:
+  PagedSequences(Comparison& log,
+                 engine::KvType type,
+                 int kv_heads,
+                 int head_dim,
+                 int count,
+                 std::int64_t positions)
+      : type_(type),
+        width_(std::int64_t{kv_heads} * head_dim),
+        pages_each_((positions + engine::kPageTokens - 1) / engine::kPageTokens),
+        memory_(log,
+                std::vector<std::byte>(static_cast<std::size_t>(count * pages_each_ * page_bytes()),
+                                       std::byte{0xFF})),
+        pages_(log, static_cast<std::size_t>(count * pages_each_)),
+        sequences_(log, static_cast<std::size_t>(count)) {
+    order_.resize(static_cast<std::size_t>(count * pages_each_));
+    std::iota(order_.begin(), order_.end(), 0);
+    std::mt19937 random(static_cast<unsigned>(count));
+    std::shuffle(order_.begin(), order_.end(), random);
+    std::vector<std::byte*> pages;
+    for (const std::int64_t at : order_) pages.push_back(memory_.get() + at * page_bytes());
+    pages_.write(pages);
+    std::vector<engine::cuda::SequencePages> sequences;
+    for (std::int64_t i = 0; i < count; ++i) {
+      const std::int64_t dropped = std::min(i, pages_each_ - 1);
+      sequences.push_back(
+          {.pages = pages_.get() + i * pages_each_ + dropped, .first_page = dropped});
+    }
+    sequences_.write(sequences);
+    layer_ = {
+        .sequences = sequences_.get(), .type = type, .kv_heads = kv_heads, .head_dim = head_dim};
+  }
+
+  [[nodiscard]] engine::cuda::LayerPages layer() const { return layer_; }
+
+  /// Fills every page with random values and returns them as floats, to be asked with at().
+  void fill(std::mt19937& random) {
+    values_ = normal_floats(static_cast<std::int64_t>(order_.size()) * page_values(), random);
+    std::vector<std::byte> bytes(memory_.size());
+    for (std::size_t i = 0; i < values_.size(); ++i) {
+      if (type_ == engine::KvType::f32) {
+        std::memcpy(bytes.data() + 4 * i, &values_[i], 4);
+        continue;
+      }
+      const std::uint16_t bits = engine::float_to_bf16(values_[i]);
+      values_[i] = engine::bf16_to_float(bits);
+      std::memcpy(bytes.data() + 2 * i, &bits, 2);
+    }
+    memory_.write(bytes);
+  }
+  /// Where key (plane 0) or value (plane 1) element `at` of a position lies among all values.
+  [[nodiscard]] std::size_t index(int sequence,
+                                  std::int64_t position,
+                                  int plane,
+                                  std::int64_t at) const {
+    const std::int64_t page =
+        order_[static_cast<std::size_t>(sequence * pages_each_ + position / engine::kPageTokens)];
+    const std::int64_t row = plane * engine::kPageTokens + position % engine::kPageTokens;
+    return static_cast<std::size_t>(page * page_values() + row * width_ + at);
+  }
+  /// The element, as filled.
+  [[nodiscard]] float at(int sequence, std::int64_t position, int plane, std::int64_t at) const {
+    return values_[index(sequence, position, plane, at)];
+  }
+
+  [[nodiscard]] int head_dim() const { return layer_.head_dim; }
+
+  /// Every page's values, of an f32 cache.
+  [[nodiscard]] std::vector<float> read_floats() const {
+    const auto bytes = memory_.read();
+    std::vector<float> out(bytes.size() / 4);
+    std::memcpy(out.data(), bytes.data(), bytes.size());
+    return out;
+  }
+
+  /// Every page's values, as bits.
+  [[nodiscard]] std::vector<std::uint16_t> read() const {
+    const auto bytes = memory_.read();
+    std::vector<std::uint16_t> out(bytes.size() / 2);
+    std::memcpy(out.data(), bytes.data(), bytes.size());
+    return out;
+  }
+
+ private:
+  [[nodiscard]] std::int64_t page_values() const { return 2 * engine::kPageTokens * width_; }
+  [[nodiscard]] std::int64_t page_bytes() const {
+    return 2 * engine::kPageTokens * engine::kv_row_bytes(type_, 1, width_);
+  }
+
+  engine::KvType type_;
+  std::int64_t width_;
+  std::int64_t pages_each_;
+  std::vector<std::int64_t> order_;  ///< Of page i of sequence s: at s * pages_each_ + i.
+  std::vector<float> values_;
+  DeviceArray<std::byte> memory_;
+  DeviceArray<std::byte*> pages_;
+  DeviceArray<engine::cuda::SequencePages> sequences_;
+  engine::cuda::LayerPages layer_;
+};
+
+/// One row and head of attention.
+struct AttentionCase {
+  const PagedSequences& pages;
+  StepRow row;
+  int kv_head = 0;
+  int window = 0;
+  bool causal = true;
+  float scale = 1.0F;
+};
+
+/// softmax(scale * q k_j) v_j in double, and the largest |v|. q, out: (head_dim)
+inline double reference_attention(const AttentionCase& a,
+                                  const float* q,
+                                  std::vector<double>& out) {
+  const int dim = a.pages.head_dim();
+  std::int64_t first = 0;
+  std::int64_t last = a.row.end;
+  if (a.window > 0) {
+    first = std::max(0, a.row.position - a.window + 1);
+    if (!a.causal) last = std::min<std::int64_t>(last, a.row.position + a.window);
+  }
+  const auto element = [&](std::int64_t position, int plane, int d) {
+    return static_cast<double>(a.pages.at(a.row.sequence, position, plane, a.kv_head * dim + d));
+  };
+  std::vector<double> scores;
+  for (std::int64_t j = first; j < last; ++j) {
+    double sum = 0.0;
+    for (int d = 0; d < dim; ++d) sum += static_cast<double>(q[d]) * element(j, 0, d);
+    scores.push_back(sum * static_cast<double>(a.scale));
+  }
+  const double highest = *std::max_element(scores.begin(), scores.end());
+  double total = 0.0;
+  for (double& score : scores) total += score = std::exp(score - highest);
+  double largest = 0.0;
+  out.assign(static_cast<std::size_t>(dim), 0.0);
+  for (std::int64_t j = first; j < last; ++j) {
+    const double p = scores[static_cast<std::size_t>(j - first)] / total;
+    for (int d = 0; d < dim; ++d) {
+      const double v = element(j, 1, d);
+      out[static_cast<std::size_t>(d)] += p * v;
+      largest = std::max(largest, std::abs(v));
+    }
+  }
+  return largest;
+}
+
+}  // namespace facet::test

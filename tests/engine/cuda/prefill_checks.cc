@@ -1,0 +1,228 @@
+// Products and attention of steps of many rows.
+#include "engine/cuda/prefill.h"
+#include "tests/engine/cuda/check_support.h"
+#include "tests/engine/cuda/kv_support.h"
+
+namespace facet::test {
+namespace {
+
+namespace cuda = engine::cuda;
+using cuda::Layout;
+using engine::DType;
+using engine::KvType;
+
+/// Values that bfloat16 holds, and their bits in rows of `stride`.
+struct Bfloats {
+  Bfloats(std::int64_t rows, std::int64_t cols, std::int64_t stride, std::mt19937& random)
+      : values(normal_floats(rows * cols, random)),
+        bits(static_cast<std::size_t>(rows * stride), 0) {
+    for (std::int64_t i = 0; i < rows * cols; ++i) {
+      float& value = values[static_cast<std::size_t>(i)];
+      const std::uint16_t rounded = engine::float_to_bf16(value);
+      value = engine::bf16_to_float(rounded);
+      bits[static_cast<std::size_t>(i / cols * stride + i % cols)] = rounded;
+    }
+  }
+  std::vector<float> values;
+  std::vector<std::uint16_t> bits;
+};
+
+struct MatmulShape {
+  std::int64_t rows;
+  std::int64_t cols;
+  std::int64_t tokens;
+  std::int64_t row_begin;
+  std::int64_t scratch_rows;
+};
+
+void check_matmul_shape(Comparison& log,
+                        DType type,
+                        const MatmulShape& shape,
+                        std::mt19937& random) {
+  const DeviceWeights w(log, type, shape.rows, shape.cols, random);
+  const std::int64_t stride = cuda::padded_cols(Layout::bf16, shape.cols);
+  const Bfloats x(shape.tokens, shape.cols, stride, random);
+  const DeviceArray<std::uint16_t> device_x(log, x.bits);
+  const DeviceArray<std::uint16_t> scratch(
+      log,
+      std::vector<std::uint16_t>(static_cast<std::size_t>(shape.scratch_rows * stride), 0xFFFF));
+  const std::int64_t rows = shape.rows - shape.row_begin;
+  const std::int64_t y_stride = rows + 3;
+  const auto y = poisoned(log, shape.tokens * y_stride);
+  log.ok(cuda::matmul({.w = w.matrix,
+                       .row_begin = shape.row_begin,
+                       .row_end = shape.rows,
+                       .x = device_x.get(),
+                       .x_stride = stride,
+                       .tokens = shape.tokens,
+                       .y = y.get(),
+                       .y_stride = y_stride,
+                       .scratch = scratch.get(),
+                       .scratch_rows = shape.scratch_rows},
+                      {}));
+  const auto got = y.read();
+  const double allowed = type == DType::bf16 ? 1e-5 : 0x1p-8 + 1e-5;
+  for (std::int64_t t = 0; t < shape.tokens && !log.has_failed(); ++t) {
+    for (std::int64_t r = 0; r < rows; ++r) {
+      double sum = 0.0;
+      double size = 0.0;
+      for (std::int64_t k = 0; k < shape.cols; ++k) {
+        const double product =
+            static_cast<double>(x.values[static_cast<std::size_t>(t * shape.cols + k)]) *
+            static_cast<double>(w.row(shape.row_begin + r)[k]);
+        sum += product;
+        size += std::abs(product);
+      }
+      const auto at = static_cast<std::size_t>(t * y_stride + r);
+      log.near(static_cast<double>(got[at]), sum, allowed * size + 1e-30, at);
+    }
+    for (std::int64_t r = rows; r < y_stride; ++r) {
+      log.that(std::isnan(got[static_cast<std::size_t>(t * y_stride + r)]), "wrote beyond a row");
+    }
+  }
+}
+
+CheckOutcome check_matmul() {
+  Comparison log;
+  std::mt19937 random(41);
+  // 600 by 600 takes the large tiles on a device of four multiprocessors.
+  for (const MatmulShape& shape : {MatmulShape{1, 64, 1, 0, 16},
+                                   MatmulShape{70, 96, 65, 0, 16},
+                                   MatmulShape{200, 32, 17, 48, 64},
+                                   MatmulShape{600, 160, 300, 0, 512}}) {
+    for (const DType type : {DType::bf16, DType::q4_0}) {
+      log.part(std::string(engine::dtype_name(type)) + " " + std::to_string(shape.rows) + " x " +
+               std::to_string(shape.cols) + ", " + std::to_string(shape.tokens) + " tokens");
+      check_matmul_shape(log, type, shape, random);
+      if (log.has_failed()) return log.outcome();
+    }
+  }
+  return log.outcome();
+}
+
+CheckOutcome check_matmul_types() {
+  Comparison log;
+  std::mt19937 random(42);
+  for (const DType type : engine::dtypes()) {
+    const std::int64_t cols = engine::dtype_block_elements(type) == 1 ? 50 : 256;
+    log.part(std::string(engine::dtype_name(type)));
+    check_matmul_shape(log, type, {40, cols, 20, 16, 16}, random);
+    if (log.has_failed()) break;
+  }
+  return log.outcome();
+}
+
+/// A run of rows of one sequence: text, or an image when `span` is positive (all its rows end
+/// there).
+struct Run {
+  int sequence;
+  int position;
+  int tokens;
+  bool is_image;
+};
+
+struct FlashShape {
+  int heads;
+  int kv_heads;
+  int head_dim;
+  KvType type;
+  int window;
+  bool causal;
+};
+
+void check_flash_shape(Comparison& log, const FlashShape& shape, std::mt19937& random) {
+  log.part(std::to_string(shape.heads) + " heads on " + std::to_string(shape.kv_heads) + " of " +
+           std::to_string(shape.head_dim) + ", " + std::string(engine::kv_type_name(shape.type)) +
+           ", window " + std::to_string(shape.window));
+  PagedSequences pages(log, shape.type, shape.kv_heads, shape.head_dim, 3, 400);
+  pages.fill(random);
+  const int tokens_max = cuda::flash_tile_tokens(shape.heads, shape.kv_heads, shape.head_dim);
+  StepTable step(log);
+  std::vector<cuda::AttentionTile> tiles;
+  const int later = shape.window > 0 ? 128 + shape.window : 260;
+  // Sequences 1 and 2 have lost their first pages; without a window all is needed.
+  const int moved = shape.window > 0 ? 2 : 0;
+  for (const Run& run : {Run{0, 0, 75, false},
+                         Run{0, 75, 40, true},
+                         Run{0, 115, 3, false},
+                         Run{moved, later, 1, false},
+                         Run{moved, later + 60, 33, false}}) {
+    const int end = run.position + run.tokens;
+    for (int t = 0; t < run.tokens; t += tokens_max) {
+      tiles.push_back({.row = static_cast<std::int32_t>(step.rows.size()) + t,
+                       .rows = std::min(tokens_max, run.tokens - t),
+                       .sequence = run.sequence,
+                       .position = run.position + t,
+                       .end_max = end});
+    }
+    for (int t = 0; t < run.tokens; ++t) {
+      const int position = run.position + t;
+      const bool sees_all = run.is_image || !shape.causal;
+      step.add(
+          {.position = position, .end = sees_all ? end : position + 1, .sequence = run.sequence});
+    }
+  }
+  const auto rows = static_cast<std::int64_t>(step.rows.size());
+  const std::int64_t width = std::int64_t{shape.heads} * shape.head_dim;
+  const Bfloats q(rows, width, width, random);
+  const DeviceArray<std::uint16_t> device_q(log, q.bits);
+  const DeviceArray<cuda::AttentionTile> device_tiles(log, tiles);
+  const DeviceArray<std::uint16_t> out(log, std::vector<std::uint16_t>(q.bits.size(), 0xFFFF));
+  const float scale = 2.0F / std::sqrt(static_cast<float>(shape.head_dim));
+  log.ok(cuda::flash_attend({.q = device_q.get(),
+                             .heads = shape.heads,
+                             .rows = step.upload(),
+                             .tiles = device_tiles.get(),
+                             .tile_count = static_cast<int>(tiles.size()),
+                             .pages = pages.layer(),
+                             .span = {.window = shape.window, .causal = shape.causal},
+                             .scale = scale,
+                             .out = out.get()},
+                            {}));
+  const auto got = out.read();
+  std::vector<double> want;
+  for (std::int64_t row = 0; row < rows && !log.has_failed(); ++row) {
+    for (int head = 0; head < shape.heads; ++head) {
+      const std::int64_t at = row * width + head * shape.head_dim;
+      const double largest = reference_attention({.pages = pages,
+                                                  .row = step.rows[static_cast<std::size_t>(row)],
+                                                  .kv_head = head / (shape.heads / shape.kv_heads),
+                                                  .window = shape.window,
+                                                  .causal = shape.causal,
+                                                  .scale = scale},
+                                                 q.values.data() + at,
+                                                 want);
+      for (int d = 0; d < shape.head_dim; ++d) {
+        const auto i = static_cast<std::size_t>(at + d);
+        log.near(static_cast<double>(engine::bf16_to_float(got[i])),
+                 want[static_cast<std::size_t>(d)],
+                 1e-2 * largest,
+                 i);
+      }
+    }
+  }
+}
+
+CheckOutcome check_flash() {
+  Comparison log;
+  std::mt19937 random(43);
+  for (const FlashShape& shape : {FlashShape{4, 2, 256, KvType::bf16, 0, true},
+                                  FlashShape{2, 1, 256, KvType::f32, 70, true},
+                                  FlashShape{2, 2, 128, KvType::bf16, 64, true},
+                                  FlashShape{4, 1, 64, KvType::bf16, 33, false},
+                                  FlashShape{3, 1, 64, KvType::f32, 0, false}}) {
+    check_flash_shape(log, shape, random);
+    if (log.has_failed()) break;
+  }
+  return log.outcome();
+}
+
+}  // namespace
+
+std::vector<KernelCheck> prefill_checks() {
+  return {{"products of many rows", check_matmul},
+          {"products of many rows, every type", check_matmul_types},
+          {"flash attention", check_flash}};
+}
+
+}  // namespace facet::test
