@@ -6,6 +6,7 @@
 #include "engine/generate.h"
 #include "engine/kv/cache.h"
 #include "engine/model/model.h"
+#include "engine/model/resident_weights.h"
 #include "engine/runtime.h"
 #include "engine/sequence_state.h"
 #include "engine/vision/encoder.h"
@@ -54,10 +55,15 @@ Result<RuntimeOptions> resolve(const EngineOptions& options,
     return out_of_range(
         "prefix_bytes_max", options.prefix_bytes_max, "0 to " + std::to_string(kPrefixBytesMax));
   }
+  if (options.draft_tokens_max < 0 || options.draft_tokens_max > kDraftTokensMax) {
+    return out_of_range(
+        "draft_tokens_max", options.draft_tokens_max, "0 to " + std::to_string(kDraftTokensMax));
+  }
   RuntimeOptions out{.threads = options.threads,
                      .context_tokens_max = options.context_tokens_max,
                      .prefill_chunk_tokens = chunk,
                      .prefix_bytes_max = options.prefix_bytes_max,
+                     .draft_tokens_max = options.draft_tokens_max,
                      .kv_type = options.kv_type.value_or(is_cuda ? KvType::bf16 : KvType::f32),
                      .float_activations = options.float_activations};
   if (out.threads == 0) {
@@ -130,6 +136,24 @@ struct Loading {
   std::int64_t image_tokens = 0;
 };
 
+/// Copies the weights where that helps. What keeps them alive; `note` as ModelInfo::weights_note.
+std::shared_ptr<const void> into_huge_pages(Loading& loading,
+                                            std::shared_ptr<const Model> model,
+                                            std::string& note) {
+  const std::int64_t bytes = matrix_bytes(loading.weights);
+  if (bytes < kHugePagesWorthwhile) return model;
+  note = why_not_resident(bytes, huge_page_support());
+  if (!note.empty()) return model;
+  auto copy = make_resident(loading.weights, loading.options.threads, true);
+  if (!copy) {
+    note = copy.error().message;
+    return model;
+  }
+  // The model describes itself by the views into its files.
+  using Both = std::pair<std::shared_ptr<const Model>, std::shared_ptr<const void>>;
+  return std::make_shared<const Both>(std::move(model), *std::move(copy));
+}
+
 /// The model on the CUDA device that is asked for.
 Result<cuda::CudaModel> make_cuda_model(const EngineOptions& options,
                                         const DeviceChoice& choice,
@@ -137,6 +161,10 @@ Result<cuda::CudaModel> make_cuda_model(const EngineOptions& options,
   if (options.cuda == nullptr) {
     return Error{Code::unavailable,
                  "this build computes on the CPU only: build with -DFACET_CUDA=ON for CUDA"};
+  }
+  if (loading.options.kv_type == KvType::int8) {
+    return Error{Code::unsupported,
+                 "keys and values of int8 are for the CPU: a CUDA device takes bf16 or f32"};
   }
   const std::int64_t rows = std::max<std::int64_t>(
       loading.options.prefill_chunk_tokens + kDecodeRows, loading.image_tokens);
@@ -199,14 +227,20 @@ Result<std::shared_ptr<Engine>> Engine::load(const EngineOptions& options) {
       return made.error();
     }
   }
+  std::shared_ptr<const void> owner = model;
+  std::string weights_note;
+  if (backend == nullptr && options.huge_pages) {
+    owner = into_huge_pages(loading, model, weights_note);
+  }
   parts->info = describe(*model, parts->vision.get(), *ops, loading.options);
+  parts->info.weights_note = weights_note;
   parts->info.device = device;
   parts->info.device_note = note;
   parts->runtime =
       std::make_shared<const Runtime>(RuntimeModel{.config = std::move(loading.config),
                                                    .weights = std::move(loading.weights),
                                                    .identity = model->info().identity,
-                                                   .owner = model},
+                                                   .owner = std::move(owner)},
                                       *ops,
                                       loading.options,
                                       std::move(backend));

@@ -31,12 +31,14 @@ facet_library(engine
     model/model.cc
     model/naming.cc
     model/quantize.cc
+    model/resident_weights.cc
     model/safetensors.cc
     model/safetensors_folder.cc
     model/safetensors_header.cc
     model/tensor_table.cc
     model/weights.cc
     reference/vision.cc
+    sampling/drafts.cc
     scheduler/scheduler.cc
     sequence.cc
     sampling/compiled_grammar.cc

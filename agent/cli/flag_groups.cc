@@ -28,12 +28,16 @@ void add_kv_type_to(CLI::App& app, Type& kv_type, const char* text) {
          "--kv-type",
          [&kv_type](const std::string& name) { kv_type = *engine::kv_type_from_name(name); },
          text)
-      ->check(CLI::IsMember({"f32", "bf16"}));
+      ->check(CLI::IsMember({"f32", "bf16", "int8"}));
+}
+
+void add_huge_pages(CLI::App& app, bool& huge_pages) {
+  app.add_flag("!--no-huge-pages", huge_pages, "Leave the weights where the file is mapped");
 }
 
 void add_kv_type(CLI::App& app, engine::KvType& kv_type) {
   add_kv_type_to(
-      app, kv_type, "Keys and values kept as f32, or rounded to bf16: half as much (f32)");
+      app, kv_type, "Keys and values kept as f32, or rounded to bf16 or int8: a half or a quarter (f32)");
 }
 
 void add_device(CLI::App& app, ModelOptions& model) {
@@ -81,13 +85,18 @@ void add_model(CLI::App& app, ModelOptions& model) {
   add_activations(app, model.float_activations, kFast);
   add_kv_type_to(app,
                  model.kv_type,
-                 "Keys and values kept as f32, or rounded to bf16: half as much (f32; on a CUDA "
-                 "device bf16)");
+                 "Keys and values kept as f32, or rounded to bf16 or int8: a half or a quarter "
+                 "(f32; bf16 on a CUDA device)");
+  add_huge_pages(app, model.huge_pages);
   add_threads(app, model.threads);
   app.add_option("--prefix-cache",
                  model.prefix_mib,
                  "MiB for what earlier conversations computed, which others begin with (512)")
       ->check(CLI::Range(0, 1 << 20));
+  app.add_option("--draft-max",
+                 model.draft_tokens_max,
+                 "Tokens copied from earlier text to check beside the next one; 0: none (8)")
+      ->check(CLI::Range(0, engine::kDraftTokensMax));
 }
 
 void add_pictures(CLI::App& app, PictureOptions& pictures, const char* place) {

@@ -77,12 +77,16 @@ Result<std::shared_ptr<const engine::Engine>> load_generator(const ModelOptions&
                          .threads = options.threads,
                          .context_tokens_max = options.context_tokens_max,
                          .prefix_bytes_max = std::int64_t{options.prefix_mib} << 20,
+                         .draft_tokens_max = options.draft_tokens_max,
                          .kv_type = options.kv_type,
+                         .huge_pages = options.huge_pages,
                          .float_activations = options.float_activations,
                          .device_weights = options.device_weights,
                          .is_deterministic = options.is_deterministic},
                         options.device,
                         console));
+  const std::string& note = engine->info().weights_note;
+  if (!note.empty()) console.note("weights stay where the file is mapped: " + note);
   return std::shared_ptr<const engine::Engine>(std::move(engine));
 }
 

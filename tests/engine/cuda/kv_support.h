@@ -135,7 +135,7 @@ class PagedSequences {
  private:
   [[nodiscard]] std::int64_t page_values() const { return 2 * engine::kPageTokens * width_; }
   [[nodiscard]] std::int64_t page_bytes() const {
-    return page_values() * engine::kv_value_bytes(type_);
+    return 2 * engine::kPageTokens * engine::kv_row_bytes(type_, 1, width_);
   }
 
   engine::KvType type_;
