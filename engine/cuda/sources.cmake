@@ -24,4 +24,5 @@ set(facet_cuda_sources
   product_q6_k.cu
   product_q8.cu
   product_q8_min.cu
+  sampling.cu
   weights.cc)

@@ -29,5 +29,6 @@ std::vector<KernelCheck> product_checks();
 std::vector<KernelCheck> elementwise_checks();
 std::vector<KernelCheck> attend_checks();
 std::vector<KernelCheck> prefill_checks();
+std::vector<KernelCheck> sampling_checks();
 
 }  // namespace facet::test
