@@ -1,6 +1,8 @@
 #include "engine/engine.h"
 
 #include "engine/cpu/instruction_sets.h"
+#include "engine/cuda/support.h"
+#include "engine/device.h"
 #include "engine/generate.h"
 #include "engine/kv/cache.h"
 #include "engine/model/model.h"
@@ -20,6 +22,8 @@ namespace facet::engine {
 namespace {
 
 constexpr int kThreadsMax = 256;
+constexpr std::int64_t kPrefillChunkTokens = 128;
+constexpr std::int64_t kDeviceChunkTokens = 2048;
 constexpr std::int64_t kPrefillChunkTokensMax = 4096;
 constexpr std::int64_t kPrefixBytesMax = std::int64_t{1} << 40;
 
@@ -29,14 +33,17 @@ Error out_of_range(const char* field, std::int64_t value, const std::string& exp
 }
 
 /// The options as the runtime takes them: defaults filled in from the machine and the model.
-Result<RuntimeOptions> resolve(const EngineOptions& options, const ModelConfig& config) {
+Result<RuntimeOptions> resolve(const EngineOptions& options,
+                               const ModelConfig& config,
+                               bool is_cuda) {
   if (options.threads < 0 || options.threads > kThreadsMax) {
     return out_of_range("threads", options.threads, "0 to " + std::to_string(kThreadsMax));
   }
-  if (options.prefill_chunk_tokens < 1 || options.prefill_chunk_tokens > kPrefillChunkTokensMax) {
-    return out_of_range("prefill_chunk_tokens",
-                        options.prefill_chunk_tokens,
-                        "1 to " + std::to_string(kPrefillChunkTokensMax));
+  const std::int64_t chunk =
+      options.prefill_chunk_tokens.value_or(is_cuda ? kDeviceChunkTokens : kPrefillChunkTokens);
+  if (chunk < 1 || chunk > kPrefillChunkTokensMax) {
+    return out_of_range(
+        "prefill_chunk_tokens", chunk, "1 to " + std::to_string(kPrefillChunkTokensMax));
   }
   if (options.context_tokens_max < 0 || options.context_tokens_max > config.context_tokens_max) {
     return out_of_range("context_tokens_max",
@@ -49,9 +56,9 @@ Result<RuntimeOptions> resolve(const EngineOptions& options, const ModelConfig& 
   }
   RuntimeOptions out{.threads = options.threads,
                      .context_tokens_max = options.context_tokens_max,
-                     .prefill_chunk_tokens = options.prefill_chunk_tokens,
+                     .prefill_chunk_tokens = chunk,
                      .prefix_bytes_max = options.prefix_bytes_max,
-                     .kv_type = options.kv_type,
+                     .kv_type = options.kv_type.value_or(is_cuda ? KvType::bf16 : KvType::f32),
                      .float_activations = options.float_activations};
   if (out.threads == 0) {
     const auto cores = static_cast<int>(std::thread::hardware_concurrency());
@@ -115,6 +122,37 @@ ModelInfo describe(const Model& model,
   return info;
 }
 
+/// A model on its way into a Runtime.
+struct Loading {
+  ModelConfig config;
+  ModelWeights weights;
+  RuntimeOptions options;
+  std::int64_t image_tokens = 0;
+};
+
+/// The model on the CUDA device that is asked for.
+Result<cuda::CudaModel> make_cuda_model(const EngineOptions& options,
+                                        const DeviceChoice& choice,
+                                        const Loading& loading) {
+  if (options.cuda == nullptr) {
+    return Error{Code::unavailable,
+                 "this build computes on the CPU only: build with -DFACET_CUDA=ON for CUDA"};
+  }
+  const std::int64_t rows = std::max<std::int64_t>(
+      loading.options.prefill_chunk_tokens + kDecodeRows, loading.image_tokens);
+  const cuda::PlanOptions plan{.context_tokens_max = loading.options.context_tokens_max,
+                               .rows_max = rows,
+                               .prefix_bytes_max = loading.options.prefix_bytes_max,
+                               .kv_type = loading.options.kv_type,
+                               .weights = options.device_weights};
+  ThreadPool pool(loading.options.threads);
+  return options.cuda->create(
+      loading.config,
+      loading.weights,
+      {.device = choice.index, .plan = plan, .is_deterministic = options.is_deterministic},
+      pool);
+}
+
 }  // namespace
 
 std::int64_t window_max(const ModelConfig& config) {
@@ -138,17 +176,40 @@ Engine::~Engine() = default;
 Result<std::shared_ptr<Engine>> Engine::load(const EngineOptions& options) {
   const char* forced = std::getenv("FACET_CPU");
   FACET_TRY(const Ops* ops, choose_ops(forced == nullptr ? "" : forced));
+  FACET_TRY(const DeviceChoice choice, parse_device(options.device));
   FACET_TRY(auto model, Model::load(options.model, {.with_tokenizer = options.with_tokenizer}));
-  FACET_TRY(const RuntimeOptions resolved, resolve(options, model->config()));
   auto parts = std::make_unique<Parts>();
   FACET_TRY(parts->vision, load_vision(options, model->config()));
-  parts->info = describe(*model, parts->vision.get(), *ops, resolved);
-  parts->runtime = std::make_shared<const Runtime>(RuntimeModel{.config = model->config(),
-                                                                .weights = weights_of(*model),
-                                                                .identity = model->info().identity,
-                                                                .owner = model},
-                                                   *ops,
-                                                   resolved);
+  Loading loading{.config = model->config(), .weights = weights_of(*model)};
+  if (parts->vision != nullptr) loading.image_tokens = parts->vision->config().image_tokens;
+  FACET_TRY(loading.options, resolve(options, model->config(), choice.is_cuda));
+  std::unique_ptr<Backend> backend;
+  std::string device = "cpu";
+  std::string note;
+  if (choice.is_cuda) {
+    auto made = make_cuda_model(options, choice, loading);
+    if (made) {
+      const cuda::DeviceInfo& info = made->device;
+      device = "cuda:" + std::to_string(info.index) + " (" + info.name + ")";
+      backend = std::move(made->backend);
+    } else if (choice.falls_back && made.error().code != Code::invalid_argument) {
+      note = made.error().message;
+      FACET_TRY(loading.options, resolve(options, model->config(), false));
+    } else {
+      return made.error();
+    }
+  }
+  parts->info = describe(*model, parts->vision.get(), *ops, loading.options);
+  parts->info.device = device;
+  parts->info.device_note = note;
+  parts->runtime =
+      std::make_shared<const Runtime>(RuntimeModel{.config = std::move(loading.config),
+                                                   .weights = std::move(loading.weights),
+                                                   .identity = model->info().identity,
+                                                   .owner = model},
+                                      *ops,
+                                      loading.options,
+                                      std::move(backend));
   parts->model = std::move(model);
   return std::shared_ptr<Engine>(new Engine(std::move(parts)));
 }

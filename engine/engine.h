@@ -8,6 +8,7 @@
 
 #include "base/result.h"
 #include "engine/cpu/machine_limits.h"
+#include "engine/cuda/weight_form.h"
 #include "engine/kv/kv_type.h"
 #include "engine/kv/prefix_stats.h"
 #include "engine/model/cost.h"
@@ -22,6 +23,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <stop_token>
 #include <string>
@@ -30,17 +32,23 @@
 
 namespace facet::engine {
 
+namespace cuda {
+struct CudaSupport;  // engine/cuda/support.h
+}
+
 struct EngineOptions {
   /// A GGUF file, or a folder with config.json, *.safetensors and tokenizer.model.
   std::filesystem::path model;
   /// An mmproj GGUF file with the model's vision tower; empty: the one in a model folder, if any.
   std::filesystem::path vision;
-  int threads = 0;                          ///< 0: one per core.
-  std::int64_t context_tokens_max = 0;      ///< 0: what the model states, which is also the most.
-  std::int64_t prefill_chunk_tokens = 128;  ///< 1 to 4096; a stop is looked for between chunks.
+  int threads = 0;                      ///< 0: one per core.
+  std::int64_t context_tokens_max = 0;  ///< 0: what the model states, which is also the most.
+  /// 1 to 4096; a stop is looked for between chunks. Not set: 128, or 2048 on a CUDA device.
+  std::optional<std::int64_t> prefill_chunk_tokens;
   /// The most that remembered sequences hold (kv/prefix_tree.h); 0: nothing is remembered.
   std::int64_t prefix_bytes_max = std::int64_t{512} << 20;
-  KvType kv_type = KvType::f32;  ///< How keys and values are kept (kv/kv_type.h).
+  /// How keys and values are kept (kv/kv_type.h). Not set: f32, or bf16 on a CUDA device.
+  std::optional<KvType> kv_type;
   /// True: activations stay f32 in every product. False: they are rounded in front of some weights,
   /// which is several times as fast: to 8 bits with a scale for every 32 for Q4_0 and Q8_0, to bf16
   /// for BF16 where the processor has products of it (Activations in ops.h).
@@ -48,6 +56,16 @@ struct EngineOptions {
   /// False: no tokenizer is read (the files need none), and every row of the embedding is a token,
   /// the placeholders of multimodal files too. For checks that speak in ids.
   bool with_tokenizer = true;
+
+  /// Where the model runs, as parse_device reads it (device.h). Pictures are read on the CPU.
+  std::string device;
+  /// What the program has of CUDA (cuda/support.h), borrowed for the call; null: nothing, and
+  /// "cuda" is unavailable.
+  const cuda::CudaSupport* cuda = nullptr;
+  cuda::WeightForm device_weights = cuda::WeightForm::stored;
+  /// On a CUDA device: a sequence's bits depend on its tokens only, as they always do on the CPU,
+  /// not on how it is cut and on who runs beside it. Prompts take many times as long.
+  bool is_deterministic = false;
 };
 
 /// Called with the logits after one token. (vocabulary); valid during the call. An error ends the
@@ -180,7 +198,9 @@ class Engine {
   /// Loads and checks every tensor. not_found, invalid_data, unsupported as the file deserves; the
   /// message names file, tensor and value. invalid_argument for options out of range. The
   /// environment variable FACET_CPU (amx, avx512, avx2, portable) forces an instruction set:
-  /// invalid_argument for another name, unsupported where this machine cannot run it.
+  /// invalid_argument for another name, unsupported where this machine cannot run it. unavailable
+  /// when the device cannot be had or is too small, saying what to do; with "auto" the model then
+  /// runs on the CPU, and info().device_note says why.
   static Result<std::shared_ptr<Engine>> load(const EngineOptions& options);
 
   Engine(const Engine&) = delete;

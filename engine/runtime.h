@@ -43,17 +43,23 @@ inline constexpr std::int64_t kDecodeRows = 32;
 /// Thread-safe. Shared by the Engine and its Sequences: a Sequence may outlive the Engine.
 class Runtime {
  public:
-  Runtime(RuntimeModel model, const Ops& ops, const RuntimeOptions& options)
+  /// `backend`: what computes; null: the forward pass on the CPU with `ops`.
+  Runtime(RuntimeModel model,
+          const Ops& ops,
+          const RuntimeOptions& options,
+          std::unique_ptr<Backend> backend = nullptr)
       : model_(std::move(model)),
         ops_(ops),
         options_(options),
         pool_(options.threads),
-        backend_(std::make_unique<Forward>(
-            model_.config,
-            model_.weights,
-            ops,
-            pool_,
-            ForwardOptions{.float_activations = options.float_activations})),
+        backend_(backend != nullptr
+                     ? std::move(backend)
+                     : std::make_unique<Forward>(
+                           model_.config,
+                           model_.weights,
+                           ops,
+                           pool_,
+                           ForwardOptions{.float_activations = options.float_activations})),
         prefixes_(options.prefix_bytes_max, window_max(model_.config)),
         scheduler_(*backend_, model_.config.hidden, options.prefill_chunk_tokens + kDecodeRows) {}
   Runtime(const Runtime&) = delete;

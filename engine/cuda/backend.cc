@@ -144,8 +144,7 @@ Status CudaBackend::Parts::take_memory(const ModelWeights& model, ThreadPool& th
   FACET_TRY(logits, PinnedBuffer::allocate(static_cast<std::size_t>(layout.logits.bytes) + 4));
   int splits = 1;
   for (const LayerSpec& spec : config.layers) {
-    const std::int64_t keys = spec.window > 0 ? spec.window : options.plan.context_tokens_max;
-    splits = std::max(splits, attend_splits(1, spec.kv_heads, keys, device.multiprocessors));
+    splits = std::max(splits, attend_splits(spec.kv_heads, device.multiprocessors));
   }
   forward.emplace(
       config,

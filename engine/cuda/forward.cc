@@ -334,7 +334,7 @@ Status Forward::pool_rows(std::int64_t rows) {
 }
 
 Status Forward::dense(const PackedMatrix& w, const float* x, float* y) {
-  FACET_CHECK(multiply_parts(w, 1) <= kPartsMax);
+  FACET_CHECK(multiply_parts(w, 1) <= kMultiplyPartsMax);
   return multiply_rows(w, {.x = x}, 1, y, next());
 }
 

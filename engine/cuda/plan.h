@@ -5,6 +5,7 @@
 
 #include "base/result.h"
 #include "engine/cuda/matrix.h"
+#include "engine/cuda/weight_form.h"
 #include "engine/cuda/workspace.h"
 #include "engine/kv/kv_type.h"
 #include "engine/model/config.h"
@@ -14,12 +15,6 @@
 #include <string>
 
 namespace facet::engine::cuda {
-
-/// In which form the matrices lie in device memory.
-enum class WeightForm : std::uint8_t {
-  stored,  ///< As in the file, bit for bit.
-  fp8,     ///< E4M3 with a scale per row, made at load from F32, F16 and BF16; others as stored.
-};
 
 /// Memory that the driver, its kernels and their local memory take beside the pool, about.
 inline constexpr std::int64_t kDriverBytes = std::int64_t{600} << 20;

@@ -25,4 +25,5 @@ set(facet_cuda_sources
   product_q8.cu
   product_q8_min.cu
   sampling.cu
+  support.cc
   weights.cc)

@@ -56,7 +56,7 @@ WorkspaceLayout lay_out(const WorkspaceShape& s) {
   out.wide16 =
       take(2 * s.rows *
            std::max(2 * padded_cols(Layout::bf16, s.q_width), padded_cols(Layout::bf16, s.ffn)));
-  out.delta = floats(std::max(s.rows, kPartsMax * decode) * s.hidden);
+  out.delta = floats(std::max(s.rows, kMultiplyPartsMax * decode) * s.hidden);
   out.q = floats(decode * s.q_width);
   out.attn = floats(decode * s.q_width);
   out.gated = floats(decode * s.ffn);

@@ -12,6 +12,9 @@
 
 namespace facet::engine::cuda {
 
+/// Partial sums of multiply_rows are at most so many.
+inline constexpr int kMultiplyPartsMax = 16;
+
 /// Sequences of one pass.
 inline constexpr int kSequencesMax = 1024;
 
@@ -20,9 +23,6 @@ inline constexpr std::int64_t kPieceAlignment = 256;
 constexpr std::int64_t aligned_bytes(std::int64_t bytes) {
   return (bytes + kPieceAlignment - 1) / kPieceAlignment * kPieceAlignment;
 }
-
-/// Partial sums of multiply_rows are at most so many.
-inline constexpr int kPartsMax = 8;
 
 /// What rotary positions depend on, beside the position.
 struct Rope {

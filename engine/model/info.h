@@ -13,6 +13,9 @@ struct ModelInfo {
   std::string architecture;  ///< "gemma3" or "gemma-embedding".
   std::string identity;      ///< Hash over config and tensor table: equal files, equal string.
   std::string cpu_path;      ///< "avx512", "avx2" or "portable": what was chosen at start.
+  std::string device;        ///< "cpu", or "cuda:0 (NVIDIA H200)": where it runs; filled by Engine.
+  /// Why "auto" did not take the CUDA device; empty where that does not apply.
+  std::string device_note;
   std::string weight_types;  ///< e.g. "Q8_0 x57, F32 x49".
   /// The Jinja text of the file's own chat template; empty where it has none. Never run.
   std::string chat_template;

@@ -18,17 +18,26 @@ struct MemoryModelOptions {
   int window = 5;
   bool is_embedder = false;
   unsigned seed = 1;
+  // 0: the sizes below.
+  int heads = 0;
+  int kv_heads = 0;
+  int head_dim = 0;
+  int hidden = 0;
+  int ffn = 0;
 };
 
 /// Heads 4, KV heads 2, head_dim 16, hidden 64, ffn 96, vocabulary 70; for types in blocks of 256
-/// head_dim 64, hidden 256, ffn 512. The returned model owns its weights through
-/// RuntimeModel::owner.
+/// head_dim 64, hidden 256, ffn 512; unless the options say others. The returned model owns its
+/// weights through RuntimeModel::owner.
 inline engine::RuntimeModel make_memory_model(const MemoryModelOptions& options = {}) {
   constexpr int kVocabulary = 70;
   const bool is_wide = engine::dtype_block_elements(options.type) > 64;
-  const int hidden = is_wide ? 256 : 64;
-  const int head_dim = is_wide ? 64 : 16;
-  const int ffn = is_wide ? 512 : 96;
+  const auto size = [](int given, int otherwise) { return given > 0 ? given : otherwise; };
+  const int hidden = size(options.hidden, is_wide ? 256 : 64);
+  const int head_dim = size(options.head_dim, is_wide ? 64 : 16);
+  const int ffn = size(options.ffn, is_wide ? 512 : 96);
+  const int heads = size(options.heads, 4);
+  const int kv_heads = size(options.kv_heads, 2);
   const int dense = is_wide ? 256 : 128;
   auto tensors = std::make_shared<std::deque<RandomTensor>>();
   std::mt19937 random(options.seed);
@@ -46,7 +55,7 @@ inline engine::RuntimeModel make_memory_model(const MemoryModelOptions& options 
                   .architecture = options.is_embedder ? "gemma-embedding" : "gemma3",
                   .hidden = hidden,
                   .vocabulary = kVocabulary,
-                  .embedding_scale = is_wide ? 16.0F : 8.0F,
+                  .embedding_scale = std::sqrt(static_cast<float>(hidden)),
                   .context_tokens_max = 4096,
                   .stop_ids = {1},
                   .is_embedder = options.is_embedder};
@@ -54,21 +63,21 @@ inline engine::RuntimeModel make_memory_model(const MemoryModelOptions& options 
   model.weights.output_norm = norm(hidden);
   for (int l = 0; l < options.layers; ++l) {
     const bool global = l % 3 == 2;
-    const engine::LayerSpec spec{.heads = 4,
-                                 .kv_heads = 2,
+    const engine::LayerSpec spec{.heads = heads,
+                                 .kv_heads = kv_heads,
                                  .head_dim = head_dim,
                                  .ffn = ffn,
                                  .window = global ? 0 : options.window,
                                  .causal = !options.is_embedder,
                                  .rope_theta = global ? 1e6 : 1e4,
                                  .rope_divisor = global ? 8.0 : 1.0,
-                                 .attention_scale = is_wide ? 0.125F : 0.25F};
+                                 .attention_scale = 1.0F / std::sqrt(static_cast<float>(head_dim))};
     model.config.layers.push_back(spec);
     model.weights.layers.push_back({.attn_norm = norm(hidden),
-                                    .q = matrix(4 * head_dim, hidden),
-                                    .k = matrix(2 * head_dim, hidden),
-                                    .v = matrix(2 * head_dim, hidden),
-                                    .o = matrix(hidden, 4 * head_dim),
+                                    .q = matrix(heads * head_dim, hidden),
+                                    .k = matrix(kv_heads * head_dim, hidden),
+                                    .v = matrix(kv_heads * head_dim, hidden),
+                                    .o = matrix(hidden, heads * head_dim),
                                     .q_norm = norm(head_dim),
                                     .k_norm = norm(head_dim),
                                     .post_attn_norm = norm(hidden),

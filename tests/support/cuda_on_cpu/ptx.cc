@@ -3,6 +3,7 @@
 #include "tests/support/cuda_on_cpu/narrow_floats.h"
 
 #include <cstring>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -55,23 +56,21 @@ void multiply(Sum (&d)[4],
 }
 
 /// half_to_float and e4m3_to_float, from tables: products convert a lot.
+template <class Bits>
+std::vector<float> table_of(float (*convert)(Bits)) {
+  std::vector<float> out;
+  for (unsigned i = 0; i <= std::numeric_limits<Bits>::max(); ++i) {
+    out.push_back(convert(static_cast<Bits>(i)));
+  }
+  return out;
+}
+const std::vector<float> kHalfValues = table_of(half_to_float);
+const std::vector<float> kE4m3Values = table_of(e4m3_to_float);
 float half_value(std::uint16_t bits) {
-  static const std::vector<float> values = [] {
-    std::vector<float> out;
-    for (unsigned i = 0; i < 65536; ++i) {
-      out.push_back(half_to_float(static_cast<std::uint16_t>(i)));
-    }
-    return out;
-  }();
-  return values[bits];
+  return kHalfValues[bits];
 }
 float e4m3_value(std::uint8_t bits) {
-  static const std::vector<float> values = [] {
-    std::vector<float> out;
-    for (unsigned i = 0; i < 256; ++i) out.push_back(e4m3_to_float(static_cast<std::uint8_t>(i)));
-    return out;
-  }();
-  return values[bits];
+  return kE4m3Values[bits];
 }
 
 /// Lanes 8m .. 8m + 7 give the rows of matrix m.
