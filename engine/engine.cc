@@ -54,10 +54,15 @@ Result<RuntimeOptions> resolve(const EngineOptions& options,
     return out_of_range(
         "prefix_bytes_max", options.prefix_bytes_max, "0 to " + std::to_string(kPrefixBytesMax));
   }
+  if (options.draft_tokens_max < 0 || options.draft_tokens_max > kDraftTokensMax) {
+    return out_of_range(
+        "draft_tokens_max", options.draft_tokens_max, "0 to " + std::to_string(kDraftTokensMax));
+  }
   RuntimeOptions out{.threads = options.threads,
                      .context_tokens_max = options.context_tokens_max,
                      .prefill_chunk_tokens = chunk,
                      .prefix_bytes_max = options.prefix_bytes_max,
+                     .draft_tokens_max = options.draft_tokens_max,
                      .kv_type = options.kv_type.value_or(is_cuda ? KvType::bf16 : KvType::f32),
                      .float_activations = options.float_activations};
   if (out.threads == 0) {

@@ -36,6 +36,9 @@ namespace cuda {
 struct CudaSupport;  // engine/cuda/support.h
 }
 
+/// Fewer than what a rewind gives back for nothing (kRewindFreeTokens).
+inline constexpr int kDraftTokensMax = 32;
+
 struct EngineOptions {
   /// A GGUF file, or a folder with config.json, *.safetensors and tokenizer.model.
   std::filesystem::path model;
@@ -47,6 +50,10 @@ struct EngineOptions {
   std::optional<std::int64_t> prefill_chunk_tokens;
   /// The most that remembered sequences hold (kv/prefix_tree.h); 0: nothing is remembered.
   std::int64_t prefix_bytes_max = std::int64_t{512} << 20;
+  /// The most guesses, copied from the sequence itself where its end stood before (n-gram lookup,
+  /// sampling/drafts.h), that a step of generate() checks beside its token; 0 to kDraftTokensMax,
+  /// 0: none. Fewer where they do not pay. The output is the same with any number, bit for bit.
+  int draft_tokens_max = 8;
   /// How keys and values are kept (kv/kv_type.h). Not set: f32, or bf16 on a CUDA device.
   std::optional<KvType> kv_type;
   /// True: activations stay f32 in every product. False: they are rounded in front of some weights,
@@ -177,8 +184,9 @@ struct GenerateRequest {
   /// Borrowed; may be null. Tokens that it leaves no choice about are appended in one pass without
   /// sampling. Where tokens_max has room for a shortest completion, it is always completed.
   Constraint* constraint = nullptr;
-  bool jump_forward = true;       ///< False: forced tokens are sampled like all others.
-  bool text_with_control = true;  ///< Spell control tokens in text (parsers need them).
+  std::optional<int> draft_tokens_max;  ///< In place of EngineOptions::draft_tokens_max.
+  bool jump_forward = true;             ///< False: forced tokens are sampled like all others.
+  bool text_with_control = true;        ///< Spell control tokens in text (parsers need them).
   std::stop_token stop;
   std::chrono::milliseconds time_max{0};  ///< 0: none.
 };
@@ -188,7 +196,9 @@ struct GenerateResult {
   std::string text;          ///< Without the stop token.
   /// length also where the constraint brought the output to its end for want of room.
   FinishReason finish_reason = FinishReason::stop;
-  std::size_t forced_tokens = 0;  ///< Of ids, those that the constraint left no choice about.
+  std::size_t forced_tokens = 0;    ///< Of ids, those that the constraint left no choice about.
+  std::int64_t drafted_tokens = 0;  ///< Guesses that were computed,
+  std::int64_t accepted_draft_tokens = 0;  ///< and those of them that are in ids.
   double decode_ms = 0.0;
 };
 

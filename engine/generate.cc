@@ -1,5 +1,7 @@
 #include "engine/generate.h"
 
+#include "engine/sampling/drafts.h"
+
 #include <algorithm>
 #include <optional>
 #include <string>
@@ -20,6 +22,12 @@ Status check(const SequenceState& sequence, const GenerateRequest& request) {
   if (request.tokens_max < 0) {
     return Error{Code::invalid_argument,
                  "tokens_max is " + std::to_string(request.tokens_max) + ", expected 0 or more"};
+  }
+  const int drafts = request.draft_tokens_max.value_or(0);
+  if (drafts < 0 || drafts > kDraftTokensMax) {
+    return Error{Code::invalid_argument,
+                 "draft_tokens_max is " + std::to_string(drafts) + ", expected 0 to " +
+                     std::to_string(kDraftTokensMax)};
   }
   if (sequence.tokens().empty()) {
     return Error{Code::invalid_argument, "the sequence is empty: there is nothing to go on from"};
@@ -91,6 +99,56 @@ Result<TokenId> sample(SequenceState& sequence,
   return sampled.error().with_context("token " + std::to_string(sequence.tokens().size()));
 }
 
+/// The steps of one generation: its tokens, and guesses of what follows checked beside them.
+class Steps {
+ public:
+  Steps(SequenceState& sequence, int draft_tokens_max)
+      : sequence_(sequence), budget_(draft_tokens_max), is_drafting_(draft_tokens_max > 0) {
+    if (is_drafting_) drafter_.append(sequence.tokens());
+  }
+  Steps(const Steps&) = delete;
+  Steps& operator=(const Steps&) = delete;
+  ~Steps() { sequence_.drop_drafts(); }
+
+  /// Appends `ids`, behind which at most `left` tokens may come.
+  Status append(std::span<const TokenId> ids, std::int64_t left) {
+    const std::size_t confirmed = sequence_.confirm(ids);
+    accepted_ += static_cast<std::int64_t>(confirmed);
+    const auto open = static_cast<int>(sequence_.drafts_left());
+    if (pending_ > 0 && (confirmed < ids.size() || open == 0)) {
+      budget_.resolved(std::exchange(pending_, 0), last_drafts_ - open);
+    }
+    if (is_drafting_) drafter_.append(ids);
+    const std::span<const TokenId> rest = ids.subspan(confirmed);
+    if (rest.empty()) return ok();
+    std::vector<TokenId> drafts;
+    if (is_drafting_ && rest.size() == 1) {
+      drafts =
+          drafter_.draft(static_cast<std::size_t>(std::min<std::int64_t>(budget_.next(), left)));
+    }
+    const auto start = Time::now();
+    FACET_TRY_STATUS(sequence_.extend(rest, drafts));
+    const std::chrono::duration<double> spent = Time::now() - start;
+    last_drafts_ = pending_ = static_cast<int>(sequence_.drafts_left());
+    drafted_ += last_drafts_;
+    if (rest.size() == 1) budget_.took(last_drafts_, spent.count());
+    return ok();
+  }
+
+  [[nodiscard]] std::int64_t drafted() const { return drafted_; }
+  [[nodiscard]] std::int64_t accepted() const { return accepted_; }
+
+ private:
+  SequenceState& sequence_;
+  NgramDrafter drafter_;
+  DraftBudget budget_;
+  bool is_drafting_;
+  int last_drafts_ = 0;  ///< Of the last pass.
+  int pending_ = 0;      ///< The same until the budget has heard how they went.
+  std::int64_t drafted_ = 0;
+  std::int64_t accepted_ = 0;
+};
+
 }  // namespace
 
 std::string_view finish_reason_name(FinishReason reason) {
@@ -116,6 +174,8 @@ Result<GenerateResult> generate(SequenceState& sequence,
   const auto start = Time::now();
   Sampler sampler(request.sampling);
   StreamDecoder decoder(tokenizer, request.text_with_control);
+  Steps steps(sequence,
+              request.draft_tokens_max.value_or(sequence.runtime().options().draft_tokens_max));
   GenerateResult result;
   bool listening = static_cast<bool>(sink);
   bool is_cut = false;  // The end was written for want of room, not because the model came to it.
@@ -140,9 +200,10 @@ Result<GenerateResult> generate(SequenceState& sequence,
     for (const TokenId id : next) {
       if (request.constraint != nullptr) FACET_TRY_STATUS(request.constraint->accept(id));
     }
-    FACET_TRY_STATUS(sequence.append(next, {}));
+    const bool is_last = is_stop(request, next.back());
+    FACET_TRY_STATUS(steps.append(next, is_last ? 0 : left - std::ssize(next)));
     result.ids.insert(result.ids.end(), next.begin(), next.end());
-    if (is_stop(request, next.back())) {
+    if (is_last) {
       result.finish_reason = is_cut ? FinishReason::length : FinishReason::stop;
       break;
     }
@@ -154,6 +215,8 @@ Result<GenerateResult> generate(SequenceState& sequence,
     }
   }
   if (!result.ids.empty()) emit(decoder.finish(), result.ids.back());
+  result.drafted_tokens = steps.drafted();
+  result.accepted_draft_tokens = steps.accepted();
   result.decode_ms = std::chrono::duration<double, std::milli>(Time::now() - start).count();
   return result;
 }

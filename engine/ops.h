@@ -73,7 +73,7 @@ struct MatmulArgs {
 };
 
 /// The keys and values that one layer holds: pages of kPageTokens positions. A page is
-/// (2, kPageTokens, kv_heads * head_dim) values of `type`: keys first, then values.
+/// (2, kPageTokens) rows of `type` (kv_type.h): keys first, then values.
 struct KvPages {
   std::byte* const* pages = nullptr;
   std::int64_t first_page = 0;  ///< pages[0] holds positions from first_page * kPageTokens on.

@@ -29,6 +29,7 @@ struct RuntimeOptions {
   std::int64_t context_tokens_max = 0;
   std::int64_t prefill_chunk_tokens = 128;
   std::int64_t prefix_bytes_max = 0;
+  int draft_tokens_max = 0;
   KvType kv_type = KvType::f32;
   bool float_activations = true;
 };

@@ -61,6 +61,7 @@ Status SequenceState::check_ids(std::span<const TokenId> ids) const {
 }
 
 Status SequenceState::append(std::span<const TokenId> ids, const AppendOptions& options) {
+  drop_drafts();
   FACET_TRY_STATUS(check_ids(ids));
   FACET_TRY(const auto spans, find_images(ids, options.images, runtime_->config().hidden));
   std::vector<std::size_t> kept(options.boundaries.begin(), options.boundaries.end());
@@ -138,6 +139,63 @@ Status SequenceState::append_scored(std::span<const TokenId> ids,
   return ok();
 }
 
+std::size_t SequenceState::confirm(std::span<const TokenId> ids) {
+  std::size_t count = 0;
+  while (count < ids.size() && !drafts_.empty() && drafts_.front() == ids[count]) {
+    tokens_.push_back(ids[count++]);
+    drafts_.pop_front();
+    ++row_;
+  }
+  return count;
+}
+
+Status SequenceState::extend(std::span<const TokenId> ids, std::span<const TokenId> drafts) {
+  FACET_CHECK(!ids.empty() && std::ssize(drafts) < kRewindFreeTokens);
+  forget_drafts();
+  if (std::ssize(ids) > runtime_->options().prefill_chunk_tokens) return append(ids, {});
+  FACET_TRY_STATUS(check_ids(ids));
+  // Logits come for the last row or for all: not worth it behind many certain ids.
+  if (ids.size() > 1) drafts = {};
+  const auto room = static_cast<std::size_t>(runtime_->options().context_tokens_max);
+  drafts = drafts.first(std::min(drafts.size(), room - tokens_.size() - ids.size()));
+  std::vector<TokenId> all(ids.begin(), ids.end());
+  all.insert(all.end(), drafts.begin(), drafts.end());
+  const std::size_t floats =
+      (1 + drafts.size()) * static_cast<std::size_t>(runtime_->config().vocabulary);
+  logits_known_ = false;
+  if (rows_.size() < floats) rows_.resize(floats);
+  FACET_TRY_STATUS(runtime_->scheduler().run(
+      {.cache = &cache_, .ids = all, .logits = std::span(rows_).first(floats)}));
+  tokens_.insert(tokens_.end(), ids.begin(), ids.end());
+  drafts_.assign(drafts.begin(), drafts.end());
+  row_ = 0;
+  rows_known_ = true;
+  logits_known_ = true;
+  computed_tokens_ += std::ssize(all);
+  return ok();
+}
+
+std::span<const float> SequenceState::known_logits() const {
+  if (!rows_known_) return logits_;
+  const auto vocabulary = static_cast<std::size_t>(runtime_->config().vocabulary);
+  return std::span(rows_).subspan(row_ * vocabulary, vocabulary);
+}
+
+void SequenceState::forget_drafts() {
+  if (!drafts_.empty()) cache_.truncate(std::ssize(tokens_));
+  drafts_.clear();
+  rows_known_ = false;
+}
+
+void SequenceState::drop_drafts() {
+  if (rows_known_) {
+    const std::span<const float> row = known_logits();
+    logits_.assign(row.begin(), row.end());
+  }
+  forget_drafts();
+  rows_ = {};
+}
+
 const ImageSpan* SequenceState::image_at(std::int64_t at) const {
   for (const ImageSpan& span : images_) {
     if (at >= span.first && at < span.end()) return &span;
@@ -170,7 +228,7 @@ Result<std::span<const float>> SequenceState::logits() {
     Status done = image == nullptr ? run(std::span(&last, 1), true) : run_image(image);
     if (!done) return done.error();
   }
-  return std::span<const float>(logits_);
+  return known_logits();
 }
 
 std::unique_ptr<SequenceState> SequenceState::fork() const {

@@ -8,6 +8,7 @@
 #include "engine/vision/soft_tokens.h"
 
 #include <cstdint>
+#include <deque>
 #include <filesystem>
 #include <memory>
 #include <span>
@@ -30,6 +31,18 @@ class SequenceState {
   Status append_scored(std::span<const TokenId> ids,
                        const AppendOptions& options,
                        const LogitsSink& sink);
+  /// How a sequence decodes, step by step: confirm() takes over as many of the next ids as the
+  /// drafts of the last step foretold, and says how many; they are computed already.
+  std::size_t confirm(std::span<const TokenId> ids);
+  /// Appends what is left of the ids (at least one), and computes `drafts`, a guess of what follows
+  /// them, in the same pass; drafts that nobody confirmed are dropped. As many drafts are taken as
+  /// fit the context: drafts_left(). REQUIRES: drafts.size() < kRewindFreeTokens.
+  Status extend(std::span<const TokenId> ids, std::span<const TokenId> drafts);
+  /// Ends decoding: what is not confirmed is dropped.
+  void drop_drafts();
+  /// Drafts that are computed and neither confirmed nor dropped.
+  [[nodiscard]] std::size_t drafts_left() const { return drafts_.size(); }
+
   /// After a rewind or a cancelled append the logits are unknown; the first call then runs the last
   /// token again (and counts it).
   Result<std::span<const float>> logits();
@@ -51,6 +64,10 @@ class SequenceState {
   Status run(std::span<const TokenId> ids, bool last);
   /// Runs one image as one chunk. Its logits are always kept: they cost next to nothing beside it.
   Status run_image(const std::shared_ptr<const SoftTokens>& image);
+  /// REQUIRES: logits_known_.
+  [[nodiscard]] std::span<const float> known_logits() const;
+  /// drop_drafts() where the logits are not needed any more.
+  void forget_drafts();
   /// The image that position `at` is in; null for text.
   [[nodiscard]] const ImageSpan* image_at(std::int64_t at) const;
   /// Where what ends before `size` begins that can only be run as a whole: a token or an image.
@@ -64,6 +81,11 @@ class SequenceState {
   std::vector<ImageSpan> images_;  // Where tokens_ are below 0.
   std::vector<float> logits_;      // (vocabulary) when logits_known_.
   bool logits_known_ = false;
+  /// Computed behind tokens_: the cache is longer by as many.
+  std::deque<TokenId> drafts_;
+  std::vector<float> rows_;  // (1 + drafts computed, vocabulary), or more, when rows_known_.
+  bool rows_known_ = false;  // Then the logits are row_ of rows_, not logits_.
+  std::size_t row_ = 0;
   std::int64_t computed_tokens_ = 0;
   std::int64_t branch_ = 0;  // Where another text left this one: remembered in passing.
 };

@@ -8,7 +8,10 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <ctime>
 #include <random>
+#include <string>
+#include <thread>
 #include <vector>
 
 namespace facet::agent::cli {
@@ -18,17 +21,31 @@ using nlohmann::ordered_json;
 
 namespace {
 
+double median(const std::vector<double>& sorted) {
+  const std::size_t half = sorted.size() / 2;
+  return sorted.size() % 2 == 1 ? sorted[half] : (sorted[half - 1] + sorted[half]) / 2.0;
+}
+
+/// Seconds of each repeat, sorted: by the clock, and of all threads' processor time.
+struct Times {
+  std::vector<double> wall;
+  std::vector<double> cpu;
+};
+
+/// Processor time of this process so far, in seconds.
+double cpu_seconds() {
+  std::timespec now{};
+  ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+  return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) * 1e-9;
+}
+
 /// One line of the result.
 struct Measured {
   std::string name;
-  double tokens = 0.0;          ///< Of one repeat.
-  std::vector<double> seconds;  ///< Of each repeat, sorted.
-  engine::PassCost cost;        ///< Of one repeat.
+  double tokens = 0.0;    ///< Of one repeat.
+  Times times;            ///< Of each repeat.
+  engine::PassCost cost;  ///< Of one repeat.
 
-  [[nodiscard]] double median_seconds() const {
-    const std::size_t half = seconds.size() / 2;
-    return seconds.size() % 2 == 1 ? seconds[half] : (seconds[half - 1] + seconds[half]) / 2.0;
-  }
   [[nodiscard]] double rate(double of_seconds) const { return tokens / of_seconds; }
   [[nodiscard]] double bytes() const { return cost.weight_bytes + cost.kv_bytes; }
 };
@@ -48,24 +65,31 @@ class RandomIds {
   std::uint32_t vocabulary_;
 };
 
-/// Runs `body` once unmeasured and then `repeats` times, each behind `depth` tokens.
+/// Runs `body` once unmeasured and then `repeats` times, each with `count` sequences of `depth`
+/// tokens.
 template <class Body>
 Status measure(const engine::Engine& engine,
                const BenchOptions& options,
+               int count,
                RandomIds& ids,
                const std::stop_token& stop,
-               std::vector<double>& seconds,
+               Times& times,
                const Body& body) {
   engine::Sequence base = engine.new_sequence();
   if (options.depth > 0) FACET_TRY_STATUS(base.append(ids.next(options.depth), stop));
   for (int repeat = 0; repeat <= options.repeats; ++repeat) {
-    engine::Sequence sequence = base.fork();
+    std::vector<engine::Sequence> sequences;
+    for (int i = 0; i < count; ++i) sequences.push_back(base.fork());
+    const double cpu_begin = cpu_seconds();
     const auto begin = std::chrono::steady_clock::now();
-    FACET_TRY_STATUS(body(sequence));
+    FACET_TRY_STATUS(body(sequences));
     const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - begin;
-    if (repeat > 0) seconds.push_back(spent.count());
+    if (repeat == 0) continue;
+    times.wall.push_back(spent.count());
+    times.cpu.push_back(cpu_seconds() - cpu_begin);
   }
-  std::sort(seconds.begin(), seconds.end());
+  std::sort(times.wall.begin(), times.wall.end());
+  std::sort(times.cpu.begin(), times.cpu.end());
   return ok();
 }
 
@@ -77,45 +101,71 @@ Result<Measured> measure_prompt(const engine::Engine& engine,
                .tokens = static_cast<double>(options.prompt_tokens)};
   out.cost = engine.append_cost(options.depth, options.prompt_tokens);
   FACET_TRY_STATUS(
-      measure(engine, options, ids, stop, out.seconds, [&](engine::Sequence& sequence) {
-        return sequence.append(ids.next(options.prompt_tokens), stop);
+      measure(engine, options, 1, ids, stop, out.times, [&](std::span<engine::Sequence> one) {
+        return one.front().append(ids.next(options.prompt_tokens), stop);
       }));
   return out;
+}
+
+/// Appends `texts` token by token, each to its own sequence in a thread of its own.
+Status decode_together(std::span<engine::Sequence> sequences,
+                       const std::vector<std::vector<TokenId>>& texts,
+                       const std::stop_token& stop) {
+  std::vector<Status> results(sequences.size());
+  const auto decode = [&](std::size_t i) {
+    for (const TokenId id : texts[i]) {
+      results[i] = sequences[i].append(std::span(&id, 1), stop);
+      if (!results[i]) return;
+    }
+  };
+  {
+    std::vector<std::jthread> threads;
+    for (std::size_t i = 1; i < sequences.size(); ++i) threads.emplace_back(decode, i);
+    decode(0);
+  }
+  for (const Status& result : results) FACET_TRY_STATUS(result);
+  return ok();
 }
 
 Result<Measured> measure_decode(const engine::Engine& engine,
                                 const BenchOptions& options,
                                 RandomIds& ids,
                                 const std::stop_token& stop) {
-  Measured out{.name = "tg" + std::to_string(options.decode_tokens),
-               .tokens = static_cast<double>(options.decode_tokens)};
+  const int count = options.sequences;
+  const std::string suffix = count == 1 ? "" : "x" + std::to_string(count);
+  Measured out{.name = "tg" + std::to_string(options.decode_tokens) + suffix,
+               .tokens = static_cast<double>(options.decode_tokens * count)};
   for (std::int64_t t = 0; t < options.decode_tokens; ++t) {
     const engine::PassCost one = engine.append_cost(options.depth + t, 1);
-    out.cost.weight_bytes += one.weight_bytes;
-    out.cost.kv_bytes += one.kv_bytes;
-    out.cost.flops += one.flops;
+    out.cost.weight_bytes += one.weight_bytes;  // Read once for all of them.
+    out.cost.kv_bytes += one.kv_bytes * count;
+    out.cost.flops += one.flops * count;
   }
   FACET_TRY_STATUS(
-      measure(engine, options, ids, stop, out.seconds, [&](engine::Sequence& sequence) -> Status {
-        for (const TokenId id : ids.next(options.decode_tokens)) {
-          FACET_TRY_STATUS(sequence.append(std::span(&id, 1), stop));
-        }
-        return ok();
+      measure(engine, options, count, ids, stop, out.times, [&](std::span<engine::Sequence> all) {
+        std::vector<std::vector<TokenId>> texts;
+        for (int i = 0; i < count; ++i) texts.push_back(ids.next(options.decode_tokens));
+        return decode_together(all, texts, stop);
       }));
   return out;
+}
+
+ordered_json rates(const Measured& test, const std::vector<double>& seconds) {
+  return {{"min", test.rate(seconds.back())},
+          {"median", test.rate(median(seconds))},
+          {"max", test.rate(seconds.front())}};
 }
 
 ordered_json to_json(const Measured& test,
                      const BenchOptions& options,
                      const engine::Engine& engine,
                      const engine::MachineLimits& limits) {
-  const double seconds = test.median_seconds();
+  const double seconds = median(test.times.wall);
   return {{"test", test.name},
           {"depth", options.depth},
-          {"tok_per_s",
-           {{"min", test.rate(test.seconds.back())},
-            {"median", test.rate(seconds)},
-            {"max", test.rate(test.seconds.front())}}},
+          {"sequences", options.sequences},
+          {"tok_per_s", rates(test, test.times.wall)},
+          {"tok_per_cpu_s", rates(test, test.times.cpu)},
           {"repeats", options.repeats},
           {"bytes_per_token", test.bytes() / test.tokens},
           {"gb_per_s", test.bytes() / seconds * 1e-9},
@@ -134,7 +184,7 @@ void print(const Measured& test,
            const BenchOptions& options,
            const engine::MachineLimits& limits,
            Console& console) {
-  const double seconds = test.median_seconds();
+  const double seconds = median(test.times.wall);
   char line[256];
   std::snprintf(line,
                 sizeof line,
@@ -143,8 +193,8 @@ void print(const Measured& test,
                 test.name.c_str(),
                 static_cast<long long>(options.depth),
                 test.rate(seconds),
-                test.rate(test.seconds.back()),
-                test.rate(test.seconds.front()),
+                test.rate(test.times.wall.back()),
+                test.rate(test.times.wall.front()),
                 test.bytes() / seconds * 1e-9,
                 limits.read_gb_per_s,
                 test.cost.flops / seconds * 1e-9,

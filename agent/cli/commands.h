@@ -32,6 +32,7 @@ struct ModelOptions {
   int threads = 0;
   /// The most that the engine keeps of earlier conversations, MiB; 0: nothing.
   int prefix_mib = 512;
+  int draft_tokens_max = 8;
 };
 
 /// Pictures that are shown with a prompt.
@@ -218,6 +219,7 @@ struct BenchOptions {
   std::int64_t prompt_tokens = 512;  ///< 0: no such test.
   std::int64_t decode_tokens = 64;   ///< 0: no such test.
   std::int64_t depth = 0;            ///< Tokens that are there before.
+  int sequences = 1;                 ///< That write at the same time.
   bool float_activations = false;
   engine::KvType kv_type = engine::KvType::f32;
   int threads = 0;

@@ -26,8 +26,8 @@ void add_kv_type(CLI::App& app, engine::KvType& kv_type) {
   app.add_option_function<std::string>(
          "--kv-type",
          [&kv_type](const std::string& name) { kv_type = *engine::kv_type_from_name(name); },
-         "Keys and values kept as f32, or rounded to bf16: half as much (f32)")
-      ->check(CLI::IsMember({"f32", "bf16"}));
+         "Keys and values kept as f32, or rounded to bf16 or int8: a half or a quarter (f32)")
+      ->check(CLI::IsMember({"f32", "bf16", "int8"}));
 }
 
 void add_store(CLI::App& app, std::string& store, const char* text) {
@@ -59,6 +59,10 @@ void add_model(CLI::App& app, ModelOptions& model) {
                  model.prefix_mib,
                  "MiB for what earlier conversations computed, which others begin with (512)")
       ->check(CLI::Range(0, 1 << 20));
+  app.add_option("--draft-max",
+                 model.draft_tokens_max,
+                 "Tokens copied from earlier text to check beside the next one; 0: none (8)")
+      ->check(CLI::Range(0, engine::kDraftTokensMax));
 }
 
 void add_pictures(CLI::App& app, PictureOptions& pictures, const char* place) {

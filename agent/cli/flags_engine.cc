@@ -163,6 +163,9 @@ void add_bench(CLI::App& app, Command& command) {
       ->check(CLI::Range(std::int64_t{0}, kTokensMax));
   bench.add_option("-d,--depth", options->depth, "Tokens that are there before (0)")
       ->check(CLI::Range(std::int64_t{0}, kTokensMax));
+  bench
+      .add_option("-s,--sequences", options->sequences, "Sequences that write at the same time (1)")
+      ->check(CLI::Range(1, 64));
   bench.add_option("-t,--threads", options->threads, "Threads to compute with (one per core)")
       ->check(CLI::Range(0, 256));
   add_activations(bench, options->float_activations, kFast);

@@ -44,6 +44,7 @@ Result<std::shared_ptr<const engine::Engine>> load_generator(const ModelOptions&
                                       .vision = options.vision,
                                       .threads = options.threads,
                                       .prefix_bytes_max = std::int64_t{options.prefix_mib} << 20,
+                                      .draft_tokens_max = options.draft_tokens_max,
                                       .kv_type = options.kv_type,
                                       .float_activations = options.float_activations});
   console.end_progress();

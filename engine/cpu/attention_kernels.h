@@ -27,6 +27,7 @@ struct AttentionKernels {
   /// Keys and values as f32.
   struct Floats {
     using Value = float;
+    static constexpr bool kScaled = false;
     static Reg load(const float* from) { return V::load(from); }
     static Reg load_part(const float* from, std::int64_t n) { return Shared::load_part(from, n); }
     static float one(float value) { return value; }
@@ -34,6 +35,7 @@ struct AttentionKernels {
   /// Keys and values as bfloat16.
   struct Bfloats {
     using Value = std::uint16_t;
+    static constexpr bool kScaled = false;
     static Reg load(const std::uint16_t* from) {
       return V::from_bf16(reinterpret_cast<const std::byte*>(from));
     }
@@ -45,6 +47,37 @@ struct AttentionKernels {
     static float one(std::uint16_t value) { return bf16_to_float(value); }
   };
 
+  /// Keys and values as int8 with a scale for each head, which the score is multiplied by, or the
+  /// probability.
+  struct Ints {
+    using Value = std::int8_t;
+    static constexpr bool kScaled = true;
+    static Reg load(const std::int8_t* from) {
+      return V::from_int8(reinterpret_cast<const std::byte*>(from));
+    }
+    static Reg load_part(const std::int8_t* from, std::int64_t n) {
+      std::int8_t part[static_cast<std::size_t>(kWidth)] = {};
+      std::memcpy(part, from, static_cast<std::size_t>(n));
+      return load(part);
+    }
+    static float one(std::int8_t value) { return static_cast<float>(value); }
+  };
+
+  /// Values (not bytes) from a row to the next.
+  template <class K>
+  static std::int64_t row_stride(const AttentionArgs& a) {
+    return kv_row_bytes(a.kv.type, a.kv.kv_heads, a.kv.head_dim) /
+           static_cast<std::int64_t>(sizeof(typename K::Value));
+  }
+
+  /// The scale of the kv head in the row whose part of that head is at `part`.
+  static float scale_of(const AttentionArgs& a, const std::int8_t* part) {
+    const std::int64_t dim = a.kv.head_dim;
+    float scale = 0.0F;
+    std::memcpy(&scale, part + (a.kv.kv_heads - a.kv_head) * dim + a.kv_head * 4, sizeof scale);
+    return scale;
+  }
+
   /// The kv head's part of the key (plane 0) or value (plane 1) row at position j, which lies in
   /// `page`.
   template <class K>
@@ -52,10 +85,10 @@ struct AttentionKernels {
                                          std::int64_t page,
                                          std::int64_t j,
                                          std::int64_t plane) {
-    const std::int64_t row = std::int64_t{a.kv.kv_heads} * a.kv.head_dim;
     const auto* values =
         reinterpret_cast<const typename K::Value*>(a.kv.pages[page - a.kv.first_page]);
-    return values + a.kv_head * a.kv.head_dim + (plane * kPageTokens + j % kPageTokens) * row;
+    return values + a.kv_head * a.kv.head_dim +
+           (plane * kPageTokens + j % kPageTokens) * row_stride<K>(a);
   }
 
   /// Dot products of N query rows with M keys, written to to[n * stride + m].
@@ -104,7 +137,7 @@ struct AttentionKernels {
   template <class K, int M>
   static void score_keys(const AttentionArgs& a, const typename K::Value* k, std::int64_t j) {
     const std::int64_t dim = a.kv.head_dim;
-    const std::int64_t k_stride = dim * a.kv.kv_heads;
+    const std::int64_t k_stride = row_stride<K>(a);
     const std::int64_t rows = a.tokens * a.heads;
     const std::int64_t n = attention_keys(a);
     float* to = a.scratch + j - attention_first(a, 0);
@@ -118,22 +151,29 @@ struct AttentionKernels {
       const float* q[1] = {query(a, row)};
       dots<K, 1, M>(q, k, k_stride, dim, to + row * n, n);
     }
+    if constexpr (K::kScaled) {
+      for (int m = 0; m < M; ++m) {
+        const float scale = scale_of(a, k + m * k_stride);
+        for (std::int64_t i = 0; i < rows; ++i) to[i * n + m] *= scale;
+      }
+    }
   }
 
   static void scores(const AttentionArgs& a, std::int64_t begin, std::int64_t end) {
     if (a.kv.type == KvType::bf16) return scores_of<Bfloats>(a, begin, end);
+    if (a.kv.type == KvType::int8) return scores_of<Ints>(a, begin, end);
     scores_of<Floats>(a, begin, end);
   }
 
   template <class K>
   static void scores_of(const AttentionArgs& a, std::int64_t begin, std::int64_t end) {
-    const std::int64_t row_values = std::int64_t{a.kv.kv_heads} * a.kv.head_dim;
+    const std::int64_t stride = row_stride<K>(a);
     for (std::int64_t j = begin; j < end;) {
       const std::int64_t page = j / kPageTokens;
       const std::int64_t page_end = end < (page + 1) * kPageTokens ? end : (page + 1) * kPageTokens;
       const typename K::Value* k = row_at<K>(a, page, j, 0);
-      for (; j + 4 <= page_end; j += 4, k += 4 * row_values) score_keys<K, 4>(a, k, j);
-      for (; j < page_end; ++j, k += row_values) score_keys<K, 1>(a, k, j);
+      for (; j + 4 <= page_end; j += 4, k += 4 * stride) score_keys<K, 4>(a, k, j);
+      for (; j < page_end; ++j, k += stride) score_keys<K, 1>(a, k, j);
     }
   }
 
@@ -161,6 +201,7 @@ struct AttentionKernels {
   template <class K, int N, int C>
   static void add_values(const float* const* p,
                          const typename K::Value* v,
+                         const float* scales,
                          std::int64_t v_stride,
                          std::int64_t count,
                          float* const* out,
@@ -172,7 +213,10 @@ struct AttentionKernels {
     for (std::int64_t j = 0; j < count; ++j, v += v_stride) {
       for (int c = 0; c < C; ++c) {
         const Reg value = K::load(v + c * kWidth);
-        for (int n = 0; n < N; ++n) sums[n][c] = V::fma(V::set1(p[n][j]), value, sums[n][c]);
+        for (int n = 0; n < N; ++n) {
+          const float weight = K::kScaled ? p[n][j] * scales[j] : p[n][j];
+          sums[n][c] = V::fma(V::set1(weight), value, sums[n][c]);
+        }
       }
     }
     for (int n = 0; n < N; ++n) {
@@ -184,6 +228,7 @@ struct AttentionKernels {
   template <class K>
   struct Run {
     const typename K::Value* v;
+    const float* scales;  ///< Of each position, where K is scaled.
     std::int64_t v_stride;
     std::int64_t at;  ///< Of the first one among the keys of the tile.
     std::int64_t count;
@@ -208,18 +253,20 @@ struct AttentionKernels {
     std::int64_t i = run.dim_begin;
     for (; i + V::kValueRegs * kWidth <= run.dim_end; i += V::kValueRegs * kWidth) {
       point(i);
-      add_values<K, N, V::kValueRegs>(p, run.v + i, run.v_stride, run.count, out, run.is_first);
+      add_values<K, N, V::kValueRegs>(
+          p, run.v + i, run.scales, run.v_stride, run.count, out, run.is_first);
     }
     for (; i + kWidth <= run.dim_end; i += kWidth) {
       point(i);
-      add_values<K, N, 1>(p, run.v + i, run.v_stride, run.count, out, run.is_first);
+      add_values<K, N, 1>(p, run.v + i, run.scales, run.v_stride, run.count, out, run.is_first);
     }
     for (; i < run.dim_end; ++i) {
       point(i);
       for (int r = 0; r < N; ++r) {
         float sum = run.is_first ? 0.0F : *out[r];
         for (std::int64_t j = 0; j < run.count; ++j) {
-          sum += p[r][j] * K::one(run.v[j * run.v_stride + i]);
+          const float weight = K::kScaled ? p[r][j] * run.scales[j] : p[r][j];
+          sum += weight * K::one(run.v[j * run.v_stride + i]);
         }
         *out[r] = sum;
       }
@@ -228,6 +275,7 @@ struct AttentionKernels {
 
   static void weigh(const AttentionArgs& a, std::int64_t dim_begin, std::int64_t dim_end) {
     if (a.kv.type == KvType::bf16) return weigh_of<Bfloats>(a, dim_begin, dim_end);
+    if (a.kv.type == KvType::int8) return weigh_of<Ints>(a, dim_begin, dim_end);
     weigh_of<Floats>(a, dim_begin, dim_end);
   }
 
@@ -239,8 +287,15 @@ struct AttentionKernels {
     for (std::int64_t j = base; j < end;) {
       const std::int64_t page = j / kPageTokens;
       const std::int64_t page_end = end < (page + 1) * kPageTokens ? end : (page + 1) * kPageTokens;
-      const Run<K> run{.v = row_at<K>(a, page, j, 1),
-                       .v_stride = std::int64_t{a.kv.kv_heads} * a.kv.head_dim,
+      const typename K::Value* v = row_at<K>(a, page, j, 1);
+      const std::int64_t stride = row_stride<K>(a);
+      float scales[static_cast<std::size_t>(kPageTokens)];
+      if constexpr (K::kScaled) {
+        for (std::int64_t i = 0; i < page_end - j; ++i) scales[i] = scale_of(a, v + i * stride);
+      }
+      const Run<K> run{.v = v,
+                       .scales = scales,
+                       .v_stride = stride,
                        .at = j - base,
                        .count = page_end - j,
                        .dim_begin = dim_begin,

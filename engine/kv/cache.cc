@@ -15,7 +15,7 @@ std::int64_t pages_for(std::int64_t positions) {
 }  // namespace
 
 std::int64_t kv_token_bytes(const LayerSpec& layer, KvType type) {
-  return std::int64_t{2} * layer.kv_heads * layer.head_dim * kv_value_bytes(type);
+  return 2 * kv_row_bytes(type, layer.kv_heads, layer.head_dim);
 }
 
 std::int64_t kv_ring_bytes_max(const LayerSpec& layer, std::int64_t chunk_tokens, KvType type) {
@@ -34,7 +34,7 @@ KvCache::KvCache(std::span<const LayerSpec> layers, KvType type, PageMemory& mem
 }
 
 std::int64_t KvCache::page_bytes(const Layer& layer) const {
-  return 2 * kPageTokens * layer.kv_heads * layer.head_dim * kv_value_bytes(type_);
+  return 2 * kPageTokens * kv_row_bytes(type_, layer.kv_heads, layer.head_dim);
 }
 
 bool KvCache::push_page(Layer& layer) const {
@@ -117,15 +117,13 @@ void KvCache::write(std::size_t layer,
                     std::int64_t position,
                     const float* key,
                     const float* value) {
+  const Layer& of = layers_[layer];
   for (const std::int64_t plane : {0, 1}) {
     const float* from = plane == 0 ? key : value;
     std::byte* to = row(layer, position, plane);
-    if (type_ == KvType::f32) {
-      std::memcpy(to, from, static_cast<std::size_t>(row_bytes(layer)));
-      continue;
+    for (int head = 0; head < of.kv_heads; ++head, from += of.head_dim) {
+      kv_store_head(type_, from, of.head_dim, head, to, of.kv_heads);
     }
-    auto* values = reinterpret_cast<std::uint16_t*>(to);
-    for (std::int64_t i = 0; i < row_values(layer); ++i) values[i] = float_to_bf16(from[i]);
   }
 }
 
@@ -160,7 +158,7 @@ std::int64_t KvCache::row_values(std::size_t layer) const {
 }
 
 std::int64_t KvCache::row_bytes(std::size_t layer) const {
-  return row_values(layer) * kv_value_bytes(type_);
+  return kv_row_bytes(type_, layers_[layer].kv_heads, layers_[layer].head_dim);
 }
 
 KvCache KvCache::fork() const {

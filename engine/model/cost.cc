@@ -44,7 +44,7 @@ PassCost append_cost(const Model& model,
       const std::int64_t seen =
           std::min(depth + first + size, keys_seen(spec, depth + first) + size - 1);
       out.kv_bytes +=
-          2.0 * static_cast<double>(seen * kv_value_bytes(kv_type)) * spec.kv_heads * spec.head_dim;
+          2.0 * static_cast<double>(seen * kv_row_bytes(kv_type, spec.kv_heads, spec.head_dim));
     }
   }
   out.weight_bytes += static_cast<double>(model.embedding().bytes());

@@ -162,21 +162,11 @@ void rope_ref(float* x,
 
 void attention_head_ref(const AttentionArgs& args) {
   const std::int64_t dim = args.kv.head_dim;
-  const std::int64_t row = args.kv.kv_heads * dim;
+  const std::int64_t row_bytes = kv_row_bytes(args.kv.type, args.kv.kv_heads, dim);
   const auto at = [&](std::int64_t position, std::int64_t plane, std::int64_t i) {
-    const std::int64_t page = position / kPageTokens - args.kv.first_page;
-    const std::int64_t slot = plane * kPageTokens + position % kPageTokens;
-    const std::int64_t index = slot * row + args.kv_head * dim + i;
-    const std::byte* from = args.kv.pages[page] + index * kv_value_bytes(args.kv.type);
-    float value = 0.0F;
-    std::uint16_t bits = 0;
-    if (args.kv.type == KvType::f32) {
-      std::memcpy(&value, from, sizeof value);
-    } else {
-      std::memcpy(&bits, from, sizeof bits);
-      value = bf16_to_float(bits);
-    }
-    return static_cast<double>(value);
+    const std::byte* page = args.kv.pages[position / kPageTokens - args.kv.first_page];
+    const std::byte* row = page + (plane * kPageTokens + position % kPageTokens) * row_bytes;
+    return static_cast<double>(kv_load(args.kv.type, row, args.kv.kv_heads, dim, args.kv_head, i));
   };
   std::vector<double> scores;
   for (std::int64_t j = args.first; j < args.end; ++j) {

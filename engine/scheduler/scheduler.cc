@@ -7,8 +7,7 @@
 namespace facet::engine {
 namespace {
 
-/// The share of a pass's time that it waits for a sequence that is choosing its token: without that
-/// sequence a whole pass more is needed.
+/// The share of a pass's time that it waits for a sequence that is choosing its token.
 constexpr int kPatience = 8;
 
 /// The most that a pass waits, however long passes are.
@@ -19,7 +18,6 @@ constexpr std::chrono::milliseconds kPatienceMax{10};
 /// One caller's item while it waits. Lives on the caller's stack.
 struct Scheduler::Ticket {
   const StepItem& item;
-  Decoder* decoder = nullptr;
   Status result = ok();
   bool is_done = false;
 };
@@ -31,28 +29,10 @@ std::int64_t Scheduler::rows_of(const StepItem& item) const {
   return item.image_rows.empty() ? std::ssize(item.ids) : std::ssize(item.image_rows) / hidden_;
 }
 
-Scheduler::Decoder::Decoder(Scheduler& scheduler) : scheduler_(scheduler) {
-  const std::lock_guard lock(scheduler_.mutex_);
-  scheduler_.decoders_.push_back(this);
-}
-
-Scheduler::Decoder::~Decoder() {
-  {
-    const std::lock_guard lock(scheduler_.mutex_);
-    std::erase(scheduler_.decoders_, this);
-  }
-  scheduler_.changed_.notify_all();
-}
-
-bool Scheduler::anybody_awaited() const {
-  return std::any_of(
-      decoders_.begin(), decoders_.end(), [](const Decoder* d) { return d->is_awaited_; });
-}
-
-void Scheduler::await_decoders(std::unique_lock<std::mutex>& lock) {
+void Scheduler::await_others(std::unique_lock<std::mutex>& lock) {
   const auto patience = std::min<Clock::duration>(last_pass_ / kPatience, kPatienceMax);
-  changed_.wait_for(lock, patience, [this] { return !anybody_awaited(); });
-  for (Decoder* decoder : decoders_) decoder->is_awaited_ = false;
+  changed_.wait_for(lock, patience, [this] { return awaited_.empty(); });
+  awaited_.clear();
 }
 
 std::vector<Scheduler::Ticket*> Scheduler::next_pass() {
@@ -80,11 +60,11 @@ void Scheduler::run_pass(std::span<Ticket* const> pass) {
   for (Ticket* ticket : pass) ticket->result = backend_.step(std::span(&ticket->item, 1));
 }
 
-Status Scheduler::run(const StepItem& item, Decoder* decoder) {
-  Ticket ticket{.item = item, .decoder = decoder};
+Status Scheduler::run(const StepItem& item) {
+  Ticket ticket{.item = item};
   std::unique_lock lock(mutex_);
   queue_.push_back(&ticket);
-  if (decoder != nullptr) decoder->is_awaited_ = false;
+  std::erase(awaited_, item.cache);
   changed_.notify_all();
   while (!ticket.is_done) {
     if (is_running_) {
@@ -92,7 +72,7 @@ Status Scheduler::run(const StepItem& item, Decoder* decoder) {
       continue;
     }
     is_running_ = true;
-    await_decoders(lock);
+    await_others(lock);
     const std::vector<Ticket*> pass = next_pass();
     lock.unlock();
     const auto start = Clock::now();
@@ -104,7 +84,7 @@ Status Scheduler::run(const StepItem& item, Decoder* decoder) {
     for (Ticket* done : pass) {
       ++stats_.items;
       stats_.rows += rows_of(done->item);
-      if (done->decoder != nullptr) done->decoder->is_awaited_ = true;
+      awaited_.push_back(done->item.cache);
       done->is_done = true;
     }
     is_running_ = false;

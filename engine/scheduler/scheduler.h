@@ -3,8 +3,8 @@
 // together cost little more than one.
 //
 // There is no thread of its own: a caller whose turn it is runs the pass for all who wait, and the
-// others sleep until theirs is done. Who decodes says so (Decoder): a pass waits a moment for those
-// who took part in the last one, because they are only choosing their next token.
+// others sleep until theirs is done. A pass waits a moment for the sequences that took part in the
+// last one: they are only choosing their next token, and without them a whole pass more is needed.
 //
 // Passes are filled in the order of arrival, up to rows_max; what does not fit any more is first in
 // the next one. So a long prompt, handed in chunk by chunk, never holds up a decoding sequence by
@@ -40,24 +40,10 @@ class Scheduler {
   Scheduler& operator=(const Scheduler&) = delete;
   ~Scheduler() = default;
 
-  /// Says that a sequence decodes, one step after the other, while it lives. Used by one thread.
-  class Decoder {
-   public:
-    explicit Decoder(Scheduler& scheduler);
-    Decoder(const Decoder&) = delete;
-    Decoder& operator=(const Decoder&) = delete;
-    ~Decoder();
-
-   private:
-    friend class Scheduler;
-    Scheduler& scheduler_;
-    bool is_awaited_ = false;  ///< It took part in the last pass and has not come back.
-  };
-
   /// Runs one item in the next pass that has room for it; blocks until it is done. What
   /// Backend::step says; an error of a pass goes to everybody in it, one by one: they are then
   /// tried alone, so that one sequence without room does not fail its neighbours.
-  Status run(const StepItem& item, Decoder* decoder = nullptr);
+  Status run(const StepItem& item);
 
   [[nodiscard]] SchedulerStats stats() const;
 
@@ -67,10 +53,10 @@ class Scheduler {
 
   /// Takes the tickets of the next pass out of the queue. Called with the lock.
   std::vector<Ticket*> next_pass();
-  /// Waits for those who are only choosing their next token. Called with the lock.
-  void await_decoders(std::unique_lock<std::mutex>& lock);
+  /// Waits, for a share of a pass, until the sequences of the last one are back. Called with the
+  /// lock.
+  void await_others(std::unique_lock<std::mutex>& lock);
   void run_pass(std::span<Ticket* const> pass);
-  [[nodiscard]] bool anybody_awaited() const;
 
   [[nodiscard]] std::int64_t rows_of(const StepItem& item) const;
 
@@ -80,7 +66,7 @@ class Scheduler {
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<Ticket*> queue_;
-  std::vector<Decoder*> decoders_;
+  std::vector<const KvCache*> awaited_;  ///< Of the last pass, not back yet. Never looked into.
   bool is_running_ = false;
   Clock::duration last_pass_{0};
   SchedulerStats stats_;

@@ -7,6 +7,7 @@
 
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <vector>
 
 namespace facet::engine {
@@ -21,17 +22,17 @@ constexpr std::int64_t kPages = 4;
 struct Cache {
   Cache(KvType type, std::int64_t dim, int heads, std::int64_t tokens, std::mt19937& random)
       : q(random_floats(tokens * kKvHeads * heads * dim, random)) {
+    const std::int64_t row_bytes = kv_row_bytes(type, kKvHeads, dim);
     for (std::int64_t page = 0; page < kPages; ++page) {
-      std::vector<float> values = random_floats(2 * kPageTokens * kKvHeads * dim, random);
-      if (type == KvType::bf16) {
-        auto* const to = reinterpret_cast<std::byte*>(values.data());
-        for (std::size_t i = 0; i < values.size(); ++i) {
-          const std::uint16_t bits = float_to_bf16(values[i]);  // Never overtakes what is read.
-          std::memcpy(to + 2 * i, &bits, sizeof bits);
+      const std::vector<float> values = random_floats(2 * kPageTokens * kKvHeads * dim, random);
+      memory.emplace_back(static_cast<std::size_t>(2 * kPageTokens * row_bytes) / sizeof(float));
+      pages.push_back(reinterpret_cast<std::byte*>(memory.back().data()));
+      for (std::int64_t row = 0; row < 2 * kPageTokens; ++row) {
+        for (std::int64_t head = 0; head < kKvHeads; ++head) {
+          const float* from = values.data() + (row * kKvHeads + head) * dim;
+          kv_store_head(type, from, dim, head, pages.back() + row * row_bytes, kKvHeads);
         }
       }
-      memory.push_back(std::move(values));
-      pages.push_back(reinterpret_cast<std::byte*>(memory.back().data()));
     }
     args = {.q = q.data() + heads * dim,
             .heads = heads,
@@ -76,8 +77,43 @@ constexpr Reach kReaches[] = {
 
 }  // namespace
 
+TEST_CASE("what a cache keeps is as close as its type allows", "[engine][kv][unit]") {
+  constexpr std::int64_t kDim = 24;
+  std::mt19937 random(50);
+  for (const KvType type : kKvTypes) {
+    INFO(kv_type_name(type));
+    std::vector<std::byte> row(static_cast<std::size_t>(kv_row_bytes(type, kKvHeads, kDim)));
+    for (int round = 0; round < 50; ++round) {
+      for (std::int64_t head = 0; head < kKvHeads; ++head) {
+        std::vector<float> values = random_floats(kDim, random);
+        if (round == 0) values.assign(kDim, 0.0F);
+        if (round == 1) values[3] = 1e-38F;
+        kv_store_head(type, values.data(), kDim, head, row.data(), kKvHeads);
+        float top = 0.0F;
+        for (const float value : values) top = std::max(top, std::abs(value));
+        for (std::int64_t i = 0; i < kDim; ++i) {
+          const float value = values[static_cast<std::size_t>(i)];
+          const float off = std::abs(kv_load(type, row.data(), kKvHeads, kDim, head, i) - value);
+          const float bound = type == KvType::f32    ? 0.0F
+                              : type == KvType::bf16 ? std::abs(value) / 256.0F
+                                                     : top / 253.0F;
+          REQUIRE(off <= bound);
+        }
+      }
+    }
+    // What is not finite is not hidden.
+    std::vector<float> values(kDim, 1.0F);
+    values[7] = std::numeric_limits<float>::quiet_NaN();
+    kv_store_head(type, values.data(), kDim, 1, row.data(), kKvHeads);
+    CHECK(std::isnan(kv_load(type, row.data(), kKvHeads, kDim, 1, 7)));
+    values[7] = std::numeric_limits<float>::infinity();
+    kv_store_head(type, values.data(), kDim, 1, row.data(), kKvHeads);
+    CHECK_FALSE(std::isfinite(kv_load(type, row.data(), kKvHeads, kDim, 1, 7)));
+  }
+}
+
 TEST_CASE("attention over a tile agrees with the reference", "[engine][unit]") {
-  const KvType type = GENERATE(KvType::f32, KvType::bf16);
+  const KvType type = GENERATE(KvType::f32, KvType::bf16, KvType::int8);
   std::mt19937 random(51);
   for (const std::int64_t dim : {8, 24, 64, 256}) {
     for (const int heads : {1, 2, 3, 4}) {
@@ -105,7 +141,7 @@ TEST_CASE("attention over a tile agrees with the reference", "[engine][unit]") {
 }
 
 TEST_CASE("attention gives the same bits in tiles, alone and in steps", "[engine][unit]") {
-  const KvType type = GENERATE(KvType::f32, KvType::bf16);
+  const KvType type = GENERATE(KvType::f32, KvType::bf16, KvType::int8);
   std::mt19937 random(52);
   constexpr std::int64_t kTokens = 11;
   for (const std::int64_t dim : {24, 128}) {

@@ -59,7 +59,8 @@ void fill(KvCache& cache, std::int64_t tokens, std::mt19937& random) {
 TEST_CASE("at 128K positions sliding layers hold their window only", "[engine][long]") {
   constexpr int kShrink = 32;
   const KvType type = GENERATE(KvType::bf16, KvType::f32);
-  const std::int64_t times = kv_value_bytes(type) / 2;  // The figures are those of 2 bytes a value.
+  const std::int64_t times =
+      kv_row_bytes(type, 1, 16) / 32;  // The figures are those of 2 bytes a value.
   for (const Shape& shape : kShapes) {
     INFO(shape.name);
     KvCache cache(layers_of(shape, kShrink), type);
