@@ -60,7 +60,7 @@ WorkspaceLayout lay_out(const WorkspaceShape& s) {
   out.q = floats(decode * s.q_width);
   out.attn = floats(decode * s.q_width);
   out.gated = floats(decode * s.ffn);
-  out.scratch = floats(decode * std::max(s.q_width + s.kv_width, s.ffn));
+  out.scratch = floats(decode * std::max(s.q_width + 2 * s.kv_width, s.ffn));
   out.splits = floats(attend_scratch_floats(static_cast<int>(decode),
                                             static_cast<int>(s.heads),
                                             static_cast<int>(s.head_dim),

@@ -105,7 +105,7 @@ WorkspaceLayout lay_out(const WorkspaceShape& shape);
 
 /// Zero-initialised counters come first for project_qkv, then for attend.
 constexpr std::int64_t qkv_counters(const WorkspaceShape& s) {
-  return s.heads + s.kv_heads;
+  return s.heads + 2 * s.kv_heads;
 }
 
 }  // namespace facet::engine::cuda
