@@ -37,7 +37,9 @@ void add_huge_pages(CLI::App& app, bool& huge_pages) {
 
 void add_kv_type(CLI::App& app, engine::KvType& kv_type) {
   add_kv_type_to(
-      app, kv_type, "Keys and values kept as f32, or rounded to bf16 or int8: a half or a quarter (f32)");
+      app,
+      kv_type,
+      "Keys and values kept as f32, or rounded to bf16 or int8: a half or a quarter (f32)");
 }
 
 void add_device(CLI::App& app, ModelOptions& model) {

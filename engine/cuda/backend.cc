@@ -138,7 +138,8 @@ Status CudaBackend::Parts::take_memory(const ModelWeights& model, ThreadPool& th
   pool = std::make_shared<DeviceBuffer>(std::move(memory));
   workspace = pool->data() + plan.weight_bytes;
   std::byte* const page_begin = workspace + plan.workspace_bytes;
-  FACET_TRY(weights, upload_weights(model, options.plan.weights, pool->data(), threads, *work));
+  FACET_TRY(weights,
+            upload_weights(config, model, options.plan.weights, pool->data(), threads, *work));
   pages.emplace(share(pool, page_begin), plan.page_bytes, work);
   FACET_TRY(tables, PassTables::create(layout, workspace));
   FACET_TRY(logits, PinnedBuffer::allocate(static_cast<std::size_t>(layout.logits.bytes) + 4));

@@ -314,6 +314,21 @@ TEST_CASE("fp8 weights made at load cost a few percent", "[cuda]") {
   }
 }
 
+TEST_CASE("rows of the embedding beyond the vocabulary are no logits", "[cuda]") {
+  cuda_on_cpu::reset();
+  RuntimeModel model = make_memory_model({.type = DType::bf16, .layers = 2, .seed = 32});
+  model.config.vocabulary = 50;
+  std::mt19937 random(32);
+  std::vector<TokenId> ids = random_ids(20, random);
+  for (TokenId& id : ids) id %= 50;
+  const auto expected = reference_logits(model.config, model.weights, ids);
+  const auto form = GENERATE(cuda::WeightForm::stored, cuda::WeightForm::fp8);
+  const auto backend = make_backend(model, {.plan = {.weights = form}});
+  for (const std::size_t chunk : {5U, 20U}) {
+    CHECK(distance(all_logits(model, *backend, ids, chunk, KvType::bf16), expected) < 0.08);
+  }
+}
+
 TEST_CASE("a device without room for pages fails a step before it begins", "[cuda]") {
   cuda_on_cpu::reset();
   const RuntimeModel model = make_memory_model({.layers = 3});
