@@ -27,14 +27,15 @@ namespace facet::agent {
 struct TokenUsage {
   std::int64_t prompt_tokens = 0;      ///< Tokens given to the model: instructions, user, results.
   std::int64_t cached_tokens = 0;      ///< Of a step's context, tokens that were already computed.
-  std::int64_t completion_tokens = 0;  ///< Tokens the model sampled.
+  std::int64_t completion_tokens = 0;  ///< Tokens of the model's outputs.
+  std::int64_t forced_tokens = 0;      ///< Of these, those a grammar left no choice about.
   std::int64_t prefilled_tokens = 0;   ///< Tokens that went through prefill.
 
   TokenUsage& operator+=(const TokenUsage& other);
   bool operator==(const TokenUsage&) const = default;
 };
 
-/// {"prompt_tokens", "cached_tokens", "completion_tokens", "prefilled_tokens"}.
+/// {"prompt_tokens", "cached_tokens", "completion_tokens", "forced_tokens", "prefilled_tokens"}.
 nlohmann::ordered_json usage_json(const TokenUsage& usage);
 
 /// What a conversation begins with.
@@ -63,6 +64,7 @@ struct StepResult {
   std::string raw;                   ///< The output with control tokens spelled.
   std::string stopped_on;            ///< The control token that ended the output, or empty.
   std::string parse_error;           ///< Not empty: a call in the output cannot be read.
+  int calls_begun = 0;               ///< Calls that were told of while it streamed.
   std::vector<engine::TokenId> ids;  ///< Empty for models without a tokenizer.
   engine::FinishReason finish_reason = engine::FinishReason::stop;
   TokenUsage usage;  ///< Of this step alone.

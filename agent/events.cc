@@ -67,7 +67,16 @@ struct EventWriter {
     return {{"type", "text_delta"}, {"step", event.step}, {"text", event.text}};
   }
   ordered_json operator()(const ToolCallStarted& event) const {
-    return {{"type", "tool_call_started"}, {"name", event.name}};
+    return {{"type", "tool_call_started"}, {"id", event.id}, {"name", event.name}};
+  }
+  ordered_json operator()(const ToolArgumentsDelta& event) const {
+    return {{"type", "tool_call_delta"}, {"id", event.id}, {"delta", event.text}};
+  }
+  ordered_json operator()(const ToolCallClosed& event) const {
+    ordered_json json = {{"type", "tool_call_closed"}};
+    json.update(call_json(event.call));
+    json["running"] = event.is_running;
+    return json;
   }
   ordered_json operator()(const ToolCalled& event) const {
     ordered_json json = {{"type", "tool_call"}};

@@ -39,11 +39,27 @@ struct TextDelta {
   int step = 0;
 };
 
-/// The name of a call has become certain; its arguments are still streaming.
+/// The name of a call has become certain; its arguments are still streaming. What is told of calls
+/// while a turn streams counts once ToolCalled comes: a turn that is cut off, or that cannot be
+/// read, ends (StepFinished) without it. A replayed output is not streamed.
 struct ToolCallStarted {
+  std::string id;
   std::string name;
 };
 
+/// The next piece of the JSON text of a call's arguments.
+struct ToolArgumentsDelta {
+  std::string id;
+  std::string text;
+};
+
+/// The call is whole; the turn may go on.
+struct ToolCallClosed {
+  ToolCall call;
+  bool is_running = false;  ///< Its tool only reads and has been started.
+};
+
+/// The turn is whole, and this is one of its calls.
 struct ToolCalled {
   ToolCall call;
 };
@@ -120,6 +136,8 @@ using Event = std::variant<RunStarted,
                            PlanMade,
                            TextDelta,
                            ToolCallStarted,
+                           ToolArgumentsDelta,
+                           ToolCallClosed,
                            ToolCalled,
                            ToolReturned,
                            PictureFound,
@@ -130,9 +148,9 @@ using Event = std::variant<RunStarted,
 /// Called on the thread that runs the loop, in order; RunFinished comes exactly once and last.
 using EventSink = std::function<void(const Event&)>;
 
-/// {"type": "run_started" | "plan" | "text_delta" | "tool_call_started" | "tool_call" |
-/// "tool_result" | "picture" | "citation" | "step" | "run_finished" | "error", ...}. A run that
-/// failed ends with "error".
+/// {"type": "run_started" | "plan" | "text_delta" | "tool_call_started" | "tool_call_delta" |
+/// "tool_call_closed" | "tool_call" | "tool_result" | "picture" | "citation" | "step" |
+/// "run_finished" | "error", ...}. A run that failed ends with "error".
 nlohmann::ordered_json event_json(const Event& event);
 
 /// {"run_id", "finish_reason", "answer", "plan", "citations", "tool_calls", "usage", "steps",

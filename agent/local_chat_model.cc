@@ -321,6 +321,7 @@ class LocalConversation final : public Conversation {
     step.finish_reason = result.finish_reason;
     step.decode_ms = result.decode_ms;
     step.usage.completion_tokens = static_cast<std::int64_t>(result.ids.size());
+    step.usage.forced_tokens = static_cast<std::int64_t>(result.forced_tokens);
     if (!result.ids.empty() && is_stop(result.ids.back())) {
       step.stopped_on = tokenizer.token_text(result.ids.back());
     }

@@ -51,6 +51,9 @@ struct SessionOptions {
   int result_pictures_max = 1;         ///< Of search results, shown to the model in one run.
   Budgets budgets;
   engine::SamplingOptions sampling{.temperature = 0.0F};
+  /// Tools that only read start as soon as their call is whole, while the model writes the rest of
+  /// its turn. Searches do not: the numbers of their passages must not depend on it.
+  bool early_start = true;
   Policy policy;
   std::string journal_options = "{}";  ///< Stored with each run: RunRecord::options.
 };

@@ -10,7 +10,6 @@
 #include <functional>
 #include <map>
 #include <optional>
-#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -31,8 +30,9 @@ class Recording {
   /// The next recorded output, if the run got that far.
   std::optional<StepResult> next_output();
   [[nodiscard]] std::optional<CallRecord> result_of(const ToolCall& call) const;
-  /// True when the call had begun: its effect may have happened.
-  [[nodiscard]] bool has_intent(std::string_view call_id) const;
+  /// True when this very call had begun: its effect may have happened. An id may have been given to
+  /// another call before, in an output that was cut off.
+  [[nodiscard]] bool has_intent(const ToolCall& call) const;
 
   Status write_output(const StepResult& step);
   Status write_intents(const std::vector<ToolCall>& calls);
@@ -53,7 +53,7 @@ class Recording {
   bool is_replaying_ = false;
   std::deque<StepResult> outputs_;
   std::map<std::string, CallRecord, std::less<>> results_;
-  std::set<std::string, std::less<>> intents_;
+  std::map<std::string, ToolCall, std::less<>> intents_;
 };
 
 }  // namespace facet::agent

@@ -18,7 +18,11 @@ constexpr int kUnreadableOutputsMax = 1;
 Session::Run::Run(const SessionParts& parts,
                   const SessionOptions& options,
                   Conversation& conversation)
-    : parts_(parts), options_(options), conversation_(conversation) {}
+    : parts_(parts),
+      options_(options),
+      conversation_(conversation),
+      early_(*parts.executor, *parts.registry),
+      early_status_(ok()) {}
 
 Session::Run::End Session::Run::failed(const Error& error) {
   switch (error.code) {
@@ -126,6 +130,9 @@ Session::Run::Verdict Session::Run::check_budgets() {
 
 Result<StepResult> Session::Run::next_output(bool& is_replayed) {
   plan_reader_ = {};
+  calls_begun_ = 0;
+  streamed_ = breaker_;
+  passages_before_ = parts_.passages != nullptr ? parts_.passages->size() : 0;
   if (auto recorded = recording_.next_output()) {
     is_replayed = true;
     FACET_TRY_STATUS(conversation_.replay(*recorded));
@@ -142,9 +149,11 @@ Result<StepResult> Session::Run::next_output(bool& is_replayed) {
       .time_max = time_left()};
   FACET_TRY(StepResult output,
             conversation_.generate(step_options, [&](const auto& event) { stream(event); }));
+  output.calls_begun = calls_begun_;
   result_.usage += output.usage;
   result_.prefill_ms += output.prefill_ms;
   result_.decode_ms += output.decode_ms;
+  FACET_TRY_STATUS(early_status_);
   return output;
 }
 
@@ -161,7 +170,9 @@ Session::Run::Verdict Session::Run::step() {
     if (auto status = recording_.write_output(*output); !status) return failed(status.error());
   }
   emit(StepFinished{.step = result_.steps, .result = *output, .is_replayed = is_replayed});
-  return judge(*output);
+  Verdict verdict = judge(*output);
+  early_.drop();  // Of a turn that does not count.
+  return verdict;
 }
 
 void Session::Run::stream(const prompts::ParseEvent& event) {
@@ -172,9 +183,13 @@ void Session::Run::stream(const prompts::ParseEvent& event) {
       return;
     case Kind::call_started:
       show_text(plan_reader_.finish());
-      emit(ToolCallStarted{.name = event.text});
+      emit(ToolCallStarted{.id = call_id(++calls_begun_), .name = event.text});
+      return;
+    case Kind::call_arguments:
+      emit(ToolArgumentsDelta{.id = call_id(calls_begun_), .text = event.text});
       return;
     case Kind::call_finished:
+      close_call(event.call);
       return;
   }
 }
@@ -206,7 +221,10 @@ Session::Run::Verdict Session::Run::judge(const StepResult& output) {
     case FinishReason::stop:
       break;
   }
-  if (!output.parse_error.empty()) return retry(output.parse_error);
+  if (!output.parse_error.empty()) {
+    calls_numbered_ += output.calls_begun;
+    return retry(output.parse_error);
+  }
   if (!output.tool_calls.empty()) return take_calls(output.tool_calls);
   if (output.stopped_on == kWaitsForResults) {
     return retry("the output waits for the result of a call that it does not hold");

@@ -1,6 +1,7 @@
 // Session::Run: the state of one question on its way to an answer. Internal to the loop.
 #pragma once
 
+#include "agent/early_calls.h"
 #include "agent/loop.h"
 #include "agent/loop_breaker.h"
 #include "agent/plan.h"
@@ -12,6 +13,9 @@
 #include <vector>
 
 namespace facet::agent {
+
+/// Its passages are numbered; calls of it go one after the other.
+inline constexpr std::string_view kSearchTool = "search_documents";
 
 class Session::Run {
  public:
@@ -56,6 +60,9 @@ class Session::Run {
   Verdict check_budgets();
   Result<StepResult> next_output(bool& is_replayed);
   void stream(const prompts::ParseEvent& event);
+  void close_call(ToolCall call);
+  bool start_early(const ToolCall& call);
+  [[nodiscard]] std::string call_id(int number_in_output) const;
   void show_text(const PlanSplit& split);
   Verdict judge(const StepResult& output);
   Verdict retry(const std::string& problem);
@@ -91,6 +98,12 @@ class Session::Run {
   std::chrono::steady_clock::time_point deadline_;
   std::vector<Picture> pictures_;  ///< Of the question.
   LoopBreaker breaker_;
+  LoopBreaker streamed_;  ///< breaker_, and the calls of the output that streams in.
+  EarlyCalls early_;
+  Status early_status_;              ///< Why the journal could not take an early call.
+  std::size_t passages_before_ = 0;  ///< The output that streams in: an early call may find some.
+  int calls_begun_ = 0;              ///< In the output that streams in.
+  int calls_numbered_ = 0;           ///< In the outputs before it.
   PlanReader plan_reader_;
   RunResult result_;
   std::vector<Pending> waiting_;  ///< The step that waits for client tools.

@@ -90,19 +90,20 @@ class ScriptedConversation final : public Conversation {
 
  private:
   void parse(StepResult& step, const StepSink& sink) const {
-    auto parsed = dialect_.parse(step.raw);
+    const auto parser = dialect_.make_parser();
+    for (const Segment& segment : dialect_.split_output(step.raw)) {
+      for (const prompts::ParseEvent& event : parser->feed(segment.text, segment.kind)) {
+        if (sink) sink(event);
+        if (options_.on_event) options_.on_event(event);
+      }
+    }
+    auto parsed = parser->finish();
     if (!parsed) {
       step.parse_error = parsed.error().message;
       return;
     }
     step.text = parsed->text;
     step.tool_calls = parsed->tool_calls;
-    if (!sink) return;
-    if (!step.text.empty()) sink({.kind = prompts::ParseEvent::Kind::text, .text = step.text});
-    for (const ToolCall& call : step.tool_calls) {
-      sink({.kind = prompts::ParseEvent::Kind::call_started, .text = call.name});
-      sink({.kind = prompts::ParseEvent::Kind::call_finished, .call = call});
-    }
   }
 
   void take(StepResult& step) {

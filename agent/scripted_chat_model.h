@@ -26,6 +26,8 @@ struct ScriptedOptions {
   bool takes_result_pictures = false;
   /// Called before each sampled step with its number; lets a test cancel or kill at a point.
   std::function<void(int step)> on_generate;
+  /// Called behind each event of an output, before what comes next in it.
+  std::function<void(const prompts::ParseEvent& event)> on_event;
 };
 
 /// Every conversation plays `outputs` from the start: text in the spelling of the dialect, control

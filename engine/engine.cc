@@ -162,10 +162,6 @@ Result<cuda::CudaModel> make_cuda_model(const EngineOptions& options,
     return Error{Code::unavailable,
                  "this build computes on the CPU only: build with -DFACET_CUDA=ON for CUDA"};
   }
-  if (loading.options.kv_type == KvType::int8) {
-    return Error{Code::unsupported,
-                 "keys and values of int8 are for the CPU: a CUDA device takes bf16 or f32"};
-  }
   const std::int64_t rows = std::max<std::int64_t>(
       loading.options.prefill_chunk_tokens + kDecodeRows, loading.image_tokens);
   const cuda::PlanOptions plan{.context_tokens_max = loading.options.context_tokens_max,

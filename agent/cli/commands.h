@@ -152,15 +152,30 @@ int run_generate(const GenerateOptions& options, Environment environment);
 /// What run_generate does with policies, or with the dialect "shieldgemma" (all policies).
 int run_judge(const GenerateOptions& options, Environment environment);
 
+/// `eval calls --format bfcl`: the Berkeley leaderboard's files.
+struct EvalBfclOptions {
+  std::string questions;
+  std::string answers;            ///< Empty where no call is right (irrelevance).
+  bool constrained = true;        ///< Hold turns to the tools.
+  std::string tool_choice;        ///< As OutputRuleOptions::tool_choice.
+  int calls_max = 16;             ///< As OutputRuleOptions::calls_max.
+  std::int64_t tokens_max = 512;  ///< Of one turn.
+  engine::SamplingOptions sampling{.temperature = 0.0F};
+};
+
 struct EvalCallsOptions {
   ModelOptions model;
-  std::string data;            ///< A file of cases: agent/call_eval.h.
-  std::int64_t cases_max = 0;  ///< 0: all.
+  std::string format = "cases";  ///< Or "bfcl".
+  std::string data;              ///< cases: a file of them, agent/call_eval.h.
+  EvalBfclOptions bfcl;          ///< bfcl.
+  std::int64_t cases_max = 0;    ///< 0: all.
   bool no_plan = false;
   bool wrong = false;  ///< Show what was wrong.
   bool json = false;
 };
 int run_eval_calls(const EvalCallsOptions& options, Environment environment);
+/// What run_eval_calls does with the format "bfcl".
+int run_eval_bfcl(const EvalCallsOptions& options, Environment environment);
 
 struct EvalAnswersOptions {
   ModelOptions model;

@@ -21,14 +21,6 @@ Result<std::string> read_file(const std::string& path) {
   return text;
 }
 
-prompts::ToolChoice tool_choice(const std::string& text) {
-  using Mode = prompts::ToolChoice::Mode;
-  if (text.empty() || text == "auto") return {};
-  if (text == "none") return {.mode = Mode::none};
-  if (text == "required") return {.mode = Mode::required};
-  return {.mode = Mode::named, .name = text};
-}
-
 void tell_relaxed(const std::vector<grammar::SchemaNote>& notes, Console& console) {
   for (const grammar::SchemaNote& note : notes) {
     if (note.kind != grammar::SchemaNote::Kind::relaxed) continue;
@@ -37,6 +29,14 @@ void tell_relaxed(const std::vector<grammar::SchemaNote>& notes, Console& consol
 }
 
 }  // namespace
+
+prompts::ToolChoice read_tool_choice(const std::string& text) {
+  using Mode = prompts::ToolChoice::Mode;
+  if (text.empty() || text == "auto") return {};
+  if (text == "none") return {.mode = Mode::none};
+  if (text == "required") return {.mode = Mode::required};
+  return {.mode = Mode::named, .name = text};
+}
 
 Result<std::vector<ToolSpec>> read_tools_file(const OutputRuleOptions& options) {
   if (options.tools.empty()) return std::vector<ToolSpec>();
@@ -71,7 +71,7 @@ Result<std::unique_ptr<engine::Constraint>> make_output_rules(const OutputRuleOp
     return make_output_constraint(*grammar, model.dialect(), model.constraints(), tokenizer);
   }
   if (!has_tools) return std::unique_ptr<engine::Constraint>();
-  const prompts::TurnRules turn{.choice = tool_choice(options.tool_choice),
+  const prompts::TurnRules turn{.choice = read_tool_choice(options.tool_choice),
                                 .calls_max = options.calls_max};
   FACET_TRY(const auto grammar, model.dialect().turn_grammar(tools, turn));
   tell_relaxed(grammar.notes, console);

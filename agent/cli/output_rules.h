@@ -15,6 +15,9 @@ namespace facet::agent::cli {
 /// The tools of options.rules.tools; none without a file. Errors name the file.
 Result<std::vector<ToolSpec>> read_tools_file(const OutputRuleOptions& options);
 
+/// "auto", "none", "required" or a tool's name; empty: auto.
+prompts::ToolChoice read_tool_choice(const std::string& text);
+
 /// What the options ask of the output; null where they ask nothing. What a schema leaves open, and
 /// what it relaxes, is told on stderr. invalid_argument for options that exclude each other.
 Result<std::unique_ptr<engine::Constraint>> make_output_rules(const OutputRuleOptions& options,

@@ -91,6 +91,12 @@ Status check_options(const ModelConfig& config, const PlanOptions& plan) {
                      std::to_string(kRowsMax)};
   }
   for (const LayerSpec& spec : config.layers) {
+    if (plan.kv_type == KvType::int8 && spec.kv_heads * spec.head_dim % 4 != 0) {
+      return Error{Code::unsupported,
+                   "keys and values as int8 in rows of " +
+                       std::to_string(spec.kv_heads * spec.head_dim) +
+                       " on a CUDA device; a multiple of 4 is needed"};
+    }
     if (spec.head_dim <= 256 && spec.head_dim % 2 == 0) continue;
     return Error{Code::unsupported,
                  "head_dim " + std::to_string(spec.head_dim) + " on a CUDA device; at most 256"};
