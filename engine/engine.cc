@@ -162,10 +162,6 @@ Result<cuda::CudaModel> make_cuda_model(const EngineOptions& options,
     return Error{Code::unavailable,
                  "this build computes on the CPU only: build with -DFACET_CUDA=ON for CUDA"};
   }
-  if (loading.options.kv_type == KvType::int8) {
-    return Error{Code::unsupported,
-                 "keys and values of int8 are for the CPU: a CUDA device takes bf16 or f32"};
-  }
   const std::int64_t rows = std::max<std::int64_t>(
       loading.options.prefill_chunk_tokens + kDecodeRows, loading.image_tokens);
   const cuda::PlanOptions plan{.context_tokens_max = loading.options.context_tokens_max,
@@ -262,6 +258,30 @@ PassCost Engine::append_cost(std::int64_t depth, std::int64_t tokens) const {
                              tokens,
                              parts_->runtime->options().prefill_chunk_tokens,
                              parts_->runtime->options().kv_type);
+}
+
+namespace {
+
+cuda::PlanOptions with_rows(cuda::PlanOptions options, const ModelInfo& info) {
+  if (options.rows_max == 0) {
+    options.rows_max = std::max<std::int64_t>(kDeviceChunkTokens + kDecodeRows, info.image_tokens);
+  }
+  return options;
+}
+
+}  // namespace
+
+cuda::MemoryPlan Engine::device_plan(const cuda::PlanOptions& options) const {
+  return cuda::plan_needs(
+      parts_->runtime->config(), parts_->runtime->weights(), with_rows(options, parts_->info));
+}
+
+std::int64_t Engine::device_context(const cuda::PlanOptions& options,
+                                    std::int64_t device_bytes) const {
+  return cuda::context_that_fits(parts_->runtime->config(),
+                                 parts_->runtime->weights(),
+                                 with_rows(options, parts_->info),
+                                 device_bytes);
 }
 
 MachineLimits Engine::machine_limits() const {

@@ -37,7 +37,9 @@ inline constexpr int kDraftTokensMax = 32;
 
 namespace cuda {
 struct CudaSupport;  // engine/cuda/support.h
-}
+struct MemoryPlan;   // engine/cuda/plan.h
+struct PlanOptions;
+}  // namespace cuda
 
 struct EngineOptions {
   /// A GGUF file, or a folder with config.json, *.safetensors and tokenizer.model.
@@ -229,6 +231,11 @@ class Engine {
   [[nodiscard]] PassCost append_cost(std::int64_t depth, std::int64_t tokens) const;
   /// What this machine can do with the engine's threads and instructions; measures for a second.
   [[nodiscard]] MachineLimits machine_limits() const;
+  /// What the model needs of a CUDA device's memory, and the longest context that fits one of
+  /// `device_bytes` (0: none); wherever it runs now. rows_max 0: as Engine::load plans by default.
+  [[nodiscard]] cuda::MemoryPlan device_plan(const cuda::PlanOptions& options) const;
+  [[nodiscard]] std::int64_t device_context(const cuda::PlanOptions& options,
+                                            std::int64_t device_bytes) const;
   /// REQUIRES: loaded with_tokenizer.
   [[nodiscard]] const Tokenizer& tokenizer() const;
 

@@ -22,13 +22,16 @@ struct Environment {
 };
 
 struct ModelOptions {
-  std::string model;               ///< A path or a name; empty: pocket.
-  std::string embedder;            ///< A path, a name or "none"; empty: pocket.
-  std::string vision;              ///< An mmproj file; empty: the tower of a model folder, if any.
-  std::string dialect;             ///< Empty: by the vocabulary.
-  std::string device;              ///< "cpu", "auto" or "cuda[:n]"; empty: $FACET_DEVICE, else cpu.
-  bool float_activations = false;  ///< engine::EngineOptions::float_activations.
-  engine::KvType kv_type = engine::KvType::f32;
+  std::string model;     ///< A path or a name; empty: pocket.
+  std::string embedder;  ///< A path, a name or "none"; empty: pocket.
+  std::string vision;    ///< An mmproj file; empty: the tower of a model folder, if any.
+  std::string dialect;   ///< Empty: by the vocabulary.
+  std::string device;    ///< "cpu", "auto" or "cuda[:n]"; empty: $FACET_DEVICE, else cpu.
+  engine::cuda::WeightForm device_weights = engine::cuda::WeightForm::stored;
+  bool is_deterministic = false;          ///< engine::EngineOptions::is_deterministic.
+  std::int64_t context_tokens_max = 0;    ///< 0: the model's.
+  bool float_activations = false;         ///< engine::EngineOptions::float_activations.
+  std::optional<engine::KvType> kv_type;  ///< Not set: as the device wants it.
   int threads = 0;
   /// The most that the engine keeps of earlier conversations, MiB; 0: nothing.
   int prefix_mib = 512;

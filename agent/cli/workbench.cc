@@ -3,6 +3,7 @@
 #include "agent/cli/paths.h"
 #include "base/check.h"
 #include "base/json.h"
+#include "engine/device.h"
 #include "prompts/template_dialect.h"
 
 #include <nlohmann/json.hpp>
@@ -20,39 +21,73 @@ namespace facet::agent::cli {
 namespace fs = std::filesystem;
 using nlohmann::ordered_json;
 
-Status check_device(const std::string& device) {
-  std::string name = device;
-  if (name.empty()) {
-    const char* value = std::getenv("FACET_DEVICE");
-    name = value == nullptr ? "cpu" : value;
+std::string device_name(const std::string& device) {
+  if (!device.empty()) return device;
+  const char* value = std::getenv("FACET_DEVICE");
+  return value == nullptr ? "" : value;
+}
+
+const engine::cuda::CudaSupport* cuda_of_build() {
+#ifdef FACET_HAS_CUDA
+  return &engine::cuda::cuda_support();
+#else
+  return nullptr;
+#endif
+}
+
+Result<std::string> check_device(const std::string& device) {
+  FACET_TRY(const engine::DeviceChoice choice, engine::parse_device(device_name(device)));
+  if (!choice.is_cuda) return std::string("cpu");
+  const engine::cuda::CudaSupport* cuda = cuda_of_build();
+  const Error none{Code::unavailable,
+                   "this build computes on the CPU only: build with -DFACET_CUDA=ON for CUDA"};
+  const auto info =
+      cuda == nullptr ? Result<engine::cuda::DeviceInfo>(none) : cuda->open_device(choice.index);
+  if (info) {
+    return "cuda:" + std::to_string(info->index) + " (" + info->name + ", " +
+           std::to_string(info->free_bytes >> 20) + " of " +
+           std::to_string(info->memory_bytes >> 20) + " MiB free)";
   }
-  if (name.empty() || name == "cpu" || name == "auto") return ok();
-  if (name == "cuda" || name.starts_with("cuda:")) {
-    return Error{Code::unavailable,
-                 "device '" + name + "' is not available: this build computes on the CPU only"};
+  if (choice.falls_back) return "cpu (" + info.error().message + ")";
+  return info.error();
+}
+
+Result<std::shared_ptr<engine::Engine>> load_engine(engine::EngineOptions options,
+                                                    const std::string& device,
+                                                    Console& console) {
+  options.device = device_name(device);
+  options.cuda = cuda_of_build();
+  auto engine = engine::Engine::load(options);
+  console.end_progress();
+  if (engine && !(*engine)->info().device_note.empty()) {
+    console.warn("computing on the CPU: " + (*engine)->info().device_note);
   }
-  return Error{Code::invalid_argument,
-               "unknown device '" + name + "': known are cpu, auto and cuda[:n]"};
+  return engine;
 }
 
 Result<std::shared_ptr<const engine::Engine>> load_generator(const ModelOptions& options,
                                                              Console& console) {
+  // A device that cannot serve is said before a model is looked for.
   FACET_TRY_STATUS(check_device(options.device));
   FACET_TRY(const fs::path path, find_model(options.model, ModelKind::generator));
   console.progress(0, 0, "loading " + path.string());
-  auto engine = engine::Engine::load({.model = path,
-                                      .vision = options.vision,
-                                      .threads = options.threads,
-                                      .prefix_bytes_max = std::int64_t{options.prefix_mib} << 20,
-                                      .draft_tokens_max = options.draft_tokens_max,
-                                      .kv_type = options.kv_type,
-                                      .huge_pages = options.huge_pages,
-                                      .float_activations = options.float_activations});
-  console.end_progress();
-  if (!engine) return engine.error();
-  const std::string& note = (*engine)->info().weights_note;
+  FACET_TRY(auto engine,
+            load_engine({.model = path,
+                         .vision = options.vision,
+                         .threads = options.threads,
+                         .context_tokens_max = options.context_tokens_max,
+                         .prefix_bytes_max = std::int64_t{options.prefix_mib} << 20,
+                         .draft_tokens_max = options.draft_tokens_max,
+                         .kv_type = options.kv_type,
+                         .huge_pages = options.huge_pages,
+                         .float_activations = options.float_activations,
+                         .device_weights = options.device_weights,
+                         .is_deterministic = options.is_deterministic},
+                        options.device,
+                        console));
+  const std::string& note = engine->info().weights_note;
   if (!note.empty()) console.note("weights stay where the file is mapped: " + note);
-  return std::shared_ptr<const engine::Engine>(*std::move(engine));
+  return std::shared_ptr<const engine::Engine>(std::move(engine));
 }
 
 Error as_unavailable(Error error) {

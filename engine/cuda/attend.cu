@@ -8,9 +8,15 @@ namespace facet::engine::cuda {
 namespace {
 
 /// Softmax of one head over a step by warp `head`: scores become probabilities, and the running
-/// maximum and sum of the warp move on. Returns what earlier sums shrink by.
-__device__ float soften(
-    float* scores, int head, float scale, bool is_admitted, float& highest, float& weight) {
+/// maximum and sum of the warp move on. `value_scale`, of this lane's position,
+/// goes into its probability. Returns what earlier sums shrink by.
+__device__ float soften(float* scores,
+                        int head,
+                        float scale,
+                        float value_scale,
+                        bool is_admitted,
+                        float& highest,
+                        float& weight) {
   const int lane = static_cast<int>(threadIdx.x) % kWarp;
   float* at = scores + head * kStepPositions + lane;
   float score = 0.0F;
@@ -22,7 +28,7 @@ __device__ float soften(
   const float shrink = expf(highest - higher);
   weight = weight * shrink + warp_sum(p);
   highest = higher;
-  at[0] = p;
+  at[0] = is_admitted ? p * value_scale : 0.0F;
   return shrink;
 }
 
@@ -157,7 +163,7 @@ __global__ __launch_bounds__(kThreads, 2) void attend_kernel(const AttendArgs ar
     }
     __syncthreads();
     if constexpr (has_matrix) {
-      matrix_scores(keys, map.stride, block.heads, scores);
+      matrix_scores.template score<T>(keys, map.stride, block.heads, scores);
     } else {
       plain_scores<T>(keys, map.stride, query, block.heads, dim, scores);
     }
@@ -166,7 +172,15 @@ __global__ __launch_bounds__(kThreads, 2) void attend_kernel(const AttendArgs ar
     const std::int64_t own = position + static_cast<int>(threadIdx.x) % kWarp;
     if (warp < block.heads) {
       const bool is_admitted = own >= block.stretch.first && own < block.stretch.last;
-      const float shrink = soften(scores, warp, args.scale, is_admitted, highest, weight);
+      float key_scale = args.scale;
+      float value_scale = 1.0F;
+      if constexpr (sizeof(T) == 1) {
+        const auto* scales = reinterpret_cast<const float*>(keys + map.scales);
+        key_scale *= scales[threadIdx.x % kWarp];
+        value_scale = scales[threadIdx.x % kWarp + map.plane / 4];
+      }
+      const float shrink =
+          soften(scores, warp, key_scale, value_scale, is_admitted, highest, weight);
       if (threadIdx.x % kWarp == 0) shrinks[warp] = shrink;
     }
     __syncthreads();
@@ -223,7 +237,7 @@ __global__ __launch_bounds__(kThreads, 2) void attend_kernel(const AttendArgs ar
 
 template <class T, int kHeads>
 Status launch_heads(const AttendArgs& args, const LaunchConfig& config) {
-  if constexpr (sizeof(T) == 2) {
+  if constexpr (sizeof(T) <= 2) {
     if (args.pages.head_dim % 32 == 0) {
       return launch("attend", attend_kernel<T, kHeads, true>, config, args);
     }
@@ -260,7 +274,9 @@ int attend_splits(int kv_heads, int multiprocessors) {
 Status attend(const AttendArgs& args, const LaunchOrder& order) {
   if (args.rows.rows == 0) return ok();
   const int dim = args.pages.head_dim;
-  if (dim < 2 || dim > 256 || dim % 2 != 0 || args.pages.kv_heads < 1 ||
+  // Scales of int8 rows lie behind the values.
+  const bool has_odd_scales = args.pages.type == KvType::int8 && args.pages.kv_heads * dim % 4 != 0;
+  if (has_odd_scales || dim < 2 || dim > 256 || dim % 2 != 0 || args.pages.kv_heads < 1 ||
       args.heads % args.pages.kv_heads != 0 || args.splits < 1 || args.splits > kSplitsMax) {
     return Error{Code::invalid_argument,
                  "CUDA attention: head_dim " + std::to_string(dim) + ", " +
@@ -269,6 +285,7 @@ Status attend(const AttendArgs& args, const LaunchOrder& order) {
                      " splits"};
   }
   if (args.pages.type == KvType::bf16) return launch_type<__nv_bfloat16>(args, order);
+  if (args.pages.type == KvType::int8) return launch_type<signed char>(args, order);
   return launch_type<float>(args, order);
 }
 

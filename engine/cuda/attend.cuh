@@ -2,11 +2,12 @@
 // one row, up to eight heads that share a kv head, and a stretch of the positions.
 //
 // Positions go by in steps of 32, keys and values through shared memory by asynchronous copies, the
-// next step's under way while one is worked on. Scores of bf16 keys are matrix products: 16
-// positions by eight columns, a head being two columns, the upper and lower half of its query as
-// bfloat16, so that the query is not rounded. Warp h then keeps the running maximum and sum of head
-// h, and all warps add up the values, each for its positions. The last block of a (row, kv head)
-// merges.
+// next step's under way while one is worked on. Scores of bf16 and int8 keys, both of which
+// bfloat16 holds, are matrix products: 16 positions by eight columns, a head being two columns, the
+// upper and lower half of its query as bfloat16, so that the query is not rounded. Scales of int8
+// keys multiply the scores, those of int8 values the probabilities. Warp h then keeps the running
+// maximum and sum of head h, and all warps add up the values, each for its positions. The last
+// block of a (row, kv head) merges.
 #pragma once
 
 #include "engine/cuda/block.cuh"
@@ -50,8 +51,9 @@ __device__ inline Stretch stretch_of(const AttendArgs& args, int row, int split)
 
 /// Shared memory of a block, in bytes.
 struct AttendMap {
-  unsigned plane = 0;   ///< Keys, or values, of one step.
+  unsigned plane = 0;   ///< Keys, or values, of one step; then their scales.
   unsigned stride = 0;  ///< Of one position.
+  unsigned scales = 0;  ///< int8: (kStepPositions) floats, in the plane.
   unsigned stages = 0;
   unsigned scores = 0;   ///< (parts, heads, kStepPositions) floats
   unsigned query = 0;    ///< (heads, head_dim + 4) floats
@@ -61,9 +63,11 @@ struct AttendMap {
 inline constexpr unsigned kScoreParts = 4;
 __host__ __device__ constexpr AttendMap attend_map(unsigned value_bytes, unsigned head_dim) {
   AttendMap map;
-  map.stride = (head_dim * value_bytes + 127) / 128 * 128 + 64;
-  map.plane = kStepPositions * map.stride;
-  map.stages = value_bytes == 2 ? 2 : 1;
+  // Such that the loads of fragments, 16 bytes a lane or 8, touch every bank once.
+  map.stride = (head_dim * value_bytes + 127) / 128 * 128 + (value_bytes == 1 ? 32 : 64);
+  map.scales = kStepPositions * map.stride;
+  map.plane = map.scales + (value_bytes == 1 ? kStepPositions * 4 : 0);
+  map.stages = value_bytes == 4 ? 1 : 2;
   // The stages are used again for the sums of all warps.
   const unsigned stages = map.stages * 2 * map.plane;
   const unsigned sums = kWarps * kHeadsPerBlock * 256 * 4;
@@ -93,30 +97,40 @@ __device__ inline void fetch_step(const AttendArgs& args,
                                   unsigned char* stage) {
   const SequencePages& sequence = args.pages.sequences[args.rows.sequence[block.row]];
   const int dim = args.pages.head_dim;
-  const std::int64_t width = static_cast<std::int64_t>(args.pages.kv_heads) * dim;
+  const std::int64_t row_bytes = kv_row_bytes(args.pages.type, args.pages.kv_heads, dim);
   const std::int64_t at = step * kStepPositions;
   // A step lies inside of a page.
-  const auto* page =
-      reinterpret_cast<const T*>(sequence.pages[at / kPageTokens - sequence.first_page]);
-  const T* from = page + at % kPageTokens * width + block.kv_head * dim;
+  const auto* page = reinterpret_cast<const unsigned char*>(
+      sequence.pages[at / kPageTokens - sequence.first_page]);
+  const unsigned char* rows = page + at % kPageTokens * row_bytes;
   const int bytes = dim * static_cast<int>(sizeof(T));
   const int per_row = (bytes + 15) / 16;
-  const bool is_aligned = bytes % 16 == 0;
+  const bool has_pieces = bytes % 16 == 0 && row_bytes % 16 == 0;
+  const bool has_words = bytes % 4 == 0 && row_bytes % 4 == 0;
   for (int i = static_cast<int>(threadIdx.x); i < 2 * kStepPositions * per_row; i += kThreads) {
     const int plane = i / (kStepPositions * per_row);
     const int j = i / per_row % kStepPositions;
     const int part = i % per_row;
     if (at + j < block.stretch.first || at + j >= block.stretch.last) continue;
-    const T* row = from + (plane * kPageTokens + j) * width;
+    const unsigned char* row = rows + (plane * kPageTokens + j) * row_bytes;
+    const unsigned char* from = row + block.kv_head * bytes + part * 16;
     unsigned char* to = stage + static_cast<unsigned>(plane) * map.plane +
                         static_cast<unsigned>(j) * map.stride + part * 16;
-    if (is_aligned) {
-      cp_async_16(to, reinterpret_cast<const unsigned char*>(row) + part * 16);
-      continue;
+    const int count = min(16, bytes - part * 16);
+    if (has_pieces) {
+      cp_async_16(to, from);
+    } else if (has_words) {
+      for (int e = 0; e < count; e += 4) {
+        *reinterpret_cast<std::uint32_t*>(to + e) =
+            *reinterpret_cast<const std::uint32_t*>(from + e);
+      }
+    } else {
+      for (int e = 0; e < count; ++e) to[e] = from[e];
     }
-    for (int e = 0; e < 16 / static_cast<int>(sizeof(T)); ++e) {
-      const int d = part * 16 / static_cast<int>(sizeof(T)) + e;
-      if (d < dim) reinterpret_cast<T*>(to)[e] = row[d];
+    if (sizeof(T) == 1 && part == 0) {
+      float* scales =
+          reinterpret_cast<float*>(stage + static_cast<unsigned>(plane) * map.plane + map.scales);
+      scales[j] = reinterpret_cast<const float*>(row + args.pages.kv_heads * bytes)[block.kv_head];
     }
   }
   cp_async_commit();
@@ -127,6 +141,22 @@ __device__ inline float to_float(float value) {
 }
 __device__ inline float to_float(__nv_bfloat16 value) {
   return __bfloat162float(value);
+}
+__device__ inline float to_float(signed char value) {
+  return static_cast<float>(value);
+}
+
+/// Eight values that lie together as pairs of bfloat16, exactly.
+__device__ inline uint4 bf16_eight(const __nv_bfloat16* from) {
+  return *reinterpret_cast<const uint4*>(from);
+}
+__device__ inline std::uint32_t bf16_pair(std::uint32_t bytes, int first) {
+  return pack_bf16(static_cast<float>(static_cast<signed char>(bytes >> (8 * first))),
+                   static_cast<float>(static_cast<signed char>(bytes >> (8 * first + 8))));
+}
+__device__ inline uint4 bf16_eight(const signed char* from) {
+  const uint2 w = *reinterpret_cast<const uint2*>(from);
+  return make_uint4(bf16_pair(w.x, 0), bf16_pair(w.x, 2), bf16_pair(w.y, 0), bf16_pair(w.y, 2));
 }
 
 /// Scores by matrix products: head_dim a multiple of 32, at most 256. Warp w has positions
@@ -152,22 +182,24 @@ class MatrixScores {
     }
   }
 
-  __device__ void operator()(const unsigned char* keys,
-                             unsigned stride,
-                             int heads,
-                             float* scores) const {
+  template <class T>
+  __device__ void score(const unsigned char* keys,
+                        unsigned stride,
+                        int heads,
+                        float* scores) const {
     const int lane = static_cast<int>(threadIdx.x) % kWarp;
     const int warp = static_cast<int>(threadIdx.x) / kWarp;
     const int groups = (heads + 3) / 4;
-    const unsigned char* row =
-        keys + static_cast<unsigned>(warp % 2 * 16 + lane / 4) * stride + lane % 4 * 16;
+    const unsigned char* row = keys + static_cast<unsigned>(warp % 2 * 16 + lane / 4) * stride;
+    const T* x_row = reinterpret_cast<const T*>(row) + lane % 4 * 8;
+    const T* y_row = reinterpret_cast<const T*>(row + 8 * stride) + lane % 4 * 8;
     float sums[2][4] = {};
 #pragma unroll
     for (int slab = 0; slab < 2; ++slab) {
       const int at = (warp / 2 + 4 * slab) * 32;
       if (at >= dim_) continue;
-      const uint4 low = *reinterpret_cast<const uint4*>(row + at * 2);
-      const uint4 high = *reinterpret_cast<const uint4*>(row + 8 * stride + at * 2);
+      const uint4 low = bf16_eight(x_row + at);
+      const uint4 high = bf16_eight(y_row + at);
       const std::uint32_t first[4] = {low.x, high.x, low.y, high.y};
       const std::uint32_t second[4] = {low.z, high.z, low.w, high.w};
 #pragma unroll
@@ -244,6 +276,15 @@ __device__ inline void load_chunk(const float* from, float (&to)[kChunk]) {
   to[5] = b.y;
   to[6] = b.z;
   to[7] = b.w;
+}
+
+/// int8, without its scale.
+__device__ inline void load_chunk(const signed char* from, float (&to)[kChunk]) {
+  const uint2 w = *reinterpret_cast<const uint2*>(from);
+  for (int i = 0; i < 4; ++i) {
+    to[i] = static_cast<float>(static_cast<signed char>(w.x >> (8 * i)));
+    to[i + 4] = static_cast<float>(static_cast<signed char>(w.y >> (8 * i)));
+  }
 }
 
 /// Where a lane stands when values are added up: `chunks` lanes side by side have a position.

@@ -69,7 +69,7 @@ ProductArgs rows_of(const ProductArgs& args, int first, int count) {
   tail.cos += first * half;
   tail.sin += first * half;
   tail.q_out += std::int64_t{first} * tail.heads * tail.head_dim;
-  tail.scratch += std::int64_t{first} * (tail.heads + tail.kv_heads) * tail.head_dim;
+  tail.scratch += std::int64_t{first} * (tail.heads + 2 * tail.kv_heads) * tail.head_dim;
   return out;
 }
 

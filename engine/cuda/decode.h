@@ -79,9 +79,10 @@ struct QkvArgs {
   StepRows rows;
   LayerPages pages;
   float* q_out = nullptr;  ///< (rows, heads * head_dim), normed and rotated.
-  /// (rows, (heads + kv_heads) * head_dim) for sums that wait for their head.
+  /// (rows, (heads + 2 kv_heads) * head_dim) for sums that wait for their head.
   float* scratch = nullptr;
-  std::uint32_t* counters = nullptr;  ///< (heads + kv_heads), zero before the first use, and after.
+  std::uint32_t* counters =
+      nullptr;  ///< (heads + 2 kv_heads), zero before the first use, and after.
 };
 /// QK-norm and RoPE as in ops.h, each within 4e-6 of the reference on the same sums; keys and
 /// values are rounded to the type of the cache and stored at the positions of the rows. One launch
@@ -109,7 +110,7 @@ struct AttendArgs {
   int splits = 1;            ///< Blocks that may share one row and kv head; 1 to kSplitsMax.
   float* out = nullptr;      ///< (rows, heads * head_dim)
   float* scratch = nullptr;  ///< attend_scratch_floats()
-  std::uint32_t* counters = nullptr;  ///< (rows * kv_heads), zero before the first use, and after.
+  std::uint32_t* counters = nullptr;  ///< (rows * heads), zero before the first use, and after.
 };
 inline constexpr int kSplitsMax = 128;
 constexpr std::int64_t attend_scratch_floats(int rows, int heads, int head_dim, int splits) {

@@ -101,7 +101,7 @@ __global__ void gelu_bf16_kernel(const float* gate,
   }
 }
 
-/// grid: rows; a warp for each head of q and k, then all threads for v.
+/// grid: rows; a warp for each head.
 __global__ __launch_bounds__(kThreads) void finish_qkv_kernel(const FinishQkvArgs args) {
   grid_dependency_wait();
   grid_dependency_launch();
@@ -122,13 +122,8 @@ __global__ __launch_bounds__(kThreads) void finish_qkv_kernel(const FinishQkvArg
   }
   for (int head = warp; head < args.pages.kv_heads; head += kWarps) {
     const float* from = args.k + row * args.kv_stride + head * dim;
-    finish_head(from, args.k_norm, cos, sin, dim, args.eps, [&](int i, float value) {
-      kv_store(args.pages, args.rows, row, 0, head * dim + i, value);
-    });
-  }
-  const int width = args.pages.kv_heads * dim;
-  for (int i = static_cast<int>(threadIdx.x); i < width; i += kThreads) {
-    kv_store(args.pages, args.rows, row, 1, i, args.v[row * args.kv_stride + i]);
+    store_key(args.pages, args.rows, row, head, from, args.k_norm, cos, sin, args.eps);
+    store_value(args.pages, args.rows, row, head, args.v + row * args.kv_stride + head * dim);
   }
 }
 

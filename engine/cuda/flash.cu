@@ -95,6 +95,7 @@ Status flash_attend(const FlashArgs& args, const LaunchOrder& order) {
                      std::to_string(args.heads) + " heads on " + std::to_string(pages.kv_heads)};
   }
   if (pages.type == KvType::bf16) return launch_type<__nv_bfloat16>(args, order);
+  if (pages.type == KvType::int8) return launch_type<signed char>(args, order);
   return launch_type<float>(args, order);
 }
 

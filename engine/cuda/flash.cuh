@@ -56,6 +56,18 @@ __device__ inline void copy_piece(unsigned char* to, const float* from) {
       pack_bf16(a.x, a.y), pack_bf16(a.z, a.w), pack_bf16(b.x, b.y), pack_bf16(b.z, b.w));
 }
 
+/// int8 with a scale, both aligned to four bytes.
+__device__ inline void copy_piece(unsigned char* to, const signed char* from, float scale) {
+  const auto* words = reinterpret_cast<const std::uint32_t*>(from);
+  std::uint32_t out[4];
+  for (int i = 0; i < 4; ++i) {
+    const std::uint32_t bytes = words[i / 2] >> (16 * (i % 2));
+    out[i] = pack_bf16(scale * static_cast<float>(static_cast<signed char>(bytes)),
+                       scale * static_cast<float>(static_cast<signed char>(bytes >> 8U)));
+  }
+  *reinterpret_cast<uint4*>(to) = make_uint4(out[0], out[1], out[2], out[3]);
+}
+
 __device__ inline void zero_piece(unsigned char* to) {
   *reinterpret_cast<uint4*>(to) = make_uint4(0, 0, 0, 0);
 }
@@ -71,10 +83,11 @@ __device__ inline void fetch_flash(const FlashArgs& args,
                                    unsigned char* stage) {
   const SequencePages& sequence = args.pages.sequences[tile.sequence];
   const std::int64_t at = step * kFlashStep;
-  const std::int64_t width = static_cast<std::int64_t>(args.pages.kv_heads) * dim;
-  const auto* page =
-      reinterpret_cast<const T*>(sequence.pages[at / kPageTokens - sequence.first_page]);
-  const T* from = page + at % kPageTokens * width + kv_head * dim;
+  const int kv_heads = args.pages.kv_heads;
+  const std::int64_t row_bytes = kv_row_bytes(args.pages.type, kv_heads, dim);
+  const auto* page = reinterpret_cast<const unsigned char*>(
+      sequence.pages[at / kPageTokens - sequence.first_page]);
+  const unsigned char* rows = page + at % kPageTokens * row_bytes;
   constexpr int kPieces = dim / 8;
 #pragma unroll
   for (int i = static_cast<int>(threadIdx.x); i < 2 * kFlashStep * kPieces; i += kFlashThreads) {
@@ -82,10 +95,16 @@ __device__ inline void fetch_flash(const FlashArgs& args,
     const int j = i / kPieces % kFlashStep;
     const int piece = i % kPieces;
     unsigned char* to = stage + plane * kFlashStep * dim * 2 + flash_at<dim>(j, piece);
-    if (at + j < last) {
-      copy_piece(to, from + (plane * kPageTokens + j) * width + piece * 8);
-    } else {
+    if (at + j >= last) {
       zero_piece(to);
+      continue;
+    }
+    const unsigned char* row = rows + (plane * kPageTokens + j) * row_bytes;
+    const T* from = reinterpret_cast<const T*>(row) + kv_head * dim + piece * 8;
+    if constexpr (sizeof(T) == 1) {
+      copy_piece(to, from, reinterpret_cast<const float*>(row + kv_heads * dim)[kv_head]);
+    } else {
+      copy_piece(to, from);
     }
   }
   cp_async_commit();

@@ -165,41 +165,54 @@ __device__ inline float row_scale(const ProductArgs& args, const PanelPlace& pla
   return reinterpret_cast<const float*>(place.part->data + bytes)[row] * kFp8Factor;
 }
 
-/// Last block of a head: norms and rotates it for all tokens, a warp for each.
-__device__ inline void finish_heads(const QkvTail& tail, QkvRole role, int head, int count) {
+/// Where the sums of a role begin in a row of QkvTail::scratch, and in its counters.
+__device__ inline int heads_before(const QkvTail& tail, QkvRole role) {
+  if (role == QkvRole::q) return 0;
+  return role == QkvRole::k ? tail.heads : tail.heads + tail.kv_heads;
+}
+__device__ inline std::int64_t scratch_width(const QkvTail& tail) {
+  return static_cast<std::int64_t>(tail.heads + 2 * tail.kv_heads) * tail.head_dim;
+}
+
+/// Last block of a head: finishes it for all tokens, a warp for each.
+__device__ inline void finish_heads(const QkvTail& tail, QkvRole role, int first_head, int count) {
   const int warp = static_cast<int>(threadIdx.x) / kWarp;
   const int dim = tail.head_dim;
-  const int width = (tail.heads + tail.kv_heads) * dim;
   for (int i = warp; i < tail.rows.rows * count; i += kWarps) {
     const int row = i / count;
-    const int at = (head + i % count) * dim;
-    const bool is_q = role == QkvRole::q;
+    const int head = first_head + i % count;
     const float* from =
-        tail.scratch + static_cast<std::int64_t>(row) * width + at + (is_q ? 0 : tail.heads * dim);
+        tail.scratch + row * scratch_width(tail) + (heads_before(tail, role) + head) * dim;
     const float* cos = tail.cos + row * (dim / 2);
     const float* sin = tail.sin + row * (dim / 2);
-    finish_head(
-        from, is_q ? tail.q_norm : tail.k_norm, cos, sin, dim, tail.eps, [&](int e, float value) {
-          if (is_q) {
-            tail.q_out[static_cast<std::int64_t>(row) * tail.heads * dim + at + e] = value;
-          } else {
-            kv_store(tail.pages, tail.rows, row, 0, at + e, value);
-          }
-        });
+    if (role == QkvRole::q) {
+      float* to = tail.q_out + (static_cast<std::int64_t>(row) * tail.heads + head) * dim;
+      finish_head(
+          from, tail.q_norm, cos, sin, dim, tail.eps, [&](int e, float value) { to[e] = value; });
+    } else if (role == QkvRole::k) {
+      store_key(tail.pages, tail.rows, row, head, from, tail.k_norm, cos, sin, tail.eps);
+    } else {
+      store_value(tail.pages, tail.rows, row, head, from);
+    }
   }
+}
+
+/// True where a value can be stored element by element, without the rest of its head.
+__device__ inline bool is_direct(const QkvTail& tail, QkvRole role) {
+  return role == QkvRole::v && tail.pages.type != KvType::int8;
 }
 
 /// A panel of the qkv product is done: counts the panels of its head, and finishes the head with
 /// the last one. Panels of 16 rows lie inside of a head; where heads are narrower or odd, all heads
 /// of the matrix count as one.
 __device__ inline void close_panel(const QkvTail& tail, const PanelPlace& place) {
-  if (place.part->role == QkvRole::v) return;
-  const bool is_q = place.part->role == QkvRole::q;
-  const int heads = is_q ? tail.heads : tail.kv_heads;
+  const QkvRole role = place.part->role;
+  if (is_direct(tail, role)) return;
+  const int heads = role == QkvRole::q ? tail.heads : tail.kv_heads;
   const bool has_whole_panels = tail.head_dim % 16 == 0;
   const int head = has_whole_panels ? place.panel * 16 / tail.head_dim : 0;
   const int panels = has_whole_panels ? tail.head_dim / 16 : place.part->panels;
-  std::uint32_t* counter = tail.counters + head + (is_q ? 0 : tail.heads);
+  std::uint32_t* counter = tail.counters + heads_before(tail, role) + head;
   __shared__ bool is_last;
   __threadfence();
   __syncthreads();
@@ -210,7 +223,7 @@ __device__ inline void close_panel(const QkvTail& tail, const PanelPlace& place)
   __syncthreads();
   if (!is_last) return;
   __threadfence();
-  finish_heads(tail, place.part->role, head, has_whole_panels ? 1 : heads);
+  finish_heads(tail, role, head, has_whole_panels ? 1 : heads);
 }
 
 /// Stores output `value` (values[1]: of up) of row `row` of the panel for token `token`.
@@ -229,13 +242,12 @@ __device__ inline void put_output(const ProductArgs& args,
     args.y[blockIdx.y * slice + at] = values[0];
   } else {
     const QkvTail& tail = args.qkv;
-    if (place.part->role == QkvRole::v) {
+    const QkvRole role = place.part->role;
+    if (is_direct(tail, role)) {
       kv_store(tail.pages, tail.rows, token, 1, row, values[0]);
     } else {
-      const int dim = tail.head_dim;
-      const int first = place.part->role == QkvRole::q ? 0 : tail.heads * dim;
-      const std::int64_t width = static_cast<std::int64_t>(tail.heads + tail.kv_heads) * dim;
-      tail.scratch[token * width + first + row] = values[0];
+      const int first = heads_before(tail, role) * tail.head_dim;
+      tail.scratch[token * scratch_width(tail) + first + row] = values[0];
     }
   }
 }

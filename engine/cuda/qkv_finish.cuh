@@ -10,23 +10,60 @@
 
 namespace facet::engine::cuda {
 
-/// Element `at` of the key (plane 0) or value (plane 1) row of step row `row`.
-template <class T>
-__device__ inline T* kv_row(const LayerPages& layer, const StepRows& rows, int row, int plane) {
+/// The key (plane 0) or value (plane 1) row of step row `row`.
+__device__ inline unsigned char* kv_row(const LayerPages& layer,
+                                        const StepRows& rows,
+                                        int row,
+                                        int plane) {
   const SequencePages& sequence = layer.sequences[rows.sequence[row]];
   const std::int64_t position = rows.position[row];
   std::byte* page = sequence.pages[position / kPageTokens - sequence.first_page];
-  const std::int64_t width = static_cast<std::int64_t>(layer.kv_heads) * layer.head_dim;
-  return reinterpret_cast<T*>(page) + (plane * kPageTokens + position % kPageTokens) * width;
+  return reinterpret_cast<unsigned char*>(page) +
+         (plane * kPageTokens + position % kPageTokens) *
+             kv_row_bytes(layer.type, layer.kv_heads, layer.head_dim);
 }
 
+/// Element `at` of the row of all heads; f32 and bf16 caches.
 __device__ inline void kv_store(
     const LayerPages& layer, const StepRows& rows, int row, int plane, int at, float value) {
+  unsigned char* to = kv_row(layer, rows, row, plane);
   if (layer.type == KvType::bf16) {
-    kv_row<__nv_bfloat16>(layer, rows, row, plane)[at] = __float2bfloat16_rn(value);
+    reinterpret_cast<__nv_bfloat16*>(to)[at] = __float2bfloat16_rn(value);
   } else {
-    kv_row<float>(layer, rows, row, plane)[at] = value;
+    reinterpret_cast<float*>(to)[at] = value;
   }
+}
+
+/// One head by one warp, for every type: each(put) calls put(i, value) for the elements of this
+/// lane. int8 goes through the head twice, as its scale comes first; rounded as kv_store_head does.
+template <class Each>
+__device__ inline void kv_store_head(
+    const LayerPages& layer, const StepRows& rows, int row, int plane, int head, const Each& each) {
+  const int first = head * layer.head_dim;
+  if (layer.type != KvType::int8) {
+    each([&](int i, float value) { kv_store(layer, rows, row, plane, first + i, value); });
+    return;
+  }
+  float top = 0.0F;
+  float broken = 0.0F;  // NaN where a value is not finite.
+  each([&](int /*i*/, float value) {
+    top = fmaxf(top, fabsf(value));
+    broken += value * 0.0F;
+  });
+  top = warp_max(top);
+  broken = warp_sum(broken);
+  float scale = top / 127.0F;
+  const float inverse = scale < 1e-30F ? 0.0F : 1.0F / scale;
+  if (scale < 1e-30F) scale = 0.0F;
+  const bool is_broken = broken != 0.0F;
+  unsigned char* to = kv_row(layer, rows, row, plane);
+  each([&](int i, float value) {
+    const int q = is_broken ? 1 : min(max(__float2int_rn(value * inverse), -127), 127);
+    reinterpret_cast<signed char*>(to)[first + i] = static_cast<signed char>(q);
+  });
+  if (threadIdx.x % kWarp != 0) return;
+  float* scales = reinterpret_cast<float*>(to + layer.kv_heads * layer.head_dim);
+  scales[head] = is_broken ? broken : scale;
 }
 
 /// A head of one row by one warp: `from` (head_dim) normed and rotated, handed to put(i, value).
@@ -53,6 +90,31 @@ __device__ inline void finish_head(const float* from,
     put(i, a * cos[i] - b * sin[i]);
     put(i + half, b * cos[i] + a * sin[i]);
   }
+}
+
+/// The key of a head, from its sums.
+__device__ inline void store_key(const LayerPages& layer,
+                                 const StepRows& rows,
+                                 int row,
+                                 int head,
+                                 const float* from,
+                                 const float* norm,
+                                 const float* cos,
+                                 const float* sin,
+                                 float eps) {
+  kv_store_head(layer, rows, row, 0, head, [&](const auto& put) {
+    finish_head(from, norm, cos, sin, layer.head_dim, eps, put);
+  });
+}
+
+/// The value of a head.
+__device__ inline void store_value(
+    const LayerPages& layer, const StepRows& rows, int row, int head, const float* from) {
+  kv_store_head(layer, rows, row, 1, head, [&](const auto& put) {
+    for (int i = static_cast<int>(threadIdx.x) % kWarp; i < layer.head_dim; i += kWarp) {
+      put(i, from[i]);
+    }
+  });
 }
 
 }  // namespace facet::engine::cuda

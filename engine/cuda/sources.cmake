@@ -24,5 +24,6 @@ set(facet_cuda_sources
   product_q6_k.cu
   product_q8.cu
   product_q8_min.cu
+  sampling.cu
   support.cc
   weights.cc)

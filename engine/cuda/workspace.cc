@@ -65,7 +65,7 @@ WorkspaceLayout lay_out(const WorkspaceShape& s) {
                                             static_cast<int>(s.heads),
                                             static_cast<int>(s.head_dim),
                                             kSplitsMax));
-  out.counters = take(4 * (qkv_counters(s) + s.rows * s.kv_heads));
+  out.counters = take(4 * (qkv_counters(s) + s.rows * s.heads));
   out.unpacked = take(s.unpacked_bytes);
   out.picked = floats(decode * s.hidden);
   out.logits = floats(decode * s.vocabulary);

@@ -130,6 +130,13 @@ CheckOutcome check_f32() {
                        {4, 2, 128, KvType::f32, 70, false, 3}},
                       22);
 }
+CheckOutcome check_int8() {
+  return check_shapes({{4, 2, 256, KvType::int8, 0, true, 5},
+                       {4, 1, 256, KvType::int8, 100, true, 16},
+                       {2, 2, 64, KvType::int8, 0, false, 2},
+                       {3, 3, 12, KvType::int8, 0, true, 2}},
+                      24);
+}
 /// Heads that no matrix instruction fits, and more of them than a block takes.
 CheckOutcome check_odd() {
   return check_shapes({{2, 1, 8, KvType::bf16, 0, true, 3},
@@ -145,6 +152,7 @@ CheckOutcome check_odd() {
 std::vector<KernelCheck> attend_checks() {
   return {{"attention of a step, bf16 cache", check_bf16},
           {"attention of a step, f32 cache", check_f32},
+          {"attention of a step, int8 cache", check_int8},
           {"attention of a step, odd heads", check_odd}};
 }
 

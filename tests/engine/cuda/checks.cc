@@ -4,8 +4,11 @@ namespace facet::test {
 
 std::vector<KernelCheck> kernel_checks() {
   std::vector<KernelCheck> out;
-  for (const auto& checks :
-       {elementwise_checks(), product_checks(), attend_checks(), prefill_checks()}) {
+  for (const auto& checks : {elementwise_checks(),
+                             sampling_checks(),
+                             product_checks(),
+                             attend_checks(),
+                             prefill_checks()}) {
     out.insert(out.end(), checks.begin(), checks.end());
   }
   return out;

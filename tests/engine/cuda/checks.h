@@ -29,5 +29,9 @@ std::vector<KernelCheck> product_checks();
 std::vector<KernelCheck> elementwise_checks();
 std::vector<KernelCheck> attend_checks();
 std::vector<KernelCheck> prefill_checks();
+std::vector<KernelCheck> sampling_checks();
+
+/// Of whole steps, in backend_checks.cc.
+std::vector<KernelCheck> backend_checks();
 
 }  // namespace facet::test

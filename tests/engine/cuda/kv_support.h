@@ -57,6 +57,7 @@ class PagedSequences {
                  int count,
                  std::int64_t positions)
       : type_(type),
+        row_bytes_(engine::kv_row_bytes(type, kv_heads, head_dim)),
         width_(std::int64_t{kv_heads} * head_dim),
         pages_each_((positions + engine::kPageTokens - 1) / engine::kPageTokens),
         memory_(log,
@@ -84,18 +85,21 @@ class PagedSequences {
 
   [[nodiscard]] engine::cuda::LayerPages layer() const { return layer_; }
 
-  /// Fills every page with random values and returns them as floats, to be asked with at().
+  /// Fills every page with random values, rounded as the type keeps them; to be asked with at().
   void fill(std::mt19937& random) {
-    values_ = normal_floats(static_cast<std::int64_t>(order_.size()) * page_values(), random);
+    const std::int64_t rows = static_cast<std::int64_t>(order_.size()) * 2 * engine::kPageTokens;
+    values_ = normal_floats(rows * width_, random);
     std::vector<std::byte> bytes(memory_.size());
-    for (std::size_t i = 0; i < values_.size(); ++i) {
-      if (type_ == engine::KvType::f32) {
-        std::memcpy(bytes.data() + 4 * i, &values_[i], 4);
-        continue;
+    for (std::int64_t row = 0; row < rows; ++row) {
+      std::byte* to = bytes.data() + row * row_bytes_;
+      float* values = values_.data() + row * width_;
+      for (int head = 0; head < layer_.kv_heads; ++head) {
+        const std::int64_t first = std::int64_t{head} * layer_.head_dim;
+        engine::kv_store_head(type_, values + first, layer_.head_dim, head, to, layer_.kv_heads);
+        for (std::int64_t i = 0; i < layer_.head_dim; ++i) {
+          values[first + i] = engine::kv_load(type_, to, layer_.kv_heads, layer_.head_dim, head, i);
+        }
       }
-      const std::uint16_t bits = engine::float_to_bf16(values_[i]);
-      values_[i] = engine::bf16_to_float(bits);
-      std::memcpy(bytes.data() + 2 * i, &bits, 2);
     }
     memory_.write(bytes);
   }
@@ -134,11 +138,10 @@ class PagedSequences {
 
  private:
   [[nodiscard]] std::int64_t page_values() const { return 2 * engine::kPageTokens * width_; }
-  [[nodiscard]] std::int64_t page_bytes() const {
-    return 2 * engine::kPageTokens * engine::kv_row_bytes(type_, 1, width_);
-  }
+  [[nodiscard]] std::int64_t page_bytes() const { return 2 * engine::kPageTokens * row_bytes_; }
 
   engine::KvType type_;
+  std::int64_t row_bytes_;
   std::int64_t width_;
   std::int64_t pages_each_;
   std::vector<std::int64_t> order_;  ///< Of page i of sequence s: at s * pages_each_ + i.

@@ -265,8 +265,8 @@ void check_qkv_shape(Comparison& log, const QkvShape& shape, std::mt19937& rando
   const cuda::StepRows rows = step.upload();
   const auto q_out = poisoned(log, shape.rows * q_width);
   const auto q_want = poisoned(log, shape.rows * q_width);
-  const auto scratch = poisoned(log, shape.rows * (q_width + kv_width));
-  const auto heads = static_cast<std::size_t>(shape.heads + shape.kv_heads);
+  const auto scratch = poisoned(log, shape.rows * (q_width + 2 * kv_width));
+  const auto heads = static_cast<std::size_t>(shape.heads + 2 * shape.kv_heads);
   const DeviceArray<std::uint32_t> counters(log, std::vector<std::uint32_t>(heads));
   log.ok(cuda::project_qkv({.q = q.matrix,
                             .k = k.matrix,
@@ -315,7 +315,9 @@ CheckOutcome check_qkv() {
                                 QkvShape{DType::q4_k, DType::q6_k, 2, 2, 128, 9, KvType::bf16},
                                 // Heads that do not fill panels.
                                 QkvShape{DType::q8_0, DType::q8_0, 6, 3, 8, 2, KvType::f32},
-                                QkvShape{DType::f32, DType::f32, 5, 5, 20, 4, KvType::bf16}}) {
+                                QkvShape{DType::f32, DType::f32, 5, 5, 20, 4, KvType::bf16},
+                                QkvShape{DType::bf16, DType::bf16, 4, 2, 64, 5, KvType::int8},
+                                QkvShape{DType::q4_0, DType::q4_0, 2, 1, 12, 2, KvType::int8}}) {
     log.part(std::string(engine::dtype_name(shape.type)) + ", " + std::to_string(shape.heads) +
              " heads of " + std::to_string(shape.head_dim) + ", " + std::to_string(shape.rows) +
              " rows");

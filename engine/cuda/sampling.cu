@@ -1,0 +1,232 @@
+// sample_rows() of sampling.h. Blocks take 2,048 logits each and leave the best of them; the last
+// block of a row merges these, and chooses as Sampler does, in the same order of operations.
+//
+// A candidate is one 64-bit key, so that sorting is comparing: above the logit in an order that
+// integers have, below the complement of the id, so that the lowest id comes first among equals.
+// Key 0 is no candidate.
+#include "engine/cuda/block.cuh"
+#include "engine/cuda/sampling.h"
+
+#include <cfloat>
+#include <string>
+
+namespace facet::engine::cuda {
+namespace {
+
+constexpr int kKeys = 2048;
+
+/// Above every candidate: a logit that is NaN or +infinity.
+constexpr std::uint64_t kBroken = ~std::uint64_t{0};
+
+__device__ std::uint64_t key_of(float logit, std::int64_t id) {
+  const std::uint32_t bits = __float_as_uint(logit);
+  const std::uint32_t ordered = (bits & 0x80000000U) != 0 ? ~bits : bits | 0x80000000U;
+  return static_cast<std::uint64_t>(ordered) << 32U |
+         (0xFFFFFFFFU - static_cast<std::uint32_t>(id));
+}
+__device__ float logit_of(std::uint64_t key) {
+  const auto ordered = static_cast<std::uint32_t>(key >> 32U);
+  return __uint_as_float((ordered & 0x80000000U) != 0 ? ordered & 0x7FFFFFFFU : ~ordered);
+}
+__device__ std::int32_t id_of(std::uint64_t key) {
+  return static_cast<std::int32_t>(0xFFFFFFFFU - static_cast<std::uint32_t>(key));
+}
+
+/// Largest first. Batcher's bitonic sort by all threads of the block.
+__device__ void sort_keys(std::uint64_t* keys) {
+  for (int size = 2; size <= kKeys; size *= 2) {
+    for (int stride = size / 2; stride > 0; stride /= 2) {
+      __syncthreads();
+      for (int i = static_cast<int>(threadIdx.x); i < kKeys / 2; i += kThreads) {
+        const int low = i / stride * stride * 2 + i % stride;
+        const int high = low + stride;
+        const bool is_descending = (low & size) == 0;
+        const std::uint64_t a = keys[low];
+        const std::uint64_t b = keys[high];
+        if ((a < b) != is_descending) continue;
+        keys[low] = b;
+        keys[high] = a;
+      }
+    }
+  }
+  __syncthreads();
+}
+
+/// The key of a logit after penalty and mask; 0 where it is not a candidate.
+__device__ std::uint64_t candidate(const SampleRow& row,
+                                   float logit,
+                                   std::int64_t id,
+                                   bool is_recent) {
+  if (!(logit < INFINITY)) return kBroken;
+  if (logit == -INFINITY) return 0;
+  if (is_recent && row.repetition_penalty != 1.0F) {
+    logit = logit > 0.0F ? logit / row.repetition_penalty : logit * row.repetition_penalty;
+    logit = fminf(fmaxf(logit, -FLT_MAX), FLT_MAX);
+  }
+  if (row.mask != nullptr && (row.mask[id / 64] >> (id % 64) & 1U) == 0) return 0;
+  return key_of(logit, id);
+}
+
+/// The candidates among logits [first, first + kKeys), in no order.
+__device__ void load_keys(const SampleArgs& args,
+                          const SampleRow& row,
+                          int index,
+                          std::int64_t first,
+                          std::uint64_t* keys) {
+  __shared__ std::uint32_t recent[kKeys / 32];
+  for (int i = static_cast<int>(threadIdx.x); i < kKeys / 32; i += kThreads) recent[i] = 0;
+  __syncthreads();
+  for (int i = static_cast<int>(threadIdx.x); i < row.recent_count; i += kThreads) {
+    const std::int64_t at = row.recent[i] - first;
+    if (at >= 0 && at < kKeys) atomicOr(&recent[at / 32], 1U << (at % 32));
+  }
+  __syncthreads();
+  const float* logits = args.logits + index * args.vocabulary;
+  for (int i = static_cast<int>(threadIdx.x); i < kKeys; i += kThreads) {
+    const std::int64_t id = first + i;
+    const bool is_recent = (recent[i / 32] >> (i % 32) & 1U) != 0;
+    keys[i] = id < args.vocabulary ? candidate(row, logits[id], id, is_recent) : 0;
+  }
+}
+
+/// The largest key of the block, in every thread.
+__device__ std::uint64_t largest_key(const std::uint64_t* keys, std::uint64_t* partial) {
+  std::uint64_t largest = 0;
+  for (int i = static_cast<int>(threadIdx.x); i < kKeys; i += kThreads) {
+    largest = keys[i] > largest ? keys[i] : largest;
+  }
+  for (int offset = kWarp / 2; offset > 0; offset /= 2) {
+    const std::uint64_t other = __shfl_xor_sync(kAllLanes, largest, offset);
+    largest = other > largest ? other : largest;
+  }
+  if (threadIdx.x % kWarp == 0) partial[threadIdx.x / kWarp] = largest;
+  __syncthreads();
+  for (int i = 0; i < kWarps; ++i) largest = partial[i] > largest ? partial[i] : largest;
+  return largest;
+}
+
+/// The best `count` keys of all parts, largest first, at the front of `keys`.
+__device__ void merge_parts(const std::uint64_t* lists, int parts, int count, std::uint64_t* keys) {
+  constexpr int kNew = kKeys - kSampleTopKMax;
+  for (int i = static_cast<int>(threadIdx.x); i < kSampleTopKMax; i += kThreads) keys[i] = 0;
+  __syncthreads();
+  // The best of each part first: most of what comes later is then below the last one kept.
+  for (int base = 0; base < parts * count; base += kNew) {
+    const std::uint64_t least = keys[count - 1];
+    int is_better = 0;
+    for (int i = static_cast<int>(threadIdx.x); i < kNew; i += kThreads) {
+      const int at = base + i;
+      std::uint64_t key = 0;
+      if (at < parts * count) key = lists[at % parts * kSampleTopKMax + at / parts];
+      if (key <= least) key = 0;
+      keys[kSampleTopKMax + i] = key;
+      if (key != 0) is_better = 1;
+    }
+    if (__syncthreads_or(is_better) != 0) sort_keys(keys);
+  }
+}
+
+/// One of the first `count` candidates; by one thread, in the order of Sampler. `p`: scratch.
+__device__ std::int32_t choose(SampleRow& row, const std::uint64_t* keys, int count, float* p) {
+  float total = 0.0F;
+  for (int i = 0; i < count; ++i) total += p[i];
+  for (int i = 0; i < count; ++i) p[i] /= total;
+  float before = 0.0F;
+  int kept = 0;
+  while (kept < count && (row.top_p >= 1.0F || before < row.top_p)) before += p[kept++];
+  const float floor = row.min_p * p[0];
+  while (p[kept - 1] < floor) --kept;
+  // SplitMix64, Steele, Lea and Flood 2014.
+  row.state += 0x9E3779B97F4A7C15U;
+  std::uint64_t z = row.state;
+  z = (z ^ (z >> 30U)) * 0xBF58476D1CE4E5B9U;
+  z = (z ^ (z >> 27U)) * 0x94D049BB133111EBU;
+  z ^= z >> 31U;
+  double sum = 0.0;
+  for (int i = 0; i < kept; ++i) sum += static_cast<double>(p[i]);
+  double left = static_cast<double>(z >> 11U) * 0x1p-53 * sum;
+  for (int i = 0; i < kept; ++i) {
+    left -= static_cast<double>(p[i]);
+    if (left < 0.0) return id_of(keys[i]);
+  }
+  return id_of(keys[kept - 1]);
+}
+
+/// grid: (parts, rows)
+__global__ __launch_bounds__(kThreads) void sample_kernel(const SampleArgs args) {
+  grid_dependency_wait();
+  grid_dependency_launch();
+  __shared__ std::uint64_t keys[kKeys];
+  __shared__ std::uint64_t partial[kWarps];
+  __shared__ float probabilities[kSampleTopKMax];
+  __shared__ bool is_last;
+  const auto index = static_cast<int>(blockIdx.y);
+  const auto parts = static_cast<int>(gridDim.x);
+  const SampleRow row = args.options[index];
+  const bool is_greedy = row.temperature == 0.0F;
+  const bool is_valid = is_greedy || (row.top_k >= 1 && row.top_k <= kSampleTopKMax);
+  const int count = is_greedy || !is_valid ? 1 : row.top_k;
+  load_keys(args, row, index, static_cast<std::int64_t>(blockIdx.x) * kKeys, keys);
+  std::uint64_t* lists = args.scratch + static_cast<std::int64_t>(index) * parts * kSampleTopKMax;
+  std::uint64_t* own = lists + blockIdx.x * kSampleTopKMax;
+  __syncthreads();
+  if (count == 1) {
+    const std::uint64_t largest = largest_key(keys, partial);
+    if (threadIdx.x == 0) own[0] = largest;
+  } else {
+    sort_keys(keys);
+    for (int i = static_cast<int>(threadIdx.x); i < count; i += kThreads) own[i] = keys[i];
+  }
+  __threadfence();
+  __syncthreads();
+  if (threadIdx.x == 0) {
+    is_last = atomicAdd(args.counters + index, 1U) + 1 == static_cast<std::uint32_t>(parts);
+    if (is_last) args.counters[index] = 0;
+  }
+  __syncthreads();
+  if (!is_last) return;
+  __threadfence();
+  merge_parts(lists, parts, count, keys);
+  __syncthreads();
+  int found = 0;
+  while (found < count && keys[found] != 0) ++found;
+  const std::uint64_t best = keys[0];
+  if (static_cast<int>(threadIdx.x) < found) {
+    const float distance = logit_of(keys[threadIdx.x]) - logit_of(best);
+    probabilities[threadIdx.x] = is_greedy ? 1.0F : expf(distance / row.temperature);
+  }
+  __syncthreads();
+  if (threadIdx.x != 0) return;
+  std::int32_t token = kNoToken;
+  if (is_valid && found > 0 && best != kBroken) {
+    token = is_greedy ? id_of(best) : choose(args.options[index], keys, found, probabilities);
+  }
+  args.token[index] = token;
+}
+
+std::int64_t parts_of(std::int64_t vocabulary) {
+  return (vocabulary + kKeys - 1) / kKeys;
+}
+
+}  // namespace
+
+std::int64_t sample_scratch_words(int rows, std::int64_t vocabulary) {
+  return rows * parts_of(vocabulary) * kSampleTopKMax;
+}
+
+Status sample_rows(const SampleArgs& args, const LaunchOrder& order) {
+  if (args.rows == 0) return ok();
+  if (args.vocabulary < 1 || args.vocabulary > 0x7FFFFFFF) {
+    return Error{Code::invalid_argument,
+                 "CUDA sampling: a vocabulary of " + std::to_string(args.vocabulary)};
+  }
+  const LaunchConfig config{.grid = dim3(static_cast<unsigned>(parts_of(args.vocabulary)),
+                                         static_cast<unsigned>(args.rows)),
+                            .block = dim3(kThreads),
+                            .shared_bytes = 0,
+                            .stream = order.stream,
+                            .overlaps_previous = order.overlaps};
+  return launch("sample_rows", sample_kernel, config, args);
+}
+
+}  // namespace facet::engine::cuda
