@@ -100,6 +100,9 @@ struct EventWriter {
     if (!event.not_shown.empty()) json["reason"] = event.not_shown;
     return json;
   }
+  ordered_json operator()(const SchemaRelaxed& event) const {
+    return {{"type", "schema_relaxed"}, {"pointer", event.pointer}, {"message", event.message}};
+  }
   ordered_json operator()(const CitationFound& event) const {
     ordered_json json = {{"type", "citation"}};
     json.update(citation_json(event.citation));
@@ -143,6 +146,7 @@ ordered_json run_result_json(const RunResult& result) {
       {"usage", usage_json(result.usage)},
       {"steps", result.steps},
       {"timings", {{"prefill_ms", result.prefill_ms}, {"decode_ms", result.decode_ms}}}};
+  if (result.is_answer_json) json["value"] = json_or_string(result.answer);
   if (!result.client_calls.empty()) {
     ordered_json waiting = ordered_json::array();
     for (const ToolCall& call : result.client_calls) waiting.push_back(call_json(call));

@@ -80,6 +80,12 @@ struct PictureFound {
   std::string not_shown;  ///< Empty: it is shown.
 };
 
+/// A schema asks for something that its `x-facet-relaxed` permits not to be enforced.
+struct SchemaRelaxed {
+  std::string pointer;  ///< Behind the name of the tool, or behind "(answer)".
+  std::string message;
+};
+
 struct CitationFound {
   Citation citation;
 };
@@ -117,6 +123,7 @@ struct RunResult {
   RunFinish finish = RunFinish::failed;
   std::string plan;
   std::string answer;
+  bool is_answer_json = false;      ///< The answer is held to a schema, and is an instance of it.
   std::vector<Citation> citations;  ///< Those no passage was found for included.
   std::vector<CallRecord> calls;
   std::vector<ToolCall> client_calls;  ///< Waiting for the client; finish is client_tools.
@@ -141,6 +148,7 @@ using Event = std::variant<RunStarted,
                            ToolCalled,
                            ToolReturned,
                            PictureFound,
+                           SchemaRelaxed,
                            CitationFound,
                            StepFinished,
                            RunFinished>;
@@ -149,12 +157,13 @@ using Event = std::variant<RunStarted,
 using EventSink = std::function<void(const Event&)>;
 
 /// {"type": "run_started" | "plan" | "text_delta" | "tool_call_started" | "tool_call_delta" |
-/// "tool_call_closed" | "tool_call" | "tool_result" | "picture" | "citation" | "step" |
-/// "run_finished" | "error", ...}. A run that failed ends with "error".
+/// "tool_call_closed" | "tool_call" | "tool_result" | "picture" | "schema_relaxed" | "citation" |
+/// "step" | "run_finished" | "error", ...}. A run that failed ends with "error".
 nlohmann::ordered_json event_json(const Event& event);
 
 /// {"run_id", "finish_reason", "answer", "plan", "citations", "tool_calls", "usage", "steps",
-/// "timings"} and, unless answered, "error": {"code", "message"}.
+/// "timings"}; where the answer is held to a schema "value", which is the answer as JSON; and,
+/// unless answered, "error": {"code", "message"}.
 nlohmann::ordered_json run_result_json(const RunResult& result);
 
 /// {"code", "message"}.

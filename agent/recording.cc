@@ -71,6 +71,8 @@ Status Recording::load(PassageBook* book) {
     if (entry.kind == "output") {
       FACET_TRY(StepResult step, step_from_json(json));
       outputs_.push_back(std::move(step));
+    } else if (entry.kind == "tools") {
+      tools_ = entry.body;
     } else if (entry.kind == "intent") {
       FACET_TRY(ToolCall call, intent_from_json(json));
       const std::string id = call.id;
@@ -115,6 +117,10 @@ Status Recording::write(std::vector<JournalEntry> entries) {
   entries.insert(entries.end(), noted_.begin(), noted_.end());
   noted_.clear();
   return entries.empty() ? ok() : journal_->append(run_id_, entries);
+}
+
+Status Recording::write_tools(const ordered_json& record) {
+  return write({{.kind = "tools", .body = dump_json(record)}});
 }
 
 Status Recording::write_output(const StepResult& step) {

@@ -6,6 +6,8 @@
 #include "agent/events.h"
 #include "agent/journal.h"
 
+#include <nlohmann/json_fwd.hpp>
+
 #include <deque>
 #include <functional>
 #include <map>
@@ -34,6 +36,9 @@ class Recording {
   /// another call before, in an output that was cut off.
   [[nodiscard]] bool has_intent(const ToolCall& call) const;
 
+  /// The JSON text of what ToolCatalog::record gave; empty in a journal of an earlier version.
+  [[nodiscard]] const std::string& tools() const { return tools_; }
+  Status write_tools(const nlohmann::ordered_json& record);
   Status write_output(const StepResult& step);
   Status write_intents(const std::vector<ToolCall>& calls);
   /// Results and the passages they brought: all or none.
@@ -51,6 +56,7 @@ class Recording {
   std::string run_id_;
   std::vector<JournalEntry> noted_;
   bool is_replaying_ = false;
+  std::string tools_;
   std::deque<StepResult> outputs_;
   std::map<std::string, CallRecord, std::less<>> results_;
   std::map<std::string, ToolCall, std::less<>> intents_;

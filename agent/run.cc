@@ -1,6 +1,9 @@
 #include "agent/run.h"
 
 #include "base/check.h"
+#include "base/json.h"
+
+#include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <utility>
@@ -17,9 +20,11 @@ constexpr int kUnreadableOutputsMax = 1;
 
 Session::Run::Run(const SessionParts& parts,
                   const SessionOptions& options,
+                  State& state,
                   Conversation& conversation)
     : parts_(parts),
       options_(options),
+      state_(state),
       conversation_(conversation),
       early_(*parts.executor, *parts.registry),
       early_status_(ok()) {}
@@ -62,6 +67,16 @@ void Session::Run::emit(const Event& event) {
   if (sink_) sink_(event);
 }
 
+void Session::Run::tell_relaxed() {
+  const std::vector<grammar::SchemaNote> notes = conversation_.relaxed();
+  for (; state_.relaxed_told < notes.size(); ++state_.relaxed_told) {
+    const grammar::SchemaNote& note = notes[state_.relaxed_told];
+    const SchemaRelaxed event{.pointer = note.pointer, .message = note.message};
+    recording_.note(event);
+    emit(event);
+  }
+}
+
 RunResult Session::Run::fail(const Error& error, const EventSink& sink) {
   sink_ = sink;
   return finish(failed(error));
@@ -78,6 +93,7 @@ RunResult Session::Run::start(Recording recording,
   deadline_ = parts_.clock->now() + options_.budgets.seconds_max;
   recording_.note(started);
   emit(started);
+  tell_relaxed();
   if (auto status = conversation_.add_user(started.question, pictures_); !status) {
     return finish(failed(status.error().with_context("question")));
   }
@@ -226,7 +242,8 @@ Session::Run::Verdict Session::Run::judge(const StepResult& output) {
     return retry(output.parse_error);
   }
   if (!output.tool_calls.empty()) return take_calls(output.tool_calls);
-  if (output.stopped_on == kWaitsForResults) {
+  // With a schema the output is whole, whichever token the model stopped on.
+  if (output.stopped_on == kWaitsForResults && !state_.answer_schema) {
     return retry("the output waits for the result of a call that it does not hold");
   }
   return answer(output);
@@ -245,6 +262,14 @@ Session::Run::Verdict Session::Run::retry(const std::string& problem) {
 
 Session::Run::Verdict Session::Run::answer(const StepResult& output) {
   result_.answer = split_plan(output.text).text;
+  if (state_.answer_schema) {
+    const auto value = parse_json(result_.answer, "the answer");
+    if (!value) return retry(value.error().message);
+    if (const auto violation = state_.answer_schema->check(*value)) {
+      return retry("the answer breaks its schema: " + violation->text());
+    }
+    result_.is_answer_json = true;
+  }
   return End{.finish = RunFinish::answered};
 }
 

@@ -19,7 +19,10 @@ inline constexpr std::string_view kSearchTool = "search_documents";
 
 class Session::Run {
  public:
-  Run(const SessionParts& parts, const SessionOptions& options, Conversation& conversation);
+  Run(const SessionParts& parts,
+      const SessionOptions& options,
+      State& state,
+      Conversation& conversation);
 
   /// From the question to the end, or to the first call of a client tool.
   RunResult start(Recording recording,
@@ -73,6 +76,9 @@ class Session::Run {
   Verdict route_new(Pending& pending);
   Verdict run_calls(std::vector<Pending>& all);
   void execute(const std::vector<Pending*>& runnable);
+  void find_tools(Pending& pending) const;
+  Status declare_found(const CallRecord& record);
+  [[nodiscard]] bool is_find_tools(std::string_view name) const;
   void attach_pictures(Pending& search, std::size_t passages_before);
   Status show_picture(Pending& search, const retrieval::Passage& passage);
   Status restore_pictures(CallRecord& record);
@@ -82,6 +88,8 @@ class Session::Run {
 
   RunResult finish(const End& end);
   void emit(const Event& event);
+  void tell_relaxed();
+  static ToolOutput error_output(const std::string& message);
   static End failed(const Error& error);
   static End limit(std::string message);
   static End stopped();
@@ -90,6 +98,7 @@ class Session::Run {
 
   const SessionParts& parts_;
   const SessionOptions& options_;
+  State& state_;
   Conversation& conversation_;
   Recording recording_;
   std::optional<RunLease> lease_;

@@ -8,14 +8,6 @@
 
 namespace facet::agent {
 
-namespace {
-
-ToolOutput error_output(const std::string& message) {
-  return {.content = "{\"error\":" + json_quote(message) + "}", .is_error = true};
-}
-
-}  // namespace
-
 bool Session::Run::is_client_tool(std::string_view name) const {
   return std::any_of(options_.client_tools.begin(),
                      options_.client_tools.end(),
@@ -151,6 +143,10 @@ void Session::Run::execute(const std::vector<Pending*>& runnable) {
   std::vector<std::vector<Pending*>> rounds(1);
   for (Pending* pending : runnable) {
     if (early_.has(pending->call)) continue;
+    if (is_find_tools(pending->call.name)) {
+      find_tools(*pending);
+      continue;
+    }
     if (pending->call.name == kSearchTool) {
       rounds.push_back({pending});
     } else {
@@ -220,6 +216,7 @@ Session::Run::Verdict Session::Run::deliver(std::vector<Pending>& all) {
     return failed(status.error());
   }
   for (Pending& pending : all) {
+    if (auto status = declare_found(pending.record); !status) return failed(status.error());
     calls.push_back(pending.call);
     outputs.push_back(pending.record.output);
     for (const ShownPicture& shown : pending.record.pictures) pictures.push_back(shown.picture);

@@ -79,6 +79,20 @@ class ScriptedConversation final : public Conversation {
     return static_cast<std::int64_t>(bytes);
   }
 
+  Status declare(const std::vector<ToolSpec>& tools) override {
+    FACET_TRY_STATUS(check_tools(tools));
+    for (const ToolSpec& tool : tools) transcript_->declared.push_back(tool.name);
+    return ok();
+  }
+
+  [[nodiscard]] Status check_tools(const std::vector<ToolSpec>& tools) const override {
+    for (const ToolSpec& tool : tools) {
+      if (tool.name != options_.undeclarable) continue;
+      return Error{Code::unsupported, "tool \"" + tool.name + "\" cannot be declared"};
+    }
+    return ok();
+  }
+
   [[nodiscard]] bool takes_result_pictures() const override {
     return options_.takes_result_pictures;
   }
@@ -145,8 +159,14 @@ Result<std::unique_ptr<ScriptedChatModel>> ScriptedChatModel::create(
       new ScriptedChatModel(dialect, std::move(outputs), std::move(options)));
 }
 
+Result<std::int64_t> ScriptedChatModel::count_tool_tokens(const ToolSpec& tool) const {
+  return static_cast<std::int64_t>(tool.name.size() + tool.description.size() +
+                                   tool.parameters.size());
+}
+
 Result<std::unique_ptr<Conversation>> ScriptedChatModel::start(const ConversationSpec& spec) const {
   *transcript_ = {};
+  for (const ToolSpec& tool : spec.tools) transcript_->declared.push_back(tool.name);
   transcript_->pictures = static_cast<int>(spec.pictures.size());
   return std::unique_ptr<Conversation>(
       std::make_unique<ScriptedConversation>(*dialect_, outputs_, options_, transcript_));

@@ -54,6 +54,14 @@ Result<ParsedOutput> Dialect::parse(std::string_view output) const {
   return parser->finish();
 }
 
+ToolChoice tool_choice_from_name(std::string_view name) {
+  using Mode = ToolChoice::Mode;
+  if (name.empty() || name == "auto") return {};
+  if (name == "none") return {.mode = Mode::none};
+  if (name == "required") return {.mode = Mode::required};
+  return {.mode = Mode::named, .name = std::string(name)};
+}
+
 Result<const Dialect*> find_dialect(std::string_view name) {
   if (name == "shieldgemma" || name == "translategemma") {
     return Error{Code::invalid_argument,

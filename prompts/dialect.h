@@ -84,7 +84,13 @@ struct TurnRules {
   /// Calls in one turn; 1 where parallel calls are not wanted.
   int calls_max = 16;
   CallGrammarOptions values;
+  /// The text of a JSON Schema, or empty. With it a turn is calls, where the choice allows them, or
+  /// one JSON value of the schema and nothing else; required and named have their calls only.
+  std::string answer_schema;
 };
+
+/// "auto", "none", "required", else the name of a tool; empty is "auto".
+ToolChoice tool_choice_from_name(std::string_view name);
 
 /// What one turn of the model may be, in the terms of a constraint (engine/sampling): the grammar
 /// holds from the first token, or from `trigger` on, which may come up to `entries_max` times.
@@ -93,7 +99,10 @@ struct TurnGrammar {
   std::string trigger;     ///< A control token; empty: the whole turn is the grammar's.
   int entries_max = 0;     ///< 0: the trigger may not come at all.
   bool free_after = true;  ///< Text may follow; else nothing but a stop token.
-  std::vector<grammar::SchemaNote> notes;  ///< On the schemas; pointers behind the tool's name.
+  /// In front of an answer that is held to a schema, where it could be taken for a call.
+  std::string answer_prefix;
+  /// On the schemas; pointers behind the tool's name, or behind "(answer)".
+  std::vector<grammar::SchemaNote> notes;
 };
 
 class Dialect {

@@ -56,9 +56,14 @@ struct AgentOptions {
   std::vector<std::string> tools;                    ///< Empty: all.
   int passages_max = ToolboxOptions{}.passages_max;  ///< Of one search.
   /// Pictures of search results that one run shows to a model that sees.
-  int result_pictures_max = SessionOptions{}.result_pictures_max;
+  int result_pictures_max = 1;
   std::string instructions;
   bool no_plan = false;
+  std::string tool_choice;           ///< As OutputRuleOptions::tool_choice.
+  int calls_max = 16;                ///< In one output.
+  std::int64_t tool_tokens_max = 0;  ///< SessionOptions::tool_tokens_max.
+  std::string json_schema;           ///< A file: the schema of answers.
+  std::string answer_schema;         ///< Its text; of a resumed run the recorded one.
   bool yes = false;
   bool rerun = false;
   Budgets budgets;

@@ -28,7 +28,7 @@ struct Tally {
 
 Result<BfclOptions> bfcl_options(const EvalCallsOptions& options, const Environment& environment) {
   FACET_TRY_STATUS(engine::validate(options.bfcl.sampling));
-  const auto choice = read_tool_choice(options.bfcl.tool_choice);
+  const auto choice = prompts::tool_choice_from_name(options.bfcl.tool_choice);
   if (!options.bfcl.constrained && choice.mode != prompts::ToolChoice::Mode::automatic) {
     return Error{Code::invalid_argument,
                  "--free holds the model to nothing, --tool-choice " + options.bfcl.tool_choice +

@@ -53,6 +53,19 @@ void add_agent(CLI::App& app, AgentOptions& agent) {
                  "Pictures among what searches find that one run shows to a model that sees (1)")
       ->check(CLI::Range(0, 16));
   app.add_flag("--no-plan", agent.no_plan, "Do not ask for a plan first");
+  app.add_option("--tool-choice",
+                 agent.tool_choice,
+                 "auto, none, required or a tool's name: what the first output must call (auto)");
+  app.add_option(
+         "--max-calls", agent.calls_max, "Calls in one output at most (16); 1: no parallel calls")
+      ->check(CLI::Range(1, 1024));
+  app.add_option("--tool-tokens",
+                 agent.tool_tokens_max,
+                 "Tokens of tool declarations at most: beyond, the model searches for tools "
+                 "(a quarter of the context, 8192 at most)")
+      ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 20));
+  app.add_option(
+      "--json-schema", agent.json_schema, "Hold the answer to the JSON Schema in a file");
   Budgets& budgets = agent.budgets;
   app.add_option("--steps-max", budgets.steps_max, "Outputs of the model in one run (8)");
   app.add_option("--tokens-max", budgets.tokens_max, "Sampled tokens in one run (4096)");

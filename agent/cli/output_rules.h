@@ -8,15 +8,16 @@
 #include "engine/sampling/constraint.h"
 
 #include <memory>
+#include <string>
 #include <vector>
 
 namespace facet::agent::cli {
 
+/// The whole file, whatever its bytes are.
+Result<std::string> read_text_file(const std::string& path);
+
 /// The tools of options.rules.tools; none without a file. Errors name the file.
 Result<std::vector<ToolSpec>> read_tools_file(const OutputRuleOptions& options);
-
-/// "auto", "none", "required" or a tool's name; empty: auto.
-prompts::ToolChoice read_tool_choice(const std::string& text);
 
 /// What the options ask of the output; null where they ask nothing. What a schema leaves open, and
 /// what it relaxes, is told on stderr. invalid_argument for options that exclude each other.

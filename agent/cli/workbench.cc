@@ -1,5 +1,6 @@
 #include "agent/cli/workbench.h"
 
+#include "agent/cli/output_rules.h"
 #include "agent/cli/paths.h"
 #include "base/check.h"
 #include "base/json.h"
@@ -229,6 +230,10 @@ ordered_json agent_options_json(const AgentOptions& options) {
           {"result_pictures_max", options.result_pictures_max},
           {"instructions", options.instructions},
           {"no_plan", options.no_plan},
+          {"tool_choice", options.tool_choice},
+          {"calls_max", options.calls_max},
+          {"answer_schema", options.answer_schema},
+          {"tool_tokens_max", options.tool_tokens_max},
           {"steps_max", budgets.steps_max},
           {"tokens_max", budgets.tokens_max},
           {"step_tokens_max", budgets.step_tokens_max},
@@ -263,6 +268,10 @@ Result<AgentOptions> agent_options_from_json(const ordered_json& json) {
     options.result_pictures_max = json.value("result_pictures_max", options.result_pictures_max);
     options.instructions = json.at("instructions").get<std::string>();
     options.no_plan = json.at("no_plan").get<bool>();
+    options.tool_choice = json.value("tool_choice", std::string());
+    options.calls_max = json.value("calls_max", options.calls_max);
+    options.answer_schema = json.value("answer_schema", std::string());
+    options.tool_tokens_max = json.value("tool_tokens_max", options.tool_tokens_max);
     options.budgets.steps_max = json.at("steps_max").get<int>();
     options.budgets.tokens_max = json.at("tokens_max").get<std::int64_t>();
     options.budgets.step_tokens_max = json.at("step_tokens_max").get<std::int64_t>();
@@ -307,6 +316,11 @@ std::unique_ptr<Workbench> Workbench::open(const AgentOptions& options,
     failure = {.error = error, .exit_code = exit_code.value_or(exit_code_of(error.code))};
     return nullptr;
   };
+  if (!options.json_schema.empty()) {
+    auto schema = read_text_file(options.json_schema);
+    if (!schema) return fail(schema.error());
+    bench->options_.answer_schema = *std::move(schema);
+  }
   auto engine = load_generator(options.model, console);
   if (!engine) {
     const bool is_usage = engine.error().code == Code::invalid_argument;
@@ -339,6 +353,10 @@ SessionOptions Workbench::session_options(const std::stop_token& stop) const {
                          .result_pictures_max = options_.result_pictures_max,
                          .budgets = options_.budgets,
                          .sampling = options_.sampling,
+                         .rules = {.choice = prompts::tool_choice_from_name(options_.tool_choice),
+                                   .calls_max = options_.calls_max,
+                                   .answer_schema = options_.answer_schema},
+                         .tool_tokens_max = options_.tool_tokens_max,
                          .policy = {.allow_all = options_.yes, .allow_rerun = options_.rerun},
                          .journal_options = dump_json(agent_options_json(options_))};
   if (is_person_there()) {

@@ -209,6 +209,57 @@ Result<std::optional<T>> integer_field(const Json& message, const std::string& k
   return std::optional<T>(number);
 }
 
+Status read_tool_choice(const Json& message, CreateRequest& request) {
+  if (message.contains("parallel_tool_calls") && !message.at("parallel_tool_calls").is_null()) {
+    const Json& parallel = message.at("parallel_tool_calls");
+    if (!parallel.is_boolean()) return wrong("parallel_tool_calls", "is neither true nor false");
+    request.parallel_tool_calls = parallel.get<bool>();
+  }
+  if (!message.contains("tool_choice") || message.at("tool_choice").is_null()) return ok();
+  const Json& choice = message.at("tool_choice");
+  if (choice.is_string()) {
+    const auto& name = choice.get_ref<const std::string&>();
+    if (name != "auto" && name != "none" && name != "required") {
+      return wrong("tool_choice", "is " + json_quote(name) + "; known are auto, none, required");
+    }
+    request.tool_choice = prompts::tool_choice_from_name(name);
+    return ok();
+  }
+  if (!choice.is_object()) return wrong("tool_choice", "is neither a string nor an object");
+  FACET_TRY_STATUS(only_fields(choice, {"type", "name"}, "\"tool_choice\""));
+  FACET_TRY(const std::string type, text_field(choice, "type", true));
+  if (type != "function") {
+    return wrong("tool_choice", "is of type \"" + type + "\", which is not handled");
+  }
+  prompts::ToolChoice named{.mode = prompts::ToolChoice::Mode::named};
+  FACET_TRY(named.name, text_field(choice, "name", true));
+  request.tool_choice = std::move(named);
+  return ok();
+}
+
+/// {"format": {"type": "text"}} or {"format": {"type": "json_schema", "name", "schema"}}.
+Status read_text_format(const Json& message, CreateRequest& request) {
+  if (!message.contains("text") || message.at("text").is_null()) return ok();
+  const Json& text = message.at("text");
+  if (!text.is_object()) return wrong("text", "is not an object");
+  FACET_TRY_STATUS(only_fields(text, {"format"}, "\"text\""));
+  if (!text.contains("format") || text.at("format").is_null()) return ok();
+  const Json& format = text.at("format");
+  if (!format.is_object()) return wrong("format", "is not an object");
+  FACET_TRY(const std::string type, text_field(format, "type", true));
+  if (type == "text") return only_fields(format, {"type"}, "\"format\"");
+  if (type != "json_schema") {
+    return wrong("format", "is of type \"" + type + "\"; known are text and json_schema");
+  }
+  FACET_TRY_STATUS(
+      only_fields(format, {"type", "name", "description", "schema", "strict"}, "\"format\""));
+  if (!format.contains("schema") || !format.at("schema").is_object()) {
+    return wrong("schema", "is not an object");
+  }
+  request.answer_schema = dump_json(format.at("schema"));
+  return ok();
+}
+
 Result<ClientMessage> read_create(const Json& message) {
   FACET_TRY_STATUS(only_fields(message,
                                {"type",
@@ -221,7 +272,11 @@ Result<ClientMessage> read_create(const Json& message) {
                                 "temperature",
                                 "top_p",
                                 "seed",
-                                "stream"},
+                                "stream",
+                                "tool_choice",
+                                "parallel_tool_calls",
+                                "max_tool_calls",
+                                "text"},
                                "response.create"));
   FACET_TRY([[maybe_unused]] const std::string model, text_field(message, "model", false));
   if (message.contains("stream") && message.at("stream") != true) {
@@ -237,6 +292,9 @@ Result<ClientMessage> read_create(const Json& message) {
   FACET_TRY(request.seed, integer_field<std::uint64_t>(message, "seed", 0));
   FACET_TRY(request.temperature, number_field(message, "temperature"));
   FACET_TRY(request.top_p, number_field(message, "top_p"));
+  FACET_TRY(request.max_tool_calls, integer_field<std::int64_t>(message, "max_tool_calls", 1));
+  FACET_TRY_STATUS(read_tool_choice(message, request));
+  FACET_TRY_STATUS(read_text_format(message, request));
   const bool ends_with_user =
       !request.messages.empty() && request.messages.back().role == Role::user;
   if (!request.outputs.empty() && !request.messages.empty()) {
@@ -285,6 +343,16 @@ Status check_follows(const CreateRequest& first, const CreateRequest& next) {
   if (next.temperature && next.temperature != first.temperature) return differs("temperature");
   if (next.top_p && next.top_p != first.top_p) return differs("top_p");
   if (next.seed && next.seed != first.seed) return differs("seed");
+  if (next.tool_choice && next.tool_choice != first.tool_choice) return differs("tool_choice");
+  if (next.parallel_tool_calls && next.parallel_tool_calls != first.parallel_tool_calls) {
+    return differs("parallel_tool_calls");
+  }
+  if (next.max_tool_calls && next.max_tool_calls != first.max_tool_calls) {
+    return differs("max_tool_calls");
+  }
+  if (!next.answer_schema.empty() && next.answer_schema != first.answer_schema) {
+    return differs("text");
+  }
   return ok();
 }
 

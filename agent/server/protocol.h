@@ -3,23 +3,28 @@
 //
 // Client: {"type":"response.create","input":"..."} or with a list of items (messages,
 //   function_call_output), "instructions", "tools" (run by the client), "max_output_tokens",
-//   "temperature", "top_p", "seed", "previous_response_id"; {"type":"response.cancel"}. "model" is
-//   not looked at: the response names the model that made it. The content of a user's message may
-//   hold pictures in front of its text: {"type":"input_image","image_url":"data:image/png;base64,
+//   "temperature", "top_p", "seed", "previous_response_id", "tool_choice" ("auto", "none",
+//   "required" or {"type":"function","name":...}: what must be called, must be so in the first
+//   output), "parallel_tool_calls", "max_tool_calls", "text":{"format":{"type":"text"} or
+//   {"type":"json_schema","name","schema"}}: the schema of the answer; {"type":"response.cancel"}.
+//   "model" is not looked at: the response names the model that made it. The content of a user's
+//   message may hold pictures in front of its text:
+//   {"type":"input_image","image_url":"data:image/png;base64,
 //   ..."}; "detail" is "auto" or "low" (the whole picture) or "high" (pan-and-scan crops too).
 //   Nothing is fetched: an image_url of another kind is refused.
 // Server: response.created, response.output_item.added, response.output_text.delta,
 //   response.output_text.done, response.function_call_arguments.delta and .done,
 //   response.output_item.done, response.completed or response.incomplete, error; and, for what only
-//   Facet has, facet.plan and facet.tool_result. Every event carries "sequence_number", counted
-//   from 0 in each response. A function_call item is added when its name is certain, its arguments
-//   are done when the call is whole, and it is done, "completed", when the model's turn is whole:
-//   then it counts. In a turn that was cut off or cannot be read it is done as "incomplete".
-//   "runs_on" says who answers the call, "server" or "client".
+//   Facet has, facet.plan, facet.tool_result and facet.warning. Every event carries
+//   "sequence_number", counted from 0 in each response. A function_call item is added when its name
+//   is certain, its arguments are done when the call is whole, and it is done, "completed", when
+//   the model's turn is whole: then it counts. In a turn that was cut off or cannot be read it is
+//   done as "incomplete". "runs_on" says who answers the call, "server" or "client".
 #pragma once
 
 #include "base/chat.h"
 #include "base/result.h"
+#include "prompts/dialect.h"
 
 #include <cstdint>
 #include <optional>
@@ -56,6 +61,10 @@ struct CreateRequest {
   std::optional<double> temperature;
   std::optional<double> top_p;
   std::optional<std::uint64_t> seed;
+  std::optional<prompts::ToolChoice> tool_choice;
+  std::optional<bool> parallel_tool_calls;
+  std::optional<std::int64_t> max_tool_calls;
+  std::string answer_schema;  ///< JSON text; empty: the answer is free.
 };
 
 struct CancelRequest {};

@@ -236,6 +236,8 @@ void ResponseStream::handle(const Event& event) {
           {"name", returned->call.name},
           {"outcome", returned->outcome},
           {"output", json_or_string(returned->output.content)}});
+  } else if (const auto* relaxed = std::get_if<SchemaRelaxed>(&event)) {
+    send({{"type", "facet.warning"}, {"pointer", relaxed->pointer}, {"message", relaxed->message}});
   } else if (const auto* finished = std::get_if<RunFinished>(&event)) {
     finish(finished->result);
   }

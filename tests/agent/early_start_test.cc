@@ -44,7 +44,7 @@ std::vector<std::string> kinds_of(const Journal& journal, const std::string& run
   const auto entries = journal.entries(run_id);
   REQUIRE(entries);
   for (const JournalEntry& entry : *entries) {
-    if (entry.kind != "event") kinds.push_back(entry.kind);
+    if (entry.kind != "event" && entry.kind != "tools") kinds.push_back(entry.kind);
   }
   return kinds;
 }

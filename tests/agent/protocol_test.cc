@@ -114,12 +114,44 @@ TEST_CASE("a later request may repeat what the conversation was begun with, not 
                                   R"("top_p":0.5)",
                                   R"("seed":1)",
                                   R"("max_output_tokens":9)",
+                                  R"("tool_choice":"required")",
+                                  R"("parallel_tool_calls":false)",
+                                  R"("max_tool_calls":2)",
+                                  R"("text":{"format":{"type":"json_schema","schema":{}}})",
                                   R"("tools":[{"type":"function","name":"b"}])"}) {
     const std::string name = field.substr(0, field.find(':'));
     CHECK(follow(R"("input":"y",)" + field).find(name) == 0);
   }
   CHECK(follow(R"("input":[{"role":"assistant","content":"a"},{"role":"user","content":"b"}])") ==
         "\"input\" holds earlier messages beside previous_response_id");
+}
+
+TEST_CASE("a request says what may be called and what the answer is", "[agent][unit]") {
+  using Mode = facet::prompts::ToolChoice::Mode;
+  const auto with = [](const std::string& fields) {
+    return R"({"type":"response.create","input":"x",)" + fields + "}";
+  };
+  CHECK_FALSE(create(with(R"("seed":1)")).tool_choice);
+  CHECK(create(with(R"("tool_choice":"none")")).tool_choice->mode == Mode::none);
+  CHECK(create(with(R"("tool_choice":"required")")).tool_choice->mode == Mode::required);
+  const auto named = create(with(R"("tool_choice":{"type":"function","name":"none"})"));
+  CHECK(named.tool_choice->mode == Mode::named);
+  CHECK(named.tool_choice->name == "none");
+  CHECK(create(with(R"("parallel_tool_calls":false)")).parallel_tool_calls == false);
+  CHECK(create(with(R"("max_tool_calls":3)")).max_tool_calls == 3);
+  CHECK(create(with(R"("text":{"format":{"type":"text"}})")).answer_schema.empty());
+  const auto format = create(with(
+      R"("text":{"format":{"type":"json_schema","name":"n","strict":true,"schema":{"type":"object"}}})"));
+  CHECK(format.answer_schema == R"({"type":"object"})");
+  CHECK(refusal(with(R"("tool_choice":"f")")).find("\"tool_choice\" is \"f\"") == 0);
+  CHECK(refusal(with(R"("tool_choice":5)")).find("\"tool_choice\"") == 0);
+  CHECK(refusal(with(R"("tool_choice":{"type":"function"})")) == "\"name\" is missing");
+  CHECK(refusal(with(R"("parallel_tool_calls":1)")).find("\"parallel_tool_calls\"") == 0);
+  CHECK(refusal(with(R"("max_tool_calls":0)")).find("\"max_tool_calls\"") == 0);
+  CHECK(refusal(with(R"("text":{"format":{"type":"json_object"}})")).find("\"format\"") == 0);
+  CHECK(refusal(with(R"("text":{"format":{"type":"json_schema"}})")).find("\"schema\"") == 0);
+  CHECK(refusal(with(R"("text":{"verbosity":"low"})")) ==
+        "unknown field \"verbosity\" in \"text\"");
 }
 
 TEST_CASE("a run becomes a response with numbered events", "[agent][unit]") {
