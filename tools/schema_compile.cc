@@ -200,7 +200,9 @@ class Compiler {
     if (!value.is_string()) return bad(at, "must be a string");
     const std::string target = value.get<std::string>();
     FACET_TRY(const std::string location, places_.target(node.location, keyword, target));
-    const Json* schema = resolve_pointer(document_, location);
+    // Objects are looked through from their beginning: 10,000 references among 10,000 members.
+    const Json* schema = places_.schema_at(location);
+    if (schema == nullptr) schema = resolve_pointer(document_, location);
     if (schema == nullptr) return bad(at, "refers to nothing: " + target);
     bool is_new = false;
     FACET_TRY(const NodeIndex index, reserve(location, is_new));

@@ -37,6 +37,7 @@ Result<SchemaPlaces> SchemaPlaces::of(const Json& document) {
 }
 
 Status SchemaPlaces::walk(const Json& schema, const std::string& location, std::string base) {
+  schemas_.emplace(location, &schema);
   if (!schema.is_object()) return ok();
   FACET_TRY_STATUS(name(schema, location, base));
   for (const auto& [key, value] : schema.items()) {

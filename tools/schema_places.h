@@ -10,6 +10,7 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 namespace facet::tools {
@@ -55,6 +56,12 @@ class SchemaPlaces {
   }
   /// The URI of the schema resource that `location` is a part of; empty for a nameless document.
   [[nodiscard]] const std::string& base_of(std::string location) const;
+  /// The schema at `location` where a keyword of the draft has one; else null. Of the document that
+  /// was indexed, which must still be there.
+  [[nodiscard]] const nlohmann::ordered_json* schema_at(const std::string& location) const {
+    const auto found = schemas_.find(location);
+    return found == schemas_.end() ? nullptr : found->second;
+  }
   /// Whether the $id of the schema at `location` was found.
   [[nodiscard]] bool has_id_at(const std::string& location) const {
     return bases_.contains(location);
@@ -73,6 +80,7 @@ class SchemaPlaces {
   std::map<std::string, std::string> documents_;  ///< URI without fragment to location.
   std::map<std::string, std::string> anchors_;    ///< URI with fragment to location.
   std::vector<DynamicAnchor> dynamic_anchors_;
+  std::unordered_map<std::string, const nlohmann::ordered_json*> schemas_;  ///< By location.
 };
 
 }  // namespace facet::tools
