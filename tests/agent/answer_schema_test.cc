@@ -113,9 +113,9 @@ TEST_CASE("a model with random weights answers in the schema in every dialect", 
 TEST_CASE("what must be called is called first, and then the model may answer", "[agent]") {
   using Mode = prompts::ToolChoice::Mode;
   const auto model = tiny_model();
-  ConversationSpec spec{
-      .tools = {{.name = "a", .description = ""}, {.name = "b", .description = ""}},
-      .rules = {.answer_schema = kSchema}};
+  ConversationSpec spec;
+  spec.tools = {{.name = "a", .description = ""}, {.name = "b", .description = ""}};
+  spec.rules.answer_schema = kSchema;
   const auto first_output = [&](Mode mode, const std::string& name, int calls_max) {
     spec.rules.choice = {.mode = mode, .name = name};
     spec.rules.calls_max = calls_max;

@@ -56,7 +56,8 @@ result: ${total.result}
 
 TEST_CASE("a broken workflow names the line and the reason", "[agent][unit]") {
   CHECK(error_of("name: a\nsteps:\n  - name: x\n    ask: hi\n    prompt: y\n") ==
-        "w.yaml:5: unknown key \"prompt\"; a step has name, ask, images, tool, arguments");
+        "w.yaml:5: unknown key \"prompt\"; a step has name, ask, images, answer_schema, tool, "
+        "arguments");
   CHECK(error_of("name: a\nsteps:\n  - name: x\n") ==
         "w.yaml:3: step \"x\" needs either \"ask\" or \"tool\"");
   CHECK(error_of("name: a\nsteps:\n  - name: x\n    ask: ${y.answer}\n")
@@ -64,6 +65,10 @@ TEST_CASE("a broken workflow names the line and the reason", "[agent][unit]") {
   CHECK(error_of("name: a\nsteps: []\n").find("at least one step") != std::string::npos);
   CHECK(error_of("name: a\nsteps:\n  - {name: x, ask: a}\n  - {name: x, ask: b}\n")
             .find("the name \"x\" is taken") != std::string::npos);
+  CHECK(error_of("name: a\nsteps:\n  - {name: x, ask: a, answer_schema: 5}\n") ==
+        "w.yaml:3: \"answer_schema\" is a mapping");
+  CHECK(error_of("name: a\nsteps:\n  - {name: x, tool: t, answer_schema: {}}\n") ==
+        "w.yaml:3: \"answer_schema\" belongs to an \"ask\" step");
   CHECK(error_of("name: [\n").rfind("w.yaml:", 0) == 0);
   CHECK(error_of("- a\n").find("a workflow is a mapping") != std::string::npos);
   CHECK(error_of("name: a\nname: b\nsteps: [{name: x, ask: y}]\n").find("repeated") !=
