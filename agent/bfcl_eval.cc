@@ -93,9 +93,10 @@ Result<BfclScore> score_bfcl_case(const LocalChatModel& model,
   auto start = std::chrono::steady_clock::now();
   std::unique_ptr<engine::Constraint> constraint;
   if (options.is_constrained) {
-    FACET_TRY(constraint,
+    FACET_TRY(TurnConstraint made,
               make_turn_constraint(
                   model.dialect(), test.tools, options.rules, model.constraints(), tokenizer));
+    constraint = std::move(made.constraint);
   }
   score.compile_ms = ms_since(start);
   FACET_TRY(const auto segments, prompt_of(model, test));
