@@ -12,6 +12,7 @@ TokenUsage& TokenUsage::operator+=(const TokenUsage& other) {
   prompt_tokens += other.prompt_tokens;
   cached_tokens += other.cached_tokens;
   completion_tokens += other.completion_tokens;
+  forced_tokens += other.forced_tokens;
   prefilled_tokens += other.prefilled_tokens;
   return *this;
 }
@@ -20,6 +21,7 @@ ordered_json usage_json(const TokenUsage& usage) {
   return {{"prompt_tokens", usage.prompt_tokens},
           {"cached_tokens", usage.cached_tokens},
           {"completion_tokens", usage.completion_tokens},
+          {"forced_tokens", usage.forced_tokens},
           {"prefilled_tokens", usage.prefilled_tokens}};
 }
 
@@ -33,6 +35,7 @@ ordered_json step_json(const StepResult& step) {
           {"raw", step.raw},
           {"stopped_on", step.stopped_on},
           {"parse_error", step.parse_error},
+          {"calls_begun", step.calls_begun},
           {"ids", step.ids},
           {"finish_reason", engine::finish_reason_name(step.finish_reason)},
           {"usage", usage_json(step.usage)}};
@@ -63,6 +66,7 @@ Result<StepResult> step_from_json(const ordered_json& json) {
     step.raw = json.at("raw").get<std::string>();
     step.stopped_on = json.at("stopped_on").get<std::string>();
     step.parse_error = json.at("parse_error").get<std::string>();
+    step.calls_begun = json.value("calls_begun", 0);  // Journals of earlier versions: none.
     step.ids = json.at("ids").get<std::vector<engine::TokenId>>();
     FACET_TRY(step.finish_reason,
               finish_reason_from_name(json.at("finish_reason").get<std::string>()));
@@ -70,6 +74,8 @@ Result<StepResult> step_from_json(const ordered_json& json) {
     step.usage = {.prompt_tokens = usage.at("prompt_tokens").get<std::int64_t>(),
                   .cached_tokens = usage.at("cached_tokens").get<std::int64_t>(),
                   .completion_tokens = usage.at("completion_tokens").get<std::int64_t>(),
+                  // Journals of earlier versions do not have it.
+                  .forced_tokens = usage.value("forced_tokens", std::int64_t{0}),
                   .prefilled_tokens = usage.at("prefilled_tokens").get<std::int64_t>()};
   } catch (const ordered_json::exception& error) {
     return Error{Code::invalid_data, std::string("recorded step: ") + error.what()};

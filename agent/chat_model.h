@@ -4,6 +4,7 @@
 
 #include "agent/pictures.h"
 #include "base/chat.h"
+#include "base/grammar/schema_grammar.h"
 #include "base/result.h"
 #include "engine/engine.h"
 #include "prompts/dialect.h"
@@ -27,22 +28,25 @@ namespace facet::agent {
 struct TokenUsage {
   std::int64_t prompt_tokens = 0;      ///< Tokens given to the model: instructions, user, results.
   std::int64_t cached_tokens = 0;      ///< Of a step's context, tokens that were already computed.
-  std::int64_t completion_tokens = 0;  ///< Tokens the model sampled.
+  std::int64_t completion_tokens = 0;  ///< Tokens of the model's outputs.
+  std::int64_t forced_tokens = 0;      ///< Of these, those a grammar left no choice about.
   std::int64_t prefilled_tokens = 0;   ///< Tokens that went through prefill.
 
   TokenUsage& operator+=(const TokenUsage& other);
   bool operator==(const TokenUsage&) const = default;
 };
 
-/// {"prompt_tokens", "cached_tokens", "completion_tokens", "prefilled_tokens"}.
+/// {"prompt_tokens", "cached_tokens", "completion_tokens", "forced_tokens", "prefilled_tokens"}.
 nlohmann::ordered_json usage_json(const TokenUsage& usage);
 
 /// What a conversation begins with.
 struct ConversationSpec {
-  std::string instructions;      ///< Added to the dialect's own system text; may be empty.
-  bool plan_first = true;        ///< Ask for one "Plan: ..." line where the model knows that form.
-  std::vector<ToolSpec> tools;   ///< Declared to the model, in this order.
-  prompts::TurnRules rules;      ///< Whether a turn may, must or must not call them.
+  std::string instructions;     ///< Added to the dialect's own system text; may be empty.
+  bool plan_first = true;       ///< Ask for one "Plan: ..." line where the model knows that form.
+  std::vector<ToolSpec> tools;  ///< Declared to the model, in this order.
+  /// Whether a turn may, must or must not call them. What must be called, must be so in the first
+  /// output behind a user's message; behind results the model may answer.
+  prompts::TurnRules rules;
   std::vector<Message> history;  ///< Earlier user and assistant messages.
   /// Of the history's messages, in order (Message::images of each); what is left is shown with the
   /// next user message, in front of its text.
@@ -63,6 +67,7 @@ struct StepResult {
   std::string raw;                   ///< The output with control tokens spelled.
   std::string stopped_on;            ///< The control token that ended the output, or empty.
   std::string parse_error;           ///< Not empty: a call in the output cannot be read.
+  int calls_begun = 0;               ///< Calls that were told of while it streamed.
   std::vector<engine::TokenId> ids;  ///< Empty for models without a tokenizer.
   engine::FinishReason finish_reason = engine::FinishReason::stop;
   TokenUsage usage;  ///< Of this step alone.
@@ -110,6 +115,16 @@ class Conversation {
   /// Whether the model sees, and its dialect has a place for pictures beside results.
   [[nodiscard]] virtual bool takes_result_pictures() const { return false; }
 
+  /// From now on `tools` may be called too; how they are declared to the model, as in a result, is
+  /// the caller's business. Errors as of ChatModel::start; then nothing has changed.
+  virtual Status declare(const std::vector<ToolSpec>& tools) = 0;
+  /// The errors of declare(), without declaring anything.
+  [[nodiscard]] virtual Status check_tools(const std::vector<ToolSpec>& tools) const = 0;
+
+  /// What the schemas of tools and answer ask, `x-facet-relaxed` permits and so nothing enforces.
+  /// It only grows.
+  [[nodiscard]] virtual std::vector<grammar::SchemaNote> relaxed() const { return {}; }
+
   /// Tokens in the context so far, those not yet computed included.
   [[nodiscard]] virtual std::int64_t context_tokens() const = 0;
   [[nodiscard]] virtual std::int64_t context_tokens_max() const = 0;
@@ -128,6 +143,11 @@ class ChatModel {
   [[nodiscard]] virtual std::string name() const = 0;
   /// Equal strings: a journal written with the one can be resumed with the other.
   [[nodiscard]] virtual std::string identity() const = 0;
+  /// Of every conversation.
+  [[nodiscard]] virtual std::int64_t context_tokens_max() const = 0;
+  /// Tokens that the declaration of `tool` takes at the beginning of a conversation. Errors as of
+  /// start().
+  [[nodiscard]] virtual Result<std::int64_t> count_tool_tokens(const ToolSpec& tool) const = 0;
   /// invalid_argument for tools the dialect cannot declare, naming the tool.
   [[nodiscard]] virtual Result<std::unique_ptr<Conversation>> start(
       const ConversationSpec& spec) const = 0;

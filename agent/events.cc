@@ -67,7 +67,16 @@ struct EventWriter {
     return {{"type", "text_delta"}, {"step", event.step}, {"text", event.text}};
   }
   ordered_json operator()(const ToolCallStarted& event) const {
-    return {{"type", "tool_call_started"}, {"name", event.name}};
+    return {{"type", "tool_call_started"}, {"id", event.id}, {"name", event.name}};
+  }
+  ordered_json operator()(const ToolArgumentsDelta& event) const {
+    return {{"type", "tool_call_delta"}, {"id", event.id}, {"delta", event.text}};
+  }
+  ordered_json operator()(const ToolCallClosed& event) const {
+    ordered_json json = {{"type", "tool_call_closed"}};
+    json.update(call_json(event.call));
+    json["running"] = event.is_running;
+    return json;
   }
   ordered_json operator()(const ToolCalled& event) const {
     ordered_json json = {{"type", "tool_call"}};
@@ -90,6 +99,9 @@ struct EventWriter {
                          {"shown", event.not_shown.empty()}};
     if (!event.not_shown.empty()) json["reason"] = event.not_shown;
     return json;
+  }
+  ordered_json operator()(const SchemaRelaxed& event) const {
+    return {{"type", "schema_relaxed"}, {"pointer", event.pointer}, {"message", event.message}};
   }
   ordered_json operator()(const CitationFound& event) const {
     ordered_json json = {{"type", "citation"}};
@@ -134,6 +146,7 @@ ordered_json run_result_json(const RunResult& result) {
       {"usage", usage_json(result.usage)},
       {"steps", result.steps},
       {"timings", {{"prefill_ms", result.prefill_ms}, {"decode_ms", result.decode_ms}}}};
+  if (result.is_answer_json) json["value"] = json_or_string(result.answer);
   if (!result.client_calls.empty()) {
     ordered_json waiting = ordered_json::array();
     for (const ToolCall& call : result.client_calls) waiting.push_back(call_json(call));

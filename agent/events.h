@@ -39,11 +39,27 @@ struct TextDelta {
   int step = 0;
 };
 
-/// The name of a call has become certain; its arguments are still streaming.
+/// The name of a call has become certain; its arguments are still streaming. What is told of calls
+/// while a turn streams counts once ToolCalled comes: a turn that is cut off, or that cannot be
+/// read, ends (StepFinished) without it. A replayed output is not streamed.
 struct ToolCallStarted {
+  std::string id;
   std::string name;
 };
 
+/// The next piece of the JSON text of a call's arguments.
+struct ToolArgumentsDelta {
+  std::string id;
+  std::string text;
+};
+
+/// The call is whole; the turn may go on.
+struct ToolCallClosed {
+  ToolCall call;
+  bool is_running = false;  ///< Its tool only reads and has been started.
+};
+
+/// The turn is whole, and this is one of its calls.
 struct ToolCalled {
   ToolCall call;
 };
@@ -62,6 +78,12 @@ struct PictureFound {
   std::int64_t passage_id = 0;
   std::string document;
   std::string not_shown;  ///< Empty: it is shown.
+};
+
+/// A schema asks for something that its `x-facet-relaxed` permits not to be enforced.
+struct SchemaRelaxed {
+  std::string pointer;  ///< Behind the name of the tool, or behind "(answer)".
+  std::string message;
 };
 
 struct CitationFound {
@@ -101,6 +123,7 @@ struct RunResult {
   RunFinish finish = RunFinish::failed;
   std::string plan;
   std::string answer;
+  bool is_answer_json = false;      ///< The answer is held to a schema, and is an instance of it.
   std::vector<Citation> citations;  ///< Those no passage was found for included.
   std::vector<CallRecord> calls;
   std::vector<ToolCall> client_calls;  ///< Waiting for the client; finish is client_tools.
@@ -120,9 +143,12 @@ using Event = std::variant<RunStarted,
                            PlanMade,
                            TextDelta,
                            ToolCallStarted,
+                           ToolArgumentsDelta,
+                           ToolCallClosed,
                            ToolCalled,
                            ToolReturned,
                            PictureFound,
+                           SchemaRelaxed,
                            CitationFound,
                            StepFinished,
                            RunFinished>;
@@ -130,13 +156,14 @@ using Event = std::variant<RunStarted,
 /// Called on the thread that runs the loop, in order; RunFinished comes exactly once and last.
 using EventSink = std::function<void(const Event&)>;
 
-/// {"type": "run_started" | "plan" | "text_delta" | "tool_call_started" | "tool_call" |
-/// "tool_result" | "picture" | "citation" | "step" | "run_finished" | "error", ...}. A run that
-/// failed ends with "error".
+/// {"type": "run_started" | "plan" | "text_delta" | "tool_call_started" | "tool_call_delta" |
+/// "tool_call_closed" | "tool_call" | "tool_result" | "picture" | "schema_relaxed" | "citation" |
+/// "step" | "run_finished" | "error", ...}. A run that failed ends with "error".
 nlohmann::ordered_json event_json(const Event& event);
 
 /// {"run_id", "finish_reason", "answer", "plan", "citations", "tool_calls", "usage", "steps",
-/// "timings"} and, unless answered, "error": {"code", "message"}.
+/// "timings"}; where the answer is held to a schema "value", which is the answer as JSON; and,
+/// unless answered, "error": {"code", "message"}.
 nlohmann::ordered_json run_result_json(const RunResult& result);
 
 /// {"code", "message"}.

@@ -25,7 +25,7 @@ struct RunRecord {
 };
 
 struct JournalEntry {
-  std::string kind;  ///< "output", "intent", "result", "passages", "event".
+  std::string kind;  ///< "tools", "output", "intent", "result", "passages", "event".
   std::string body;  ///< JSON.
 
   bool operator==(const JournalEntry&) const = default;

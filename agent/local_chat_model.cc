@@ -1,6 +1,6 @@
 #include "agent/local_chat_model.h"
 
-#include "agent/plan_constraint.h"
+#include "agent/turn_limits.h"
 #include "base/check.h"
 
 #include <algorithm>
@@ -93,15 +93,16 @@ class LocalConversation final : public Conversation {
   LocalConversation(std::shared_ptr<const engine::Engine> engine,
                     const prompts::Dialect& dialect,
                     prompts::RenderInput opening,
-                    std::vector<Picture> pictures,
-                    std::unique_ptr<engine::Constraint> constraint,
-                    std::unique_ptr<engine::Constraint> plan_constraint)
+                    const engine::ConstraintFactory& factory,
+                    ConversationSpec spec,
+                    TurnConstraints constraints)
       : engine_(std::move(engine)),
         dialect_(dialect),
         opening_(std::move(opening)),
-        pictures_(std::move(pictures)),
-        constraint_(std::move(constraint)),
-        plan_constraint_(std::move(plan_constraint)),
+        factory_(factory),
+        pictures_(std::move(spec.pictures)),
+        spec_(std::move(spec)),
+        constraints_(std::move(constraints)),
         stop_ids_(stop_ids(dialect, engine_->tokenizer())),
         sequence_(engine_->new_sequence()) {}
 
@@ -122,7 +123,7 @@ class LocalConversation final : public Conversation {
       FACET_TRY(segments,
                 dialect_.render_user_turn(text, stopped_on_, static_cast<int>(shown.size())));
     }
-    plans_next_ = plan_constraint_ != nullptr;
+    is_first_ = true;
     return extend(segments, shown);
   }
 
@@ -163,8 +164,24 @@ class LocalConversation final : public Conversation {
     }
     pending_.insert(pending_.end(), step.ids.begin(), step.ids.end());
     stopped_on_ = step.stopped_on;
-    plans_next_ = false;
+    is_first_ = false;
     return ok();
+  }
+
+  Status declare(const std::vector<ToolSpec>& tools) override {
+    ConversationSpec more = with_tools(tools);
+    FACET_TRY(constraints_, limit(more));
+    spec_ = std::move(more);
+    return ok();
+  }
+
+  [[nodiscard]] Status check_tools(const std::vector<ToolSpec>& tools) const override {
+    FACET_TRY_STATUS(limit(with_tools(tools)));
+    return ok();
+  }
+
+  [[nodiscard]] std::vector<grammar::SchemaNote> relaxed() const override {
+    return constraints_.relaxed;
   }
 
   Status add_tool_outputs(const std::vector<ToolCall>& calls,
@@ -200,6 +217,17 @@ class LocalConversation final : public Conversation {
   [[nodiscard]] TokenUsage usage() const override { return usage_; }
 
  private:
+  [[nodiscard]] ConversationSpec with_tools(const std::vector<ToolSpec>& tools) const {
+    ConversationSpec spec{
+        .plan_first = spec_.plan_first, .tools = spec_.tools, .rules = spec_.rules};
+    spec.tools.insert(spec.tools.end(), tools.begin(), tools.end());
+    return spec;
+  }
+
+  [[nodiscard]] Result<TurnConstraints> limit(const ConversationSpec& spec) const {
+    return limit_turns(spec, engine_->info().plans_first, dialect_, factory_, engine_->tokenizer());
+  }
+
   Status extend(const std::vector<Segment>& segments, const std::vector<Picture>& pictures = {}) {
     FACET_TRY(const PromptTokens prompt, tokenize_prompt(engine_->tokenizer(), segments, pictures));
     const std::vector<TokenId>& ids = prompt.ids;
@@ -289,8 +317,10 @@ class LocalConversation final : public Conversation {
                 StepResult& step) {
     const engine::Tokenizer& tokenizer = engine_->tokenizer();
     OutputReader reader(dialect_, tokenizer);
-    const auto& rules = std::exchange(plans_next_, false) ? plan_constraint_ : constraint_;
+    const bool is_first = std::exchange(is_first_, false) && constraints_.first;
+    const auto& rules = is_first ? constraints_.first : constraints_.later;
     const auto constraint = rules ? rules->clone() : nullptr;
+    AnswerPrefix prefix(constraints_.answer_prefix);
     std::size_t read = 0;
     const auto is_stop = [&](TokenId id) {
       return std::find(stop_ids_.begin(), stop_ids_.end(), id) != stop_ids_.end();
@@ -298,8 +328,8 @@ class LocalConversation final : public Conversation {
     const auto take = [&](TokenId id) {
       ++read;
       if (is_stop(id)) return;
-      for (const auto& event : reader.push(id)) {
-        if (sink) sink(event);
+      for (auto& event : reader.push(id)) {
+        if (prefix.keeps(event) && sink) sink(event);
       }
     };
     engine::GenerateRequest request{.tokens_max = options.tokens_max,
@@ -321,12 +351,13 @@ class LocalConversation final : public Conversation {
     step.finish_reason = result.finish_reason;
     step.decode_ms = result.decode_ms;
     step.usage.completion_tokens = static_cast<std::int64_t>(result.ids.size());
+    step.usage.forced_tokens = static_cast<std::int64_t>(result.forced_tokens);
     if (!result.ids.empty() && is_stop(result.ids.back())) {
       step.stopped_on = tokenizer.token_text(result.ids.back());
     }
     stopped_on_ = step.stopped_on;
     if (auto parsed = reader.finish()) {
-      step.text = parsed->text;
+      step.text = prefix.without(parsed->text);
       step.tool_calls = parsed->tool_calls;
     } else {
       step.parse_error = parsed.error().message;
@@ -338,10 +369,11 @@ class LocalConversation final : public Conversation {
   std::shared_ptr<const engine::Engine> engine_;
   const prompts::Dialect& dialect_;
   prompts::RenderInput opening_;
+  const engine::ConstraintFactory& factory_;
   std::vector<Picture> pictures_;  ///< Of the opening: the history's, then the question's.
-  std::unique_ptr<engine::Constraint> constraint_;
-  std::unique_ptr<engine::Constraint> plan_constraint_;  ///< Null: no plan is asked for.
-  bool plans_next_ = false;  ///< The next output is the first of a user's turn.
+  ConversationSpec spec_;          ///< Its tools grow.
+  TurnConstraints constraints_;
+  bool is_first_ = false;  ///< The next output is the first of a user's turn.
   std::vector<TokenId> stop_ids_;
   engine::Sequence sequence_;
   std::vector<TokenId> pending_;
@@ -380,6 +412,23 @@ std::string LocalChatModel::name() const {
   return engine_->info().name;
 }
 
+std::int64_t LocalChatModel::context_tokens_max() const {
+  return engine_->info().context_tokens_max;
+}
+
+Result<std::int64_t> LocalChatModel::count_tool_tokens(const ToolSpec& tool) const {
+  const auto count = [&](const std::vector<ToolSpec>& tools) -> Result<std::int64_t> {
+    FACET_TRY(
+        const auto segments,
+        dialect_->render({.messages = {{.role = Role::user, .content = "?"}}, .tools = tools}));
+    FACET_TRY(const PromptTokens prompt, tokenize_prompt(engine_->tokenizer(), segments, {}));
+    return static_cast<std::int64_t>(prompt.ids.size());
+  };
+  FACET_TRY(const std::int64_t with, count({tool}));
+  FACET_TRY(const std::int64_t without, count({}));
+  return std::max<std::int64_t>(with - without, 1);
+}
+
 std::string LocalChatModel::identity() const {
   return engine_->info().identity + "/" + std::string(dialect_->name());
 }
@@ -392,30 +441,17 @@ Result<std::unique_ptr<Conversation>> LocalChatModel::start(const ConversationSp
                  "the history shows " + std::to_string(images) + " pictures, " +
                      std::to_string(spec.pictures.size()) + " are given"};
   }
-  FACET_TRY(
-      auto constraint,
-      make_turn_constraint(*dialect_, spec.tools, spec.rules, *constraints_, engine_->tokenizer()));
-  // Only a model that says so knows the planning form; others get the prompt they were trained on.
-  const bool may_plan = spec.rules.choice.mode == prompts::ToolChoice::Mode::automatic;
-  const bool plans = spec.plan_first && may_plan && engine_->info().plans_first &&
-                     !spec.tools.empty() && constraint != nullptr;
-  std::unique_ptr<engine::Constraint> plan_constraint;
-  if (plans) {
-    FACET_TRY(plan_constraint,
-              make_plan_constraint(spec.tools, *constraints_, constraint->clone()));
-  }
+  FACET_TRY(TurnConstraints constraints,
+            limit_turns(
+                spec, engine_->info().plans_first, *dialect_, *constraints_, engine_->tokenizer()));
+  const bool plans = constraints.plans;
   prompts::RenderInput opening{.tools = spec.tools};
   const std::string system =
       system_text(dialect_->name(), spec.instructions, !spec.tools.empty(), plans);
   if (!system.empty()) opening.messages.push_back({.role = Role::system, .content = system});
   opening.messages.insert(opening.messages.end(), spec.history.begin(), spec.history.end());
-  return std::unique_ptr<Conversation>(
-      std::make_unique<LocalConversation>(engine_,
-                                          *dialect_,
-                                          std::move(opening),
-                                          spec.pictures,
-                                          std::move(constraint),
-                                          std::move(plan_constraint)));
+  return std::unique_ptr<Conversation>(std::make_unique<LocalConversation>(
+      engine_, *dialect_, std::move(opening), *constraints_, spec, std::move(constraints)));
 }
 
 }  // namespace facet::agent

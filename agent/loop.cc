@@ -2,6 +2,9 @@
 
 #include "agent/run.h"
 #include "base/check.h"
+#include "base/json.h"
+
+#include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <utility>
@@ -22,10 +25,47 @@ Status validate(const Budgets& budgets) {
   return positive(budgets.answer_tokens_reserved, "answer_tokens_reserved");
 }
 
-Session::Session(const SessionParts& parts,
-                 SessionOptions options,
-                 std::unique_ptr<Conversation> conversation)
-    : parts_(parts), options_(std::move(options)), conversation_(std::move(conversation)) {}
+std::int64_t default_tool_tokens(std::int64_t context_tokens_max) {
+  constexpr std::int64_t kMost = 8192;
+  return std::min(context_tokens_max / 4, kMost);
+}
+
+namespace {
+
+Result<std::unique_ptr<ToolCatalog>> make_catalog(const SessionParts& parts,
+                                                  const SessionOptions& options) {
+  std::vector<ToolCatalog::Entry> tools;
+  for (const ToolSpec& spec : parts.registry->specs()) {
+    const std::string_view effect = effect_name(parts.registry->find(spec.name)->effect());
+    tools.push_back({.spec = spec, .effect = std::string(effect)});
+  }
+  for (const ToolSpec& spec : options.client_tools) {
+    tools.push_back({.spec = spec, .effect = "client"});
+  }
+  const std::int64_t tokens_max = options.tool_tokens_max > 0
+                                      ? options.tool_tokens_max
+                                      : default_tool_tokens(parts.model->context_tokens_max());
+  return ToolCatalog::make(std::move(tools),
+                           {.tool_tokens_max = tokens_max,
+                            .always = options.rules.choice.name,
+                            .embedder = parts.embedder,
+                            .count_tokens = [model = parts.model](const ToolSpec& tool) {
+                              return model->count_tool_tokens(tool);
+                            }});
+}
+
+RunResult never_began(std::string_view run_id, const Error& error, const EventSink& sink) {
+  RunResult result;
+  result.run_id = run_id;
+  result.error = error;
+  if (sink) sink(RunFinished{.result = result});
+  return result;
+}
+
+}  // namespace
+
+Session::Session(const SessionParts& parts, SessionOptions options, State state)
+    : parts_(parts), options_(std::move(options)), state_(std::move(state)) {}
 
 Session::~Session() = default;
 
@@ -34,24 +74,27 @@ Result<std::unique_ptr<Session>> Session::open(const SessionParts& parts, Sessio
               parts.clock != nullptr);
   FACET_TRY_STATUS(validate(options.budgets));
   FACET_TRY_STATUS(engine::validate(options.sampling));
-  ConversationSpec spec;
-  spec.instructions = options.instructions;
-  spec.plan_first = options.plan_first;
-  spec.tools = parts.registry->specs();
-  spec.history = options.history;
-  spec.pictures = options.pictures;
-  for (const ToolSpec& tool : options.client_tools) {
-    const bool is_taken =
-        std::any_of(spec.tools.begin(), spec.tools.end(), [&](const ToolSpec& known) {
-          return known.name == tool.name;
-        });
-    if (is_taken) {
-      return Error{Code::invalid_argument, "the tool '" + tool.name + "' is declared twice"};
-    }
-    spec.tools.push_back(tool);
+  State state;
+  if (!options.rules.answer_schema.empty()) {
+    auto schema = tools::Schema::compile_text(options.rules.answer_schema);
+    if (!schema) return schema.error().with_context("the schema of the answer");
+    state.answer_schema = *std::move(schema);
   }
-  FACET_TRY(auto conversation, parts.model->start(spec));
-  return std::unique_ptr<Session>(new Session(parts, std::move(options), std::move(conversation)));
+  FACET_TRY(state.catalog, make_catalog(parts, options));
+  std::unique_ptr<Session> session(new Session(parts, std::move(options), std::move(state)));
+  if (!session->state_.catalog->searches()) FACET_TRY_STATUS(session->begin());
+  return session;
+}
+
+Status Session::begin() {
+  ConversationSpec spec{.instructions = options_.instructions,
+                        .plan_first = options_.plan_first,
+                        .tools = state_.catalog->declared(),
+                        .rules = options_.rules,
+                        .history = options_.history,
+                        .pictures = options_.pictures};
+  FACET_TRY(conversation_, parts_.model->start(spec));
+  return ok();
 }
 
 void Session::show(std::vector<Picture> pictures) {
@@ -61,10 +104,15 @@ void Session::show(std::vector<Picture> pictures) {
 RunResult Session::run(std::string_view question,
                        const EventSink& sink,
                        const std::stop_token& stop) {
-  auto run = std::make_unique<Run>(parts_, options_, *conversation_);
-  run->show(std::exchange(next_pictures_, {}));
   const RunStarted started{
       .run_id = new_run_id(), .question = std::string(question), .model = parts_.model->name()};
+  if (conversation_ == nullptr) {
+    Status status = state_.catalog->choose(question);
+    if (status) status = begin();
+    if (!status) return never_began(started.run_id, status.error(), sink);
+  }
+  auto run = std::make_unique<Run>(parts_, options_, state_, *conversation_);
+  run->show(std::exchange(next_pictures_, {}));
   if (parts_.journal != nullptr) {
     auto lease = parts_.journal->lease(started.run_id);
     if (!lease) return run->fail(lease.error(), sink);
@@ -76,7 +124,11 @@ RunResult Session::run(std::string_view question,
                                                    .options = options_.journal_options});
     if (!status) return run->fail(status.error(), sink);
   }
-  RunResult result = run->start(Recording(parts_.journal, started.run_id), started, sink, stop);
+  Recording recording(parts_.journal, started.run_id);
+  if (auto status = recording.write_tools(state_.catalog->record()); !status) {
+    return run->fail(status.error(), sink);
+  }
+  RunResult result = run->start(std::move(recording), started, sink, stop);
   if (result.finish == RunFinish::client_tools) waiting_ = std::move(run);
   return result;
 }
@@ -104,7 +156,17 @@ Result<RunResult> Session::resume(std::string_view run_id,
   }
   Recording recording(parts_.journal, record.id);
   FACET_TRY_STATUS(recording.load(parts_.passages));
-  auto run = std::make_unique<Run>(parts_, options_, *conversation_);
+  if (!recording.tools().empty()) {
+    FACET_TRY(const auto tools, parse_json(recording.tools(), "recorded tools"));
+    if (auto status = state_.catalog->restore(tools); !status) {
+      return status.error().with_context("run '" + record.id + "'");
+    }
+    FACET_TRY_STATUS(begin());
+  } else if (conversation_ == nullptr) {  // A journal of an earlier version says nothing of tools.
+    FACET_TRY_STATUS(state_.catalog->choose(record.question));
+    FACET_TRY_STATUS(begin());
+  }
+  auto run = std::make_unique<Run>(parts_, options_, state_, *conversation_);
   run->hold(std::move(lease));
   const RunStarted started{.run_id = record.id,
                            .question = record.question,

@@ -12,14 +12,18 @@
 #include "agent/journal.h"
 #include "agent/picture_source.h"
 #include "agent/policy.h"
+#include "agent/tool_catalog.h"
 #include "base/clock.h"
 #include "base/result.h"
 #include "tools/executor.h"
+#include "tools/schema.h"
 #include "tools/tool.h"
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <string_view>
@@ -51,6 +55,15 @@ struct SessionOptions {
   int result_pictures_max = 1;         ///< Of search results, shown to the model in one run.
   Budgets budgets;
   engine::SamplingOptions sampling{.temperature = 0.0F};
+  /// What must be called, must be so in the first output of each run. With an answer_schema the
+  /// answer of a run is one JSON value of it.
+  prompts::TurnRules rules;
+  /// Of all declarations of tools; 0: default_tool_tokens. Where they would take more, only those
+  /// that match the first question best are declared, and find_tools, which finds others.
+  std::int64_t tool_tokens_max = 0;
+  /// Tools that only read start as soon as their call is whole, while the model writes the rest of
+  /// its turn. Searches do not: the numbers of their passages must not depend on it.
+  bool early_start = true;
   Policy policy;
   std::string journal_options = "{}";  ///< Stored with each run: RunRecord::options.
 };
@@ -65,15 +78,21 @@ struct SessionParts {
   PassageBook* passages = nullptr;
   Journal* journal = nullptr;
   PictureSource* pictures = nullptr;  ///< Null: what a search finds is read, never shown.
+  const retrieval::Embedder* embedder = nullptr;  ///< Null: tools are found by their words only.
 };
+
+/// What the declarations of tools may take of a context of so many tokens, unless it is said.
+std::int64_t default_tool_tokens(std::int64_t context_tokens_max);
 
 /// One owner, not thread-safe; sessions may run on different threads. Every failure of a run is in
 /// its result. Calls of one step run in parallel, except searches: their passages are numbered, and
 /// the numbers must not depend on which thread was faster.
 class Session {
  public:
-  /// invalid_argument for budgets, for tools the model cannot declare, or for a client tool with
-  /// the name of one in the registry.
+  /// invalid_argument for budgets, for tools the model cannot declare (where there are more than
+  /// are declared at once, the first run says so), for a client tool with the name of one in the
+  /// registry, or for an answer_schema that is none; unsupported for one that
+  /// cannot be enforced.
   static Result<std::unique_ptr<Session>> open(const SessionParts& parts, SessionOptions options);
 
   Session(const Session&) = delete;
@@ -98,7 +117,7 @@ class Session {
   /// Goes on with a journalled run in a fresh session: recorded outputs and results are put back,
   /// no recorded call runs again. A call that has an intent but no result runs again only if its
   /// tool is read_only or the policy says so. not_found for an unknown run, unavailable while
-  /// another process holds it, invalid_argument when the model is another one.
+  /// another process holds it, invalid_argument when the model or the tools are other ones.
   /// REQUIRES: a journal, and no run in this session yet.
   Result<RunResult> resume(std::string_view run_id,
                            const EventSink& sink = {},
@@ -106,15 +125,23 @@ class Session {
 
  private:
   class Run;
-  Session(const SessionParts& parts,
-          SessionOptions options,
-          std::unique_ptr<Conversation> conversation);
+  /// What the runs of a session share.
+  struct State {
+    std::optional<tools::Schema> answer_schema;
+    std::size_t relaxed_told = 0;  ///< Of Conversation::relaxed().
+    std::unique_ptr<ToolCatalog> catalog;
+  };
+
+  Session(const SessionParts& parts, SessionOptions options, State state);
+  /// Begins the conversation with the tools that are declared.
+  Status begin();
 
   SessionParts parts_;
   SessionOptions options_;
-  std::unique_ptr<Conversation> conversation_;
-  std::vector<Picture> next_pictures_;  ///< Of the next question.
-  std::unique_ptr<Run> waiting_;        ///< The run that waits for client tools.
+  State state_;
+  std::unique_ptr<Conversation> conversation_;  ///< Null while it waits for the first question.
+  std::vector<Picture> next_pictures_;          ///< Of the next question.
+  std::unique_ptr<Run> waiting_;                ///< The run that waits for client tools.
 };
 
 }  // namespace facet::agent

@@ -42,9 +42,11 @@ Result<CallRecord> record_from_json(const ordered_json& json) {
   }
 }
 
-Result<std::string> intent_from_json(const ordered_json& json) {
+Result<ToolCall> intent_from_json(const ordered_json& json) {
   try {
-    return json.at("id").get<std::string>();
+    return ToolCall{.id = json.at("id").get<std::string>(),
+                    .name = json.at("name").get<std::string>(),
+                    .arguments = json.at("arguments").get<std::string>()};
   } catch (const ordered_json::exception& error) {
     return Error{Code::invalid_data, std::string("recorded intent: ") + error.what()};
   }
@@ -69,9 +71,12 @@ Status Recording::load(PassageBook* book) {
     if (entry.kind == "output") {
       FACET_TRY(StepResult step, step_from_json(json));
       outputs_.push_back(std::move(step));
+    } else if (entry.kind == "tools") {
+      tools_ = entry.body;
     } else if (entry.kind == "intent") {
-      FACET_TRY(std::string id, intent_from_json(json));
-      intents_.insert(std::move(id));
+      FACET_TRY(ToolCall call, intent_from_json(json));
+      const std::string id = call.id;
+      intents_.insert_or_assign(id, std::move(call));
     } else if (entry.kind == "result") {
       FACET_TRY(CallRecord record, record_from_json(json));
       const std::string id = record.call.id;
@@ -102,8 +107,9 @@ std::optional<CallRecord> Recording::result_of(const ToolCall& call) const {
   return found->second;
 }
 
-bool Recording::has_intent(std::string_view call_id) const {
-  return intents_.find(call_id) != intents_.end();
+bool Recording::has_intent(const ToolCall& call) const {
+  const auto found = intents_.find(call.id);
+  return found != intents_.end() && found->second == call;
 }
 
 Status Recording::write(std::vector<JournalEntry> entries) {
@@ -111,6 +117,10 @@ Status Recording::write(std::vector<JournalEntry> entries) {
   entries.insert(entries.end(), noted_.begin(), noted_.end());
   noted_.clear();
   return entries.empty() ? ok() : journal_->append(run_id_, entries);
+}
+
+Status Recording::write_tools(const ordered_json& record) {
+  return write({{.kind = "tools", .body = dump_json(record)}});
 }
 
 Status Recording::write_output(const StepResult& step) {
@@ -121,6 +131,7 @@ Status Recording::write_intents(const std::vector<ToolCall>& calls) {
   std::vector<JournalEntry> entries;
   for (const ToolCall& call : calls) {
     const ordered_json json = {{"id", call.id}, {"name", call.name}, {"arguments", call.arguments}};
+    intents_.insert_or_assign(call.id, call);
     entries.push_back({.kind = "intent", .body = dump_json(json)});
   }
   return write(std::move(entries));

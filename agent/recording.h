@@ -6,11 +6,12 @@
 #include "agent/events.h"
 #include "agent/journal.h"
 
+#include <nlohmann/json_fwd.hpp>
+
 #include <deque>
 #include <functional>
 #include <map>
 #include <optional>
-#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -31,9 +32,13 @@ class Recording {
   /// The next recorded output, if the run got that far.
   std::optional<StepResult> next_output();
   [[nodiscard]] std::optional<CallRecord> result_of(const ToolCall& call) const;
-  /// True when the call had begun: its effect may have happened.
-  [[nodiscard]] bool has_intent(std::string_view call_id) const;
+  /// True when this very call had begun: its effect may have happened. An id may have been given to
+  /// another call before, in an output that was cut off.
+  [[nodiscard]] bool has_intent(const ToolCall& call) const;
 
+  /// The JSON text of what ToolCatalog::record gave; empty in a journal of an earlier version.
+  [[nodiscard]] const std::string& tools() const { return tools_; }
+  Status write_tools(const nlohmann::ordered_json& record);
   Status write_output(const StepResult& step);
   Status write_intents(const std::vector<ToolCall>& calls);
   /// Results and the passages they brought: all or none.
@@ -51,9 +56,10 @@ class Recording {
   std::string run_id_;
   std::vector<JournalEntry> noted_;
   bool is_replaying_ = false;
+  std::string tools_;
   std::deque<StepResult> outputs_;
   std::map<std::string, CallRecord, std::less<>> results_;
-  std::set<std::string, std::less<>> intents_;
+  std::map<std::string, ToolCall, std::less<>> intents_;
 };
 
 }  // namespace facet::agent

@@ -1,6 +1,9 @@
 #include "agent/run.h"
 
 #include "base/check.h"
+#include "base/json.h"
+
+#include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <utility>
@@ -17,8 +20,14 @@ constexpr int kUnreadableOutputsMax = 1;
 
 Session::Run::Run(const SessionParts& parts,
                   const SessionOptions& options,
+                  State& state,
                   Conversation& conversation)
-    : parts_(parts), options_(options), conversation_(conversation) {}
+    : parts_(parts),
+      options_(options),
+      state_(state),
+      conversation_(conversation),
+      early_(*parts.executor, *parts.registry),
+      early_status_(ok()) {}
 
 Session::Run::End Session::Run::failed(const Error& error) {
   switch (error.code) {
@@ -58,6 +67,16 @@ void Session::Run::emit(const Event& event) {
   if (sink_) sink_(event);
 }
 
+void Session::Run::tell_relaxed() {
+  const std::vector<grammar::SchemaNote> notes = conversation_.relaxed();
+  for (; state_.relaxed_told < notes.size(); ++state_.relaxed_told) {
+    const grammar::SchemaNote& note = notes[state_.relaxed_told];
+    const SchemaRelaxed event{.pointer = note.pointer, .message = note.message};
+    recording_.note(event);
+    emit(event);
+  }
+}
+
 RunResult Session::Run::fail(const Error& error, const EventSink& sink) {
   sink_ = sink;
   return finish(failed(error));
@@ -74,6 +93,7 @@ RunResult Session::Run::start(Recording recording,
   deadline_ = parts_.clock->now() + options_.budgets.seconds_max;
   recording_.note(started);
   emit(started);
+  tell_relaxed();
   if (auto status = conversation_.add_user(started.question, pictures_); !status) {
     return finish(failed(status.error().with_context("question")));
   }
@@ -126,6 +146,9 @@ Session::Run::Verdict Session::Run::check_budgets() {
 
 Result<StepResult> Session::Run::next_output(bool& is_replayed) {
   plan_reader_ = {};
+  calls_begun_ = 0;
+  streamed_ = breaker_;
+  passages_before_ = parts_.passages != nullptr ? parts_.passages->size() : 0;
   if (auto recorded = recording_.next_output()) {
     is_replayed = true;
     FACET_TRY_STATUS(conversation_.replay(*recorded));
@@ -142,9 +165,11 @@ Result<StepResult> Session::Run::next_output(bool& is_replayed) {
       .time_max = time_left()};
   FACET_TRY(StepResult output,
             conversation_.generate(step_options, [&](const auto& event) { stream(event); }));
+  output.calls_begun = calls_begun_;
   result_.usage += output.usage;
   result_.prefill_ms += output.prefill_ms;
   result_.decode_ms += output.decode_ms;
+  FACET_TRY_STATUS(early_status_);
   return output;
 }
 
@@ -161,7 +186,9 @@ Session::Run::Verdict Session::Run::step() {
     if (auto status = recording_.write_output(*output); !status) return failed(status.error());
   }
   emit(StepFinished{.step = result_.steps, .result = *output, .is_replayed = is_replayed});
-  return judge(*output);
+  Verdict verdict = judge(*output);
+  early_.drop();  // Of a turn that does not count.
+  return verdict;
 }
 
 void Session::Run::stream(const prompts::ParseEvent& event) {
@@ -172,9 +199,13 @@ void Session::Run::stream(const prompts::ParseEvent& event) {
       return;
     case Kind::call_started:
       show_text(plan_reader_.finish());
-      emit(ToolCallStarted{.name = event.text});
+      emit(ToolCallStarted{.id = call_id(++calls_begun_), .name = event.text});
+      return;
+    case Kind::call_arguments:
+      emit(ToolArgumentsDelta{.id = call_id(calls_begun_), .text = event.text});
       return;
     case Kind::call_finished:
+      close_call(event.call);
       return;
   }
 }
@@ -206,9 +237,13 @@ Session::Run::Verdict Session::Run::judge(const StepResult& output) {
     case FinishReason::stop:
       break;
   }
-  if (!output.parse_error.empty()) return retry(output.parse_error);
+  if (!output.parse_error.empty()) {
+    calls_numbered_ += output.calls_begun;
+    return retry(output.parse_error);
+  }
   if (!output.tool_calls.empty()) return take_calls(output.tool_calls);
-  if (output.stopped_on == kWaitsForResults) {
+  // With a schema the output is whole, whichever token the model stopped on.
+  if (output.stopped_on == kWaitsForResults && !state_.answer_schema) {
     return retry("the output waits for the result of a call that it does not hold");
   }
   return answer(output);
@@ -227,6 +262,14 @@ Session::Run::Verdict Session::Run::retry(const std::string& problem) {
 
 Session::Run::Verdict Session::Run::answer(const StepResult& output) {
   result_.answer = split_plan(output.text).text;
+  if (state_.answer_schema) {
+    const auto value = parse_json(result_.answer, "the answer");
+    if (!value) return retry(value.error().message);
+    if (const auto violation = state_.answer_schema->check(*value)) {
+      return retry("the answer breaks its schema: " + violation->text());
+    }
+    result_.is_answer_json = true;
+  }
   return End{.finish = RunFinish::answered};
 }
 

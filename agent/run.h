@@ -1,6 +1,7 @@
 // Session::Run: the state of one question on its way to an answer. Internal to the loop.
 #pragma once
 
+#include "agent/early_calls.h"
 #include "agent/loop.h"
 #include "agent/loop_breaker.h"
 #include "agent/plan.h"
@@ -13,9 +14,15 @@
 
 namespace facet::agent {
 
+/// Its passages are numbered; calls of it go one after the other.
+inline constexpr std::string_view kSearchTool = "search_documents";
+
 class Session::Run {
  public:
-  Run(const SessionParts& parts, const SessionOptions& options, Conversation& conversation);
+  Run(const SessionParts& parts,
+      const SessionOptions& options,
+      State& state,
+      Conversation& conversation);
 
   /// From the question to the end, or to the first call of a client tool.
   RunResult start(Recording recording,
@@ -56,6 +63,9 @@ class Session::Run {
   Verdict check_budgets();
   Result<StepResult> next_output(bool& is_replayed);
   void stream(const prompts::ParseEvent& event);
+  void close_call(ToolCall call);
+  bool start_early(const ToolCall& call);
+  [[nodiscard]] std::string call_id(int number_in_output) const;
   void show_text(const PlanSplit& split);
   Verdict judge(const StepResult& output);
   Verdict retry(const std::string& problem);
@@ -66,6 +76,9 @@ class Session::Run {
   Verdict route_new(Pending& pending);
   Verdict run_calls(std::vector<Pending>& all);
   void execute(const std::vector<Pending*>& runnable);
+  void find_tools(Pending& pending) const;
+  Status declare_found(const CallRecord& record);
+  [[nodiscard]] bool is_find_tools(std::string_view name) const;
   void attach_pictures(Pending& search, std::size_t passages_before);
   Status show_picture(Pending& search, const retrieval::Passage& passage);
   Status restore_pictures(CallRecord& record);
@@ -75,6 +88,8 @@ class Session::Run {
 
   RunResult finish(const End& end);
   void emit(const Event& event);
+  void tell_relaxed();
+  static ToolOutput error_output(const std::string& message);
   static End failed(const Error& error);
   static End limit(std::string message);
   static End stopped();
@@ -83,6 +98,7 @@ class Session::Run {
 
   const SessionParts& parts_;
   const SessionOptions& options_;
+  State& state_;
   Conversation& conversation_;
   Recording recording_;
   std::optional<RunLease> lease_;
@@ -91,6 +107,12 @@ class Session::Run {
   std::chrono::steady_clock::time_point deadline_;
   std::vector<Picture> pictures_;  ///< Of the question.
   LoopBreaker breaker_;
+  LoopBreaker streamed_;  ///< breaker_, and the calls of the output that streams in.
+  EarlyCalls early_;
+  Status early_status_;              ///< Why the journal could not take an early call.
+  std::size_t passages_before_ = 0;  ///< The output that streams in: an early call may find some.
+  int calls_begun_ = 0;              ///< In the output that streams in.
+  int calls_numbered_ = 0;           ///< In the outputs before it.
   PlanReader plan_reader_;
   RunResult result_;
   std::vector<Pending> waiting_;  ///< The step that waits for client tools.

@@ -8,16 +8,6 @@
 
 namespace facet::agent {
 
-namespace {
-
-constexpr std::string_view kSearchTool = "search_documents";
-
-ToolOutput error_output(const std::string& message) {
-  return {.content = "{\"error\":" + json_quote(message) + "}", .is_error = true};
-}
-
-}  // namespace
-
 bool Session::Run::is_client_tool(std::string_view name) const {
   return std::any_of(options_.client_tools.begin(),
                      options_.client_tools.end(),
@@ -33,11 +23,13 @@ Session::Run::Verdict Session::Run::take_calls(const std::vector<ToolCall>& call
   std::vector<Pending> all;
   for (const ToolCall& call : calls) {
     Pending pending{.call = call};
-    pending.call.id = "call_" + std::to_string(++calls_made_);
+    ++calls_made_;
+    pending.call.id = call_id(static_cast<int>(all.size()) + 1);
     pending.record.call = pending.call;
     emit(ToolCalled{.call = pending.call});
     all.push_back(std::move(pending));
   }
+  calls_numbered_ += static_cast<int>(all.size());
   for (Pending& pending : all) {
     if (Verdict verdict = route(pending)) return verdict;
   }
@@ -81,7 +73,7 @@ Session::Run::Verdict Session::Run::route_new(Pending& pending) {
   if (tool == nullptr) return std::nullopt;  // The executor's answer names the known tools.
   const ApprovalQuestion question{.call = pending.call,
                                   .effect = tool->effect(),
-                                  .may_have_run = recording_.has_intent(pending.call.id)};
+                                  .may_have_run = recording_.has_intent(pending.call)};
   switch (options_.policy.decide(question)) {
     case Decision::allow:
       return std::nullopt;
@@ -108,10 +100,9 @@ Session::Run::Verdict Session::Run::run_calls(std::vector<Pending>& all) {
   for (Pending& pending : all) {
     if (pending.way != Pending::Way::run) continue;
     runnable.push_back(&pending);
-    if (!recording_.has_intent(pending.call.id)) intents.push_back(pending.call);
+    if (!recording_.has_intent(pending.call)) intents.push_back(pending.call);
   }
   if (auto status = recording_.write_intents(intents); !status) return failed(status.error());
-  const std::size_t passages_before = parts_.passages != nullptr ? parts_.passages->size() : 0;
   execute(runnable);
   if (auto status = refuse_what_does_not_fit(all); !status) return failed(status.error());
   std::vector<CallRecord> records;
@@ -122,7 +113,7 @@ Session::Run::Verdict Session::Run::run_calls(std::vector<Pending>& all) {
     if (is_new && !was_stopped) records.push_back(pending.record);
   }
   std::vector<NumberedPassage> passages;
-  if (parts_.passages != nullptr) passages = parts_.passages->since(passages_before);
+  if (parts_.passages != nullptr) passages = parts_.passages->since(passages_before_);
   if (auto status = recording_.write_results(records, passages); !status) {
     return failed(status.error());
   }
@@ -143,9 +134,19 @@ void Session::Run::execute(const std::vector<Pending*>& runnable) {
                                      conversation_.context_tokens() -
                                      options_.budgets.answer_tokens_reserved);
   }
+  const auto keep = [](Pending& pending, tools::CallOutcome outcome) {
+    pending.record.output = std::move(outcome.output);
+    pending.record.outcome = tools::outcome_name(outcome.kind);
+    pending.record.elapsed = outcome.elapsed;
+  };
   // Searches number their passages, so they go one after the other, behind everything else.
   std::vector<std::vector<Pending*>> rounds(1);
   for (Pending* pending : runnable) {
+    if (early_.has(pending->call)) continue;
+    if (is_find_tools(pending->call.name)) {
+      find_tools(*pending);
+      continue;
+    }
     if (pending->call.name == kSearchTool) {
       rounds.push_back({pending});
     } else {
@@ -159,11 +160,12 @@ void Session::Run::execute(const std::vector<Pending*>& runnable) {
     const std::size_t passages_before = parts_.passages != nullptr ? parts_.passages->size() : 0;
     auto outcomes = parts_.executor->run(*parts_.registry, calls, stop_, time_left());
     for (std::size_t i = 0; i < round.size(); ++i) {
-      round[i]->record.output = std::move(outcomes[i].output);
-      round[i]->record.outcome = tools::outcome_name(outcomes[i].kind);
-      round[i]->record.elapsed = outcomes[i].elapsed;
+      keep(*round[i], std::move(outcomes[i]));
     }
     if (calls.front().name == kSearchTool) attach_pictures(*round.front(), passages_before);
+  }
+  for (Pending* pending : runnable) {
+    if (auto outcome = early_.take(pending->call)) keep(*pending, *std::move(outcome));
   }
 }
 
@@ -214,6 +216,7 @@ Session::Run::Verdict Session::Run::deliver(std::vector<Pending>& all) {
     return failed(status.error());
   }
   for (Pending& pending : all) {
+    if (auto status = declare_found(pending.record); !status) return failed(status.error());
     calls.push_back(pending.call);
     outputs.push_back(pending.record.output);
     for (const ShownPicture& shown : pending.record.pictures) pictures.push_back(shown.picture);

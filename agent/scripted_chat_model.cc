@@ -79,6 +79,20 @@ class ScriptedConversation final : public Conversation {
     return static_cast<std::int64_t>(bytes);
   }
 
+  Status declare(const std::vector<ToolSpec>& tools) override {
+    FACET_TRY_STATUS(check_tools(tools));
+    for (const ToolSpec& tool : tools) transcript_->declared.push_back(tool.name);
+    return ok();
+  }
+
+  [[nodiscard]] Status check_tools(const std::vector<ToolSpec>& tools) const override {
+    for (const ToolSpec& tool : tools) {
+      if (tool.name != options_.undeclarable) continue;
+      return Error{Code::unsupported, "tool \"" + tool.name + "\" cannot be declared"};
+    }
+    return ok();
+  }
+
   [[nodiscard]] bool takes_result_pictures() const override {
     return options_.takes_result_pictures;
   }
@@ -90,19 +104,20 @@ class ScriptedConversation final : public Conversation {
 
  private:
   void parse(StepResult& step, const StepSink& sink) const {
-    auto parsed = dialect_.parse(step.raw);
+    const auto parser = dialect_.make_parser();
+    for (const Segment& segment : dialect_.split_output(step.raw)) {
+      for (const prompts::ParseEvent& event : parser->feed(segment.text, segment.kind)) {
+        if (sink) sink(event);
+        if (options_.on_event) options_.on_event(event);
+      }
+    }
+    auto parsed = parser->finish();
     if (!parsed) {
       step.parse_error = parsed.error().message;
       return;
     }
     step.text = parsed->text;
     step.tool_calls = parsed->tool_calls;
-    if (!sink) return;
-    if (!step.text.empty()) sink({.kind = prompts::ParseEvent::Kind::text, .text = step.text});
-    for (const ToolCall& call : step.tool_calls) {
-      sink({.kind = prompts::ParseEvent::Kind::call_started, .text = call.name});
-      sink({.kind = prompts::ParseEvent::Kind::call_finished, .call = call});
-    }
   }
 
   void take(StepResult& step) {
@@ -144,8 +159,14 @@ Result<std::unique_ptr<ScriptedChatModel>> ScriptedChatModel::create(
       new ScriptedChatModel(dialect, std::move(outputs), std::move(options)));
 }
 
+Result<std::int64_t> ScriptedChatModel::count_tool_tokens(const ToolSpec& tool) const {
+  return static_cast<std::int64_t>(tool.name.size() + tool.description.size() +
+                                   tool.parameters.size());
+}
+
 Result<std::unique_ptr<Conversation>> ScriptedChatModel::start(const ConversationSpec& spec) const {
   *transcript_ = {};
+  for (const ToolSpec& tool : spec.tools) transcript_->declared.push_back(tool.name);
   transcript_->pictures = static_cast<int>(spec.pictures.size());
   return std::unique_ptr<Conversation>(
       std::make_unique<ScriptedConversation>(*dialect_, outputs_, options_, transcript_));

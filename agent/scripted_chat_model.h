@@ -17,15 +17,19 @@ struct ScriptedTranscript {
   std::vector<std::vector<ToolOutput>> tool_outputs;
   int generated_steps = 0;  ///< Outputs that were "sampled", not replayed.
   int replayed_steps = 0;
-  int pictures = 0;  ///< Shown with user turns and results.
+  int pictures = 0;                   ///< Shown with user turns and results.
+  std::vector<std::string> declared;  ///< Names of the tools, in order.
 };
 
 struct ScriptedOptions {
   std::string dialect = "functiongemma";  ///< How the canned outputs are to be parsed.
   std::int64_t context_tokens_max = 8192;
+  std::string undeclarable;  ///< The name of a tool that cannot be declared.
   bool takes_result_pictures = false;
   /// Called before each sampled step with its number; lets a test cancel or kill at a point.
   std::function<void(int step)> on_generate;
+  /// Called behind each event of an output, before what comes next in it.
+  std::function<void(const prompts::ParseEvent& event)> on_event;
 };
 
 /// Every conversation plays `outputs` from the start: text in the spelling of the dialect, control
@@ -38,6 +42,11 @@ class ScriptedChatModel final : public ChatModel {
 
   [[nodiscard]] std::string name() const override { return "scripted"; }
   [[nodiscard]] std::string identity() const override { return "scripted"; }
+  [[nodiscard]] std::int64_t context_tokens_max() const override {
+    return options_.context_tokens_max;
+  }
+  /// One for each byte of its name, description and parameters.
+  [[nodiscard]] Result<std::int64_t> count_tool_tokens(const ToolSpec& tool) const override;
   [[nodiscard]] Result<std::unique_ptr<Conversation>> start(
       const ConversationSpec& spec) const override;
 

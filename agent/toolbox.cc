@@ -32,6 +32,10 @@ const retrieval::Store* Toolbox::store() const {
   return parts_->store.get();
 }
 
+const retrieval::Embedder* Toolbox::embedder() const {
+  return parts_->embedder.get();
+}
+
 Result<std::unique_ptr<retrieval::Embedder>> load_embedder(const std::filesystem::path& path,
                                                            int threads) {
   auto engine = engine::Engine::load({.model = path, .threads = threads});

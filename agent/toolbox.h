@@ -45,6 +45,8 @@ class Toolbox {
 
   /// Null without a store.
   [[nodiscard]] const retrieval::Store* store() const;
+  /// The store's; null without one.
+  [[nodiscard]] const retrieval::Embedder* embedder() const;
 
  private:
   struct Parts;

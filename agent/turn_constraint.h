@@ -2,12 +2,14 @@
 #pragma once
 
 #include "base/grammar.h"
+#include "base/grammar/schema_grammar.h"
 #include "base/result.h"
 #include "engine/sampling/constraint.h"
 #include "engine/tokenizer/tokenizer.h"
 #include "prompts/dialect.h"
 
 #include <memory>
+#include <string>
 #include <vector>
 
 namespace facet::agent {
@@ -16,14 +18,20 @@ namespace facet::agent {
 std::vector<engine::TokenId> stop_ids(const prompts::Dialect& dialect,
                                       const engine::Tokenizer& tokenizer);
 
-/// The constraint every turn under `rules` starts from; null where nothing holds it: a dialect
-/// whose calls are text, without tools. Errors of Dialect::turn_grammar and of the factory.
-Result<std::unique_ptr<engine::Constraint>> make_turn_constraint(
-    const prompts::Dialect& dialect,
-    const std::vector<ToolSpec>& tools,
-    const prompts::TurnRules& rules,
-    const engine::ConstraintFactory& factory,
-    const engine::Tokenizer& tokenizer);
+struct TurnConstraint {
+  /// What every turn starts from; null where nothing holds it: a dialect whose calls are text,
+  /// without tools.
+  std::unique_ptr<engine::Constraint> constraint;
+  std::string answer_prefix;                 ///< TurnGrammar::answer_prefix.
+  std::vector<grammar::SchemaNote> relaxed;  ///< What schemas ask and nothing enforces.
+};
+
+/// Errors of Dialect::turn_grammar and of the factory.
+Result<TurnConstraint> make_turn_constraint(const prompts::Dialect& dialect,
+                                            const std::vector<ToolSpec>& tools,
+                                            const prompts::TurnRules& rules,
+                                            const engine::ConstraintFactory& factory,
+                                            const engine::Tokenizer& tokenizer);
 
 /// An output that is one text of `grammar`, from its first token to a stop token.
 Result<std::unique_ptr<engine::Constraint>> make_output_constraint(

@@ -1,28 +1,41 @@
 // bench_constraints TOKENIZER.model [runs]
+// bench_constraints TOKENIZER.model --schema SCHEMA.json WALKS [runs]
 //
 // What holding calls to their schemas costs on a real vocabulary: the time to compile the grammar
 // of 10 and of 200 tools (cold: nothing known but the trie of the vocabulary), and the time of one
-// mask over all tokens along random calls. Prints the machine and percentiles.
+// mask over all tokens along random calls. Prints the machine and percentiles of processor time.
+//
+// With --schema the same for the values of one JSON Schema, as one line of JSON; the tokens of the
+// walks go to a file, a line each, so that bench/compare_grammar.py can lead another grammar along
+// the same texts.
+#include "base/grammar/schema_grammar.h"
 #include "engine/sampling/constraint.h"
 #include "engine/tokenizer/tokenizer.h"
 #include "prompts/dialect.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <ctime>
 #include <fstream>
+#include <iterator>
 #include <random>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace {
 
 using facet::engine::TokenId;
-using Clock = std::chrono::steady_clock;
+/// Processor time of this thread, microseconds: what other programs take does not count.
+double now_us() {
+  timespec now{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return static_cast<double>(now.tv_sec) * 1e6 + static_cast<double>(now.tv_nsec) * 1e-3;
+}
 
-double us_since(Clock::time_point start) {
-  return std::chrono::duration<double, std::micro>(Clock::now() - start).count();
+double us_since(double start) {
+  return now_us() - start;
 }
 
 double percentile(std::vector<double>& values, double share) {
@@ -64,19 +77,22 @@ struct Figures {
   std::vector<double> mask_us;
   std::size_t forced = 0;
   std::size_t tokens = 0;
+  std::vector<std::vector<TokenId>> walks;
 };
 
 /// One random call, a mask at each step that is not forced.
 void walk(facet::engine::Constraint& constraint, std::mt19937& random, Figures& out) {
+  std::vector<TokenId>& taken = out.walks.emplace_back();
   for (std::int64_t left = 200; left > 0; --left) {
     const auto forced = constraint.forced_tokens();
     for (const TokenId token : forced) {
       if (!constraint.accept(token)) return;
+      taken.push_back(token);
     }
     out.forced += forced.size();
     out.tokens += forced.size();
     if (!constraint.is_open()) return;
-    const auto start = Clock::now();
+    const double start = now_us();
     const auto mask = constraint.mask();
     out.mask_us.push_back(us_since(start));
     std::vector<TokenId> allowed;
@@ -97,6 +113,7 @@ void walk(facet::engine::Constraint& constraint, std::mt19937& random, Figures& 
       token = *closes;
     }
     if (!constraint.accept(token)) return;
+    taken.push_back(token);
     ++out.tokens;
   }
 }
@@ -115,7 +132,7 @@ bool measure(const facet::engine::Tokenizer& tokenizer,
   (void)(*factory.make(warm, {}))->mask();
   for (int run = 0; run < runs; ++run) {
     const auto set = make_tools(tools, run);
-    const auto start = Clock::now();
+    const double start = now_us();
     const auto turn = (*dialect)->turn_grammar(
         set, {.choice = {.mode = facet::prompts::ToolChoice::Mode::required}});
     if (!turn) {
@@ -145,17 +162,70 @@ bool measure(const facet::engine::Tokenizer& tokenizer,
   return true;
 }
 
+bool measure_schema(const facet::engine::Tokenizer& tokenizer,
+                    const char* schema_path,
+                    const char* walks_path,
+                    int runs) {
+  std::ifstream file(schema_path);
+  const std::string schema{std::istreambuf_iterator<char>(file), {}};
+  const facet::engine::ConstraintFactory factory(tokenizer, 1);
+  facet::Grammar other;
+  other.set_root(other.literal("a"));
+  Figures figures;
+  std::mt19937 random(1);
+  for (int run = 0; run < runs; ++run) {
+    // The factory keeps one grammar: this one drives the schema's out, and builds the trie.
+    (void)(*factory.make(other, {}))->mask();
+    const double start = now_us();
+    const auto made = facet::grammar::grammar_of_schema(schema);
+    if (!made) {
+      std::fprintf(stderr, "%s\n", made.error().message.c_str());
+      return false;
+    }
+    const auto constraint = factory.make(made->grammar, {.free_after = false});
+    figures.compile_us.push_back(us_since(start));
+    if (!constraint) {
+      std::fprintf(stderr, "%s\n", constraint.error().message.c_str());
+      return false;
+    }
+    for (int i = 0; i < 3; ++i) walk(*(*constraint)->clone(), random, figures);
+  }
+  std::ofstream walks(walks_path);
+  for (const auto& ids : figures.walks) {
+    for (const TokenId id : ids) walks << id << ' ';
+    walks << '\n';
+  }
+  std::printf(
+      "{\"compile_ms\":{\"p50\":%.3f,\"p95\":%.3f},\"mask_us\":{\"p50\":%.1f,\"p99\":%.1f},"
+      "\"masks\":%zu,\"forced_percent\":%.1f}\n",
+      percentile(figures.compile_us, 0.5) / 1000.0,
+      percentile(figures.compile_us, 0.95) / 1000.0,
+      percentile(figures.mask_us, 0.5),
+      percentile(figures.mask_us, 0.99),
+      figures.mask_us.size(),
+      100.0 * static_cast<double>(figures.forced) /
+          static_cast<double>(std::max<std::size_t>(figures.tokens, 1)));
+  return true;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc < 2) {
-    std::fprintf(stderr, "usage: bench_constraints TOKENIZER.model [runs]\n");
+  const bool of_schema = argc > 2 && std::string_view(argv[2]) == "--schema";
+  if (argc < 2 || (of_schema && argc < 5)) {
+    std::fprintf(stderr,
+                 "usage: bench_constraints TOKENIZER.model [runs]\n"
+                 "       bench_constraints TOKENIZER.model --schema SCHEMA.json WALKS [runs]\n");
     return 2;
   }
   const auto tokenizer = facet::engine::Tokenizer::load_sentencepiece(argv[1]);
   if (!tokenizer) {
     std::fprintf(stderr, "%s\n", tokenizer.error().message.c_str());
     return 1;
+  }
+  if (of_schema) {
+    const int runs = argc > 5 ? std::atoi(argv[5]) : 20;
+    return measure_schema(**tokenizer, argv[3], argv[4], runs) ? 0 : 1;
   }
   std::ifstream cpu("/proc/cpuinfo");
   for (std::string line; std::getline(cpu, line);) {

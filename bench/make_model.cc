@@ -1,8 +1,10 @@
-// make_model SHAPE TYPE OUT.gguf: a model of a published Gemma 3 shape with random weights, for
-// measurements and load tests. What it says is noise; its speed and memory are those of the real
-// file. Matrices are of TYPE, the embedding (the output head too) of Q8_0 where TYPE is quantised,
-// as in the files that people have.
+// make_model SHAPE TYPE OUT.gguf [TOKENIZER.model]: a model of a published Gemma 3 shape with
+// random weights, for measurements and load tests; with the pieces of a SentencePiece file, or
+// made-up ones. What it says is noise; its speed and memory are those of the real file. Matrices
+// are of TYPE, the embedding (the output head too) of Q8_0 where TYPE is quantised, as in the files
+// that people have.
 #include "engine/model/quantize.h"
+#include "engine/tokenizer/model_proto.h"
 
 #include <algorithm>
 #include <cmath>
@@ -12,8 +14,11 @@
 #include <fstream>
 #include <iostream>
 #include <iterator>
+#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 using facet::engine::DType;
@@ -100,45 +105,70 @@ class Metadata {
   std::uint64_t count_ = 0;
 };
 
+using facet::engine::Piece;
+using facet::engine::Vocabulary;
+
 /// Gemma's first ids, the bytes, and made-up words.
-void add_vocabulary(Metadata& out, std::uint32_t size) {
-  std::vector<std::string> tokens = {"<pad>", "<eos>", "<bos>", "<unk>"};
-  std::vector<std::int32_t> types = {3, 3, 3, 2};
-  while (tokens.size() < 105) {
-    tokens.push_back("<unused" + std::to_string(tokens.size()) + ">");
-    types.push_back(4);
+Vocabulary made_up(std::uint32_t size) {
+  Vocabulary out;
+  const auto add = [&out](std::string text, Piece::Type type) {
+    const auto score = -static_cast<float>(out.pieces.size());
+    out.pieces.push_back({std::move(text), score, type});
+  };
+  for (const char* name : {"<pad>", "<eos>", "<bos>"}) add(name, Piece::Type::control);
+  add("<unk>", Piece::Type::unknown);
+  while (out.pieces.size() < 105) {
+    add("<unused" + std::to_string(out.pieces.size()) + ">", Piece::Type::user_defined);
   }
-  for (const char* turn : {"<start_of_turn>", "<end_of_turn>"}) {
-    tokens.emplace_back(turn);
-    types.push_back(3);
-  }
+  for (const char* turn : {"<start_of_turn>", "<end_of_turn>"}) add(turn, Piece::Type::control);
   for (int byte = 0; byte < 256; ++byte) {
     char text[8];
     std::snprintf(text, sizeof text, "<0x%02X>", static_cast<unsigned>(byte));
-    tokens.emplace_back(text);
-    types.push_back(6);
+    add(text, Piece::Type::byte);
   }
-  while (tokens.size() < size) {
-    tokens.push_back("w" + std::to_string(tokens.size()));
-    types.push_back(1);
+  while (out.pieces.size() < size) {
+    add("w" + std::to_string(out.pieces.size()), Piece::Type::normal);
   }
-  std::vector<float> scores(tokens.size());
-  for (std::size_t i = 0; i < scores.size(); ++i) scores[i] = -static_cast<float>(i);
+  out.bos = 2;
+  out.eos = 1;
+  out.pad = 0;
+  return out;
+}
+
+/// The pieces of a SentencePiece file, at most `size` of them; nothing when it cannot be read.
+std::optional<Vocabulary> read_vocabulary(const char* path, std::uint32_t size) {
+  std::ifstream file(path, std::ios::binary);
+  const std::string text{std::istreambuf_iterator<char>(file), {}};
+  auto read = facet::engine::parse_model_proto(std::as_bytes(std::span(text)));
+  if (!read || read->pieces.size() > size) return std::nullopt;
+  return *std::move(read);
+}
+
+void add_vocabulary(Metadata& out, const Vocabulary& vocabulary) {
+  std::vector<std::string> tokens;
+  std::vector<float> scores;
+  std::vector<std::int32_t> types;
+  for (const Piece& piece : vocabulary.pieces) {
+    tokens.push_back(piece.text);
+    scores.push_back(piece.score);
+    types.push_back(static_cast<std::int32_t>(piece.type));
+  }
+  const auto id = [](facet::engine::TokenId token) { return static_cast<std::uint32_t>(token); };
   out.string("tokenizer.ggml.model", "llama");
   out.array("tokenizer.ggml.tokens", 8, tokens);
   out.array("tokenizer.ggml.scores", 6, scores);
   out.array("tokenizer.ggml.token_type", 5, types);
-  out.u32("tokenizer.ggml.bos_token_id", 2);
-  out.u32("tokenizer.ggml.eos_token_id", 1);
+  out.u32("tokenizer.ggml.bos_token_id", id(vocabulary.bos));
+  out.u32("tokenizer.ggml.eos_token_id", id(vocabulary.eos));
   out.u32("tokenizer.ggml.unknown_token_id", 3);
-  out.u32("tokenizer.ggml.padding_token_id", 0);
+  out.u32("tokenizer.ggml.padding_token_id", id(vocabulary.pad));
   out.u32("tokenizer.ggml.eot_token_id", 106);
   out.boolean("tokenizer.ggml.add_bos_token", true);
   out.boolean("tokenizer.ggml.add_eos_token", false);
   out.boolean("tokenizer.ggml.add_space_prefix", false);
 }
 
-Metadata metadata_of(const Shape& shape) {
+Metadata metadata_of(const Shape& shape, const Vocabulary& vocabulary) {
   Metadata out;
   const auto key = [](std::string_view name) { return "gemma3." + std::string(name); };
   out.string("general.architecture", "gemma3");
@@ -158,7 +188,7 @@ Metadata metadata_of(const Shape& shape) {
     out.string(key("rope.scaling.type"), "linear");
     out.f32(key("rope.scaling.factor"), shape.rope_factor);
   }
-  add_vocabulary(out, shape.vocabulary);
+  add_vocabulary(out, vocabulary);
   return out;
 }
 
@@ -248,8 +278,8 @@ void write_tensor(const Tensor& tensor, Noise& noise, std::ofstream& file) {
   file.write(zeros.data(), static_cast<std::streamsize>(zeros.size()));
 }
 
-bool write_model(const Shape& shape, DType type, const char* path) {
-  const Metadata metadata = metadata_of(shape);
+bool write_model(const Shape& shape, DType type, const Vocabulary& vocabulary, const char* path) {
+  const Metadata metadata = metadata_of(shape, vocabulary);
   const std::vector<Tensor> tensors = tensors_of(shape, type);
   Metadata front;
   front.put(std::uint32_t{0x46554747});
@@ -281,8 +311,8 @@ bool write_model(const Shape& shape, DType type, const char* path) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 4) {
-    std::cerr << "usage: make_model SHAPE TYPE OUT.gguf\n  SHAPE: ";
+  if (argc != 4 && argc != 5) {
+    std::cerr << "usage: make_model SHAPE TYPE OUT.gguf [TOKENIZER.model]\n  SHAPE: ";
     for (const Shape& shape : kShapes) std::cerr << shape.name << ' ';
     std::cerr << "\n  TYPE: F32 F16 BF16 Q8_0 Q4_0\n";
     return 2;
@@ -297,7 +327,14 @@ int main(int argc, char** argv) {
     std::cerr << "make_model: no shape '" << argv[1] << "' or type '" << argv[2] << "'\n";
     return 2;
   }
-  if (write_model(*shape, *type, argv[3])) return 0;
+  const auto vocabulary = argc == 5 ? read_vocabulary(argv[4], shape->vocabulary)
+                                    : std::optional(made_up(shape->vocabulary));
+  if (!vocabulary) {
+    std::cerr << "make_model: '" << argv[4] << "' is no vocabulary of at most " << shape->vocabulary
+              << " pieces\n";
+    return 1;
+  }
+  if (write_model(*shape, *type, *vocabulary, argv[3])) return 0;
   std::cerr << "make_model: cannot write '" << argv[3] << "'\n";
   return 1;
 }

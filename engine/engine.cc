@@ -6,6 +6,7 @@
 #include "engine/generate.h"
 #include "engine/kv/cache.h"
 #include "engine/model/model.h"
+#include "engine/model/resident_weights.h"
 #include "engine/runtime.h"
 #include "engine/sequence_state.h"
 #include "engine/vision/encoder.h"
@@ -135,6 +136,24 @@ struct Loading {
   std::int64_t image_tokens = 0;
 };
 
+/// Copies the weights where that helps. What keeps them alive; `note` as ModelInfo::weights_note.
+std::shared_ptr<const void> into_huge_pages(Loading& loading,
+                                            std::shared_ptr<const Model> model,
+                                            std::string& note) {
+  const std::int64_t bytes = matrix_bytes(loading.weights);
+  if (bytes < kHugePagesWorthwhile) return model;
+  note = why_not_resident(bytes, huge_page_support());
+  if (!note.empty()) return model;
+  auto copy = make_resident(loading.weights, loading.options.threads, true);
+  if (!copy) {
+    note = copy.error().message;
+    return model;
+  }
+  // The model describes itself by the views into its files.
+  using Both = std::pair<std::shared_ptr<const Model>, std::shared_ptr<const void>>;
+  return std::make_shared<const Both>(std::move(model), *std::move(copy));
+}
+
 /// The model on the CUDA device that is asked for.
 Result<cuda::CudaModel> make_cuda_model(const EngineOptions& options,
                                         const DeviceChoice& choice,
@@ -204,14 +223,20 @@ Result<std::shared_ptr<Engine>> Engine::load(const EngineOptions& options) {
       return made.error();
     }
   }
+  std::shared_ptr<const void> owner = model;
+  std::string weights_note;
+  if (backend == nullptr && options.huge_pages) {
+    owner = into_huge_pages(loading, model, weights_note);
+  }
   parts->info = describe(*model, parts->vision.get(), *ops, loading.options);
+  parts->info.weights_note = weights_note;
   parts->info.device = device;
   parts->info.device_note = note;
   parts->runtime =
       std::make_shared<const Runtime>(RuntimeModel{.config = std::move(loading.config),
                                                    .weights = std::move(loading.weights),
                                                    .identity = model->info().identity,
-                                                   .owner = model},
+                                                   .owner = std::move(owner)},
                                       *ops,
                                       loading.options,
                                       std::move(backend));
@@ -233,6 +258,30 @@ PassCost Engine::append_cost(std::int64_t depth, std::int64_t tokens) const {
                              tokens,
                              parts_->runtime->options().prefill_chunk_tokens,
                              parts_->runtime->options().kv_type);
+}
+
+namespace {
+
+cuda::PlanOptions with_rows(cuda::PlanOptions options, const ModelInfo& info) {
+  if (options.rows_max == 0) {
+    options.rows_max = std::max<std::int64_t>(kDeviceChunkTokens + kDecodeRows, info.image_tokens);
+  }
+  return options;
+}
+
+}  // namespace
+
+cuda::MemoryPlan Engine::device_plan(const cuda::PlanOptions& options) const {
+  return cuda::plan_needs(
+      parts_->runtime->config(), parts_->runtime->weights(), with_rows(options, parts_->info));
+}
+
+std::int64_t Engine::device_context(const cuda::PlanOptions& options,
+                                    std::int64_t device_bytes) const {
+  return cuda::context_that_fits(parts_->runtime->config(),
+                                 parts_->runtime->weights(),
+                                 with_rows(options, parts_->info),
+                                 device_bytes);
 }
 
 MachineLimits Engine::machine_limits() const {

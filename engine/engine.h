@@ -32,12 +32,14 @@
 
 namespace facet::engine {
 
-namespace cuda {
-struct CudaSupport;  // engine/cuda/support.h
-}
-
 /// Fewer than what a rewind gives back for nothing (kRewindFreeTokens).
 inline constexpr int kDraftTokensMax = 32;
+
+namespace cuda {
+struct CudaSupport;  // engine/cuda/support.h
+struct MemoryPlan;   // engine/cuda/plan.h
+struct PlanOptions;
+}  // namespace cuda
 
 struct EngineOptions {
   /// A GGUF file, or a folder with config.json, *.safetensors and tokenizer.model.
@@ -52,10 +54,15 @@ struct EngineOptions {
   std::int64_t prefix_bytes_max = std::int64_t{512} << 20;
   /// The most guesses, copied from the sequence itself where its end stood before (n-gram lookup,
   /// sampling/drafts.h), that a step of generate() checks beside its token; 0 to kDraftTokensMax,
-  /// 0: none. Fewer where they do not pay. The output is the same with any number, bit for bit.
+  /// 0: none. Fewer where they do not pay. On the CPU the output is the same with any number, bit
+  /// for bit.
   int draft_tokens_max = 8;
   /// How keys and values are kept (kv/kv_type.h). Not set: f32, or bf16 on a CUDA device.
   std::optional<KvType> kv_type;
+  /// True: on the CPU the weights are copied into huge pages where the system offers them and has
+  /// the memory (model/resident_weights.h); ModelInfo::weights_note says so where not. False: they
+  /// are read where the file is mapped.
+  bool huge_pages = true;
   /// True: activations stay f32 in every product. False: they are rounded in front of some weights,
   /// which is several times as fast: to 8 bits with a scale for every 32 for Q4_0 and Q8_0, to bf16
   /// for BF16 where the processor has products of it (Activations in ops.h).
@@ -224,6 +231,11 @@ class Engine {
   [[nodiscard]] PassCost append_cost(std::int64_t depth, std::int64_t tokens) const;
   /// What this machine can do with the engine's threads and instructions; measures for a second.
   [[nodiscard]] MachineLimits machine_limits() const;
+  /// What the model needs of a CUDA device's memory, and the longest context that fits one of
+  /// `device_bytes` (0: none); wherever it runs now. rows_max 0: as Engine::load plans by default.
+  [[nodiscard]] cuda::MemoryPlan device_plan(const cuda::PlanOptions& options) const;
+  [[nodiscard]] std::int64_t device_context(const cuda::PlanOptions& options,
+                                            std::int64_t device_bytes) const;
   /// REQUIRES: loaded with_tokenizer.
   [[nodiscard]] const Tokenizer& tokenizer() const;
 

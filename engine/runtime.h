@@ -68,6 +68,7 @@ class Runtime {
   ~Runtime() = default;
 
   [[nodiscard]] const ModelConfig& config() const { return model_.config; }
+  [[nodiscard]] const ModelWeights& weights() const { return model_.weights; }
   /// What a saved cache must match: the model, the type of the cache, how activations are rounded.
   [[nodiscard]] std::string cache_identity() const {
     return model_.identity + "/" + std::string(kv_type_name(options_.kv_type)) + "/" +

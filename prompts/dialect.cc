@@ -21,10 +21,15 @@ std::array<const Dialect*, 7> dialects() {
 
 }  // namespace
 
-Result<ParsedOutput> Dialect::parse(std::string_view output) const {
+std::vector<Segment> Dialect::split_output(std::string_view output) const {
   const std::vector<std::string> names = control_tokens();
-  const auto parser = make_parser();
+  std::vector<Segment> segments;
   std::size_t text_start = 0;
+  const auto add_text = [&](std::size_t end) {
+    if (end == text_start) return;
+    segments.push_back(
+        {Segment::Kind::data, std::string(output.substr(text_start, end - text_start))});
+  };
   for (std::size_t at = output.find('<'); at != std::string_view::npos; at = output.find('<', at)) {
     std::string_view token;
     for (const std::string& name : names) {
@@ -34,15 +39,27 @@ Result<ParsedOutput> Dialect::parse(std::string_view output) const {
       ++at;
       continue;
     }
-    if (at > text_start) {
-      parser->feed(output.substr(text_start, at - text_start), Segment::Kind::data);
-    }
-    parser->feed(token, Segment::Kind::control);
+    add_text(at);
+    segments.push_back({Segment::Kind::control, std::string(token)});
     at += token.size();
     text_start = at;
   }
-  if (text_start < output.size()) parser->feed(output.substr(text_start), Segment::Kind::data);
+  add_text(output.size());
+  return segments;
+}
+
+Result<ParsedOutput> Dialect::parse(std::string_view output) const {
+  const auto parser = make_parser();
+  for (const Segment& segment : split_output(output)) parser->feed(segment.text, segment.kind);
   return parser->finish();
+}
+
+ToolChoice tool_choice_from_name(std::string_view name) {
+  using Mode = ToolChoice::Mode;
+  if (name.empty() || name == "auto") return {};
+  if (name == "none") return {.mode = Mode::none};
+  if (name == "required") return {.mode = Mode::required};
+  return {.mode = Mode::named, .name = std::string(name)};
 }
 
 Result<const Dialect*> find_dialect(std::string_view name) {

@@ -28,18 +28,22 @@ struct ParsedOutput {
   bool operator==(const ParsedOutput&) const = default;
 };
 
-/// One thing that has become certain while output streams in.
+/// One thing that has become certain while output streams in. Of each call: started, then pieces of
+/// its arguments, then finished, all in front of the next call's; of the calls of an output that
+/// cannot be read some, or some of it.
 struct ParseEvent {
-  enum class Kind { text, call_started, call_finished };
+  enum class Kind { text, call_started, call_arguments, call_finished };
   Kind kind = Kind::text;
-  std::string text;  ///< text: the new text; call_started: the tool's name.
-  ToolCall call;     ///< call_finished.
+  /// text: the new text; call_started: the tool's name; call_arguments: the next piece of JSON. All
+  /// pieces of a finished call are its arguments.
+  std::string text;
+  ToolCall call;  ///< call_finished.
 
   bool operator==(const ParseEvent&) const = default;
 };
 
-/// Reads output piece by piece; however it is cut, the events are the same up to how text is split,
-/// and finish() gives what parse() gives for the whole. Not thread-safe.
+/// Reads output piece by piece; however it is cut, the events are the same up to how text and
+/// arguments are split, and finish() gives what parse() gives for the whole. Not thread-safe.
 class StreamParser {
  public:
   StreamParser() = default;
@@ -80,7 +84,13 @@ struct TurnRules {
   /// Calls in one turn; 1 where parallel calls are not wanted.
   int calls_max = 16;
   CallGrammarOptions values;
+  /// The text of a JSON Schema, or empty. With it a turn is calls, where the choice allows them, or
+  /// one JSON value of the schema and nothing else; required and named have their calls only.
+  std::string answer_schema;
 };
+
+/// "auto", "none", "required", else the name of a tool; empty is "auto".
+ToolChoice tool_choice_from_name(std::string_view name);
 
 /// What one turn of the model may be, in the terms of a constraint (engine/sampling): the grammar
 /// holds from the first token, or from `trigger` on, which may come up to `entries_max` times.
@@ -89,7 +99,10 @@ struct TurnGrammar {
   std::string trigger;     ///< A control token; empty: the whole turn is the grammar's.
   int entries_max = 0;     ///< 0: the trigger may not come at all.
   bool free_after = true;  ///< Text may follow; else nothing but a stop token.
-  std::vector<grammar::SchemaNote> notes;  ///< On the schemas; pointers behind the tool's name.
+  /// In front of an answer that is held to a schema, where it could be taken for a call.
+  std::string answer_prefix;
+  /// On the schemas; pointers behind the tool's name, or behind "(answer)".
+  std::vector<grammar::SchemaNote> notes;
 };
 
 class Dialect {
@@ -132,6 +145,8 @@ class Dialect {
   /// of control_tokens() is that token. Where letters may spell a control token (text that was not
   /// written by the model), feed a parser segment by segment instead.
   [[nodiscard]] Result<ParsedOutput> parse(std::string_view output) const;
+  /// The segments that parse() feeds its parser.
+  [[nodiscard]] std::vector<Segment> split_output(std::string_view output) const;
 
   /// The control tokens that mean something in this dialect.
   [[nodiscard]] virtual std::vector<std::string> control_tokens() const = 0;

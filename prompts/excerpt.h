@@ -7,8 +7,8 @@
 
 namespace facet::prompts {
 
-/// `text` as UTF-8; where it is longer than 240 bytes, only what stands around `at`, with "..." at
-/// the cut ends.
+/// `text` as UTF-8, control characters as spaces; where it is longer than 240 bytes, only what
+/// stands around `at`, with "..." at the cut ends.
 std::string excerpt(std::string_view text, std::size_t at);
 
 }  // namespace facet::prompts

@@ -1,6 +1,7 @@
 // The streaming reader of FunctionGemma's and Gemma 4's output. It keeps one call at a time as
 // symbols and reads it when its end marker comes; everything else is text, response blocks
 // excepted: those are the host's words, and a model that writes one is making its result up.
+#include "prompts/argument_stream.h"
 #include "prompts/call_tokens.h"
 #include "prompts/excerpt.h"
 #include "prompts/functiongemma.h"
@@ -30,6 +31,7 @@ class Parser final : public StreamParser {
     } else if (mode_ == Mode::call) {
       call_data(text, events);
     }
+    if (arguments_) add_arguments(arguments_->take(), events);
     return events;
   }
 
@@ -50,14 +52,23 @@ class Parser final : public StreamParser {
     events.push_back({.kind = ParseEvent::Kind::text, .text = std::move(text)});
   }
 
+  void add_arguments(std::string piece, std::vector<ParseEvent>& events) {
+    if (piece.empty()) return;
+    told_ += piece;
+    events.push_back({.kind = ParseEvent::Kind::call_arguments, .text = std::move(piece)});
+  }
+
   void control(std::string_view name, std::vector<ParseEvent>& events) {
     if (mode_ == Mode::ended) return;
     if (mode_ == Mode::call && name == tokens_.string) {
       append(kEscapeSymbol);
+      if (arguments_) arguments_->push(kEscapeSymbol);
     } else if (name == tokens_.start_call) {
       if (mode_ == Mode::call) close_call(events);
       mode_ = Mode::call;
       symbols_.clear();
+      arguments_.reset();
+      told_.clear();
       started_ = false;
     } else if (name == tokens_.end_call) {
       if (mode_ == Mode::call) close_call(events);
@@ -85,9 +96,11 @@ class Parser final : public StreamParser {
 
   void call_data(std::string_view text, std::vector<ParseEvent>& events) {
     for (const char c : text) {
-      append(static_cast<char16_t>(static_cast<unsigned char>(c)));
+      const auto symbol = static_cast<char16_t>(static_cast<unsigned char>(c));
+      append(symbol);
       if (mode_ != Mode::call) return;
       if (c == '{' && !started_) start_call(events);
+      if (arguments_) arguments_->push(symbol);
     }
   }
 
@@ -110,15 +123,24 @@ class Parser final : public StreamParser {
     name.remove_prefix(5);
     name.remove_suffix(1);
     events.push_back({.kind = ParseEvent::Kind::call_started, .text = std::string(strip(name))});
+    arguments_.emplace(ArgumentStream::Syntax::control);
   }
 
   void close_call(std::vector<ParseEvent>& events) {
     mode_ = Mode::text;
+    if (arguments_) add_arguments(arguments_->take(), events);
+    arguments_.reset();
     auto call = read_call(symbols_);
+    if (call && !call->arguments.starts_with(told_)) {
+      call = Error{
+          Code::invalid_data,
+          "function call cannot be read: it does not go on as it began (\"" + call->name + "\")"};
+    }
     if (!call) {
       fail(call.error());
       return;
     }
+    add_arguments(call->arguments.substr(told_.size()), events);
     output_.tool_calls.push_back(*call);
     events.push_back({.kind = ParseEvent::Kind::call_finished, .call = *std::move(call)});
   }
@@ -132,6 +154,8 @@ class Parser final : public StreamParser {
   TrimmedText text_;
   CallSymbols symbols_;
   bool started_ = false;
+  std::optional<ArgumentStream> arguments_;  ///< Of the open call, once its name is certain.
+  std::string told_;                         ///< Its arguments as far as events have told them.
   ParsedOutput output_;
   std::optional<Error> error_;
 };

@@ -13,6 +13,33 @@
 namespace facet::prompts {
 namespace {
 
+/// JSON's number syntax, finite as a double.
+bool is_number(std::string_view word) {
+  std::string_view rest = word;
+  const auto digits = [&rest] {
+    std::size_t count = 0;
+    while (count < rest.size() && rest[count] >= '0' && rest[count] <= '9') ++count;
+    rest.remove_prefix(count);
+    return count;
+  };
+  if (rest.starts_with('-')) rest.remove_prefix(1);
+  const bool leading_zero = rest.starts_with('0');
+  const std::size_t whole = digits();
+  if (whole == 0 || (leading_zero && whole > 1)) return false;
+  if (rest.starts_with('.')) {
+    rest.remove_prefix(1);
+    if (digits() == 0) return false;
+  }
+  if (rest.starts_with('e') || rest.starts_with('E')) {
+    rest.remove_prefix(1);
+    if (rest.starts_with('+') || rest.starts_with('-')) rest.remove_prefix(1);
+    if (digits() == 0) return false;
+  }
+  double value = 0.0;
+  const auto parsed = std::from_chars(word.data(), word.data() + word.size(), value);
+  return rest.empty() && parsed.ec == std::errc();
+}
+
 /// A recursive-descent reader that writes JSON text; recursion is capped by kNestingDepthMax.
 class Reader {
  public:
@@ -53,7 +80,7 @@ class Reader {
 
   [[nodiscard]] Error fail(std::string_view what) const {
     return Error{Code::invalid_data,
-                 "function call cannot be read: " + std::string(what) + " at symbol " +
+                 "function call cannot be read: " + excerpt(what, 0) + " at symbol " +
                      std::to_string(at_) + " of \"" +
                      excerpt(symbols_text(symbols_), symbols_text(symbols_.substr(0, at_)).size()) +
                      "\""};
@@ -148,44 +175,13 @@ class Reader {
   Status scalar(std::string& out) {
     const std::size_t start = at_;
     FACET_TRY(const std::string word, bare_word(u",]}"));
-    if (word == "true" || word == "false") {
-      out += word;
-    } else if (word == "null" || word == "None") {
-      out += "null";
-    } else if (is_number(word)) {
-      out += word;
-    } else {
+    const auto json = call_scalar_json(word);
+    if (!json) {
       at_ = start;
       return fail("\"" + word + "\" is no value");
     }
+    out += *json;
     return ok();
-  }
-
-  /// JSON's number syntax, finite as a double.
-  static bool is_number(std::string_view word) {
-    std::string_view rest = word;
-    const auto digits = [&rest] {
-      std::size_t count = 0;
-      while (count < rest.size() && rest[count] >= '0' && rest[count] <= '9') ++count;
-      rest.remove_prefix(count);
-      return count;
-    };
-    if (rest.starts_with('-')) rest.remove_prefix(1);
-    const bool leading_zero = rest.starts_with('0');
-    const std::size_t whole = digits();
-    if (whole == 0 || (leading_zero && whole > 1)) return false;
-    if (rest.starts_with('.')) {
-      rest.remove_prefix(1);
-      if (digits() == 0) return false;
-    }
-    if (rest.starts_with('e') || rest.starts_with('E')) {
-      rest.remove_prefix(1);
-      if (rest.starts_with('+') || rest.starts_with('-')) rest.remove_prefix(1);
-      if (digits() == 0) return false;
-    }
-    double value = 0.0;
-    const auto parsed = std::from_chars(word.data(), word.data() + word.size(), value);
-    return rest.empty() && parsed.ec == std::errc();
   }
 
   const CallSymbols& symbols_;
@@ -237,6 +233,12 @@ void write_value(const nlohmann::ordered_json& value, bool quote_keys, SegmentWr
   } else {
     out.control(python_scalar(value));
   }
+}
+
+std::optional<std::string> call_scalar_json(std::string_view word) {
+  if (word == "null" || word == "None") return "null";
+  if (word == "true" || word == "false" || is_number(word)) return std::string(word);
+  return std::nullopt;
 }
 
 Result<ToolCall> read_call(const CallSymbols& symbols) {

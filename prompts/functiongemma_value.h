@@ -8,6 +8,7 @@
 
 #include <nlohmann/json_fwd.hpp>
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -36,6 +37,9 @@ inline constexpr char16_t kEscapeSymbol = 256;
 /// argument given twice (a key inside a value may be: the last one wins) and nesting beyond
 /// kNestingDepthMax.
 Result<ToolCall> read_call(const CallSymbols& symbols);
+
+/// A value of one word as JSON; nullopt for what is no value.
+std::optional<std::string> call_scalar_json(std::string_view word);
 
 /// `symbols` as text with <escape> spelled, for messages.
 std::string symbols_text(const CallSymbols& symbols);

@@ -17,6 +17,8 @@ namespace {
 using grammar::TextAutomaton;
 
 constexpr std::string_view kSpace = R"([ \t\r\n])";
+// JSON behind words on the same line is no call: see find_call_opening.
+constexpr std::string_view kAnswerPrefix = "Answer: ";
 constexpr std::string_view kFence = R"((?:```[^ \t\r\n\[{]*[ \t\r\n]*)?)";
 
 /// What the parser takes for the beginning of calls, at the start of a line: find_call_opening.
@@ -104,19 +106,27 @@ Result<TurnGrammar> gemma3_turn_grammar(CallStyle style,
     return Error{Code::unsupported, "the dialect gemma3 has no tool calls"};
   }
   const bool has_text = rules.choice.mode == Mode::automatic || rules.choice.mode == Mode::none;
+  const bool has_schema = has_text && !rules.answer_schema.empty();
   const TextAutomaton text = has_text ? free_text(style) : TextAutomaton{};
   const auto text_node = [&](const TextAutomaton& automaton) {
     return grammar.automaton(grammar::spelled(automaton, grammar::Spelling::raw));
   };
+  Grammar::Node answer = -1;
+  if (has_schema) {
+    if (style == CallStyle::json) out.answer_prefix = kAnswerPrefix;
+    FACET_TRY(const Grammar::Node value,
+              answer_value(rules.answer_schema, rules.values, grammar, out.notes));
+    answer = grammar.sequence({grammar.literal(out.answer_prefix), value});
+  }
   if (!may_call) {
-    grammar.set_root(text_node(text));
+    grammar.set_root(has_schema ? answer : text_node(text));
     return out;
   }
   FACET_TRY(const Grammar::Node call,
             one_call(call_form(style), chosen, rules.values, grammar, &out.notes));
   const Grammar::Node calls = framed(style, call, rules.calls_max, grammar);
-  if (!has_text) {
-    grammar.set_root(calls);
+  if (!has_text || has_schema) {
+    grammar.set_root(has_schema ? grammar.choice({calls, answer}) : calls);
     return out;
   }
   // In front of calls: nothing, or whole lines.

@@ -36,6 +36,14 @@ class Reader {
  public:
   explicit Reader(std::string_view text) : text_(text) {}
 
+  /// One value and nothing else.
+  Result<std::string> only_value() {
+    std::string out;
+    FACET_TRY_STATUS(value(out, 1));
+    if (!at_end()) return fail("unexpected text");
+    return out;
+  }
+
   Result<std::vector<ToolCall>> calls() {
     std::vector<ToolCall> calls;
     skip_space();
@@ -88,8 +96,8 @@ class Reader {
 
   [[nodiscard]] Error fail(const std::string& what) const {
     return Error{Code::invalid_data,
-                 "function call cannot be read: " + what + " at byte " + std::to_string(at_) +
-                     " of \"" + excerpt(text_, at_) + "\""};
+                 "function call cannot be read: " + excerpt(what, 0) + " at byte " +
+                     std::to_string(at_) + " of \"" + excerpt(text_, at_) + "\""};
   }
 
   Result<std::string> name() {
@@ -351,6 +359,12 @@ Result<std::vector<ToolCall>> read_python_calls(std::string_view text) {
   return Reader(text).calls();
 }
 
+std::optional<std::string> python_scalar_json(std::string_view word) {
+  auto json = Reader(word).only_value();
+  if (!json) return std::nullopt;
+  return *std::move(json);
+}
+
 Result<std::optional<std::vector<ToolCall>>> read_json_calls(std::string_view text) {
   using Calls = std::optional<std::vector<ToolCall>>;
   // The list and the object of the call stand around the arguments.
@@ -360,7 +374,8 @@ Result<std::optional<std::vector<ToolCall>>> read_json_calls(std::string_view te
                                  (text.find("\"parameters\"") != std::string_view::npos ||
                                   text.find("\"arguments\"") != std::string_view::npos);
     if (!looks_like_call) return Calls();
-    return Error{Code::invalid_data, parsed.error().message + " in \"" + excerpt(text, 0) + "\""};
+    return Error{Code::invalid_data,
+                 excerpt(parsed.error().message, 0) + " in \"" + excerpt(text, 0) + "\""};
   }
   std::vector<ToolCall> calls;
   const bool is_list = parsed->is_array();

@@ -5,6 +5,7 @@
 #include "base/result.h"
 
 #include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -21,6 +22,9 @@ Result<std::vector<ToolCall>> read_python_calls(std::string_view text);
 /// `text` is JSON but not of that shape, or is no JSON and does not look like a call; invalid_data
 /// when it looks like one and cannot be read.
 Result<std::optional<std::vector<ToolCall>>> read_json_calls(std::string_view text);
+
+/// A number, True, False or None as JSON; nullopt for what is no value.
+std::optional<std::string> python_scalar_json(std::string_view word);
 
 /// Would read_python_calls take `name` for the name of a function or a parameter?
 bool is_python_name(std::string_view name);

@@ -1,6 +1,7 @@
 #include "prompts/text_call_parser.h"
 
 #include "prompts/python_calls.h"
+#include "prompts/text_call_stream.h"
 #include "prompts/trimmed_text.h"
 
 #include <string>
@@ -94,7 +95,11 @@ class Parser final : public StreamParser {
         opening_ = find_call_opening(style_, held_);
         if (opening_.verdict == Verdict::undecided && !is_whole) return;
         at_line_start_ = false;
-        if (opening_.verdict == Verdict::yes) scanner_.emplace(style_, opening_);
+        if (opening_.verdict == Verdict::yes) {
+          scanner_.emplace(style_, opening_);
+          calls_.emplace(style_);
+          told_bytes_ = opening_.body;
+        }
       } else {
         const std::size_t line_end = held_.find('\n');
         at_line_start_ = line_end != std::string::npos;
@@ -115,6 +120,7 @@ class Parser final : public StreamParser {
       ended_ = true;
       return false;
     }
+    tell(extent ? extent->body_end : scanner_->position(), events);
     if (!extent) return false;
     scanner_.reset();
     const std::string_view body =
@@ -123,25 +129,28 @@ class Parser final : public StreamParser {
     if (!calls) {
       fail(calls.error());
       held_.erase(0, extent->end);
-    } else if (!*calls) {
+    } else if (!*calls && !calls_->has_begun()) {
       emit_text(extent->end, events);  // JSON, but no call.
     } else {
+      const std::vector<ToolCall> whole = (*calls).value_or(std::vector<ToolCall>());
+      if (auto status = calls_->settle(whole, events); !status) fail(status.error());
       held_.erase(0, extent->end);
-      for (ToolCall& call : **calls) add_call(std::move(call), events);
+      output_.tool_calls.insert(output_.tool_calls.end(), whole.begin(), whole.end());
     }
     return true;
+  }
+
+  /// Tells what is certain of the calls in held_ up to `end`.
+  void tell(std::size_t end, std::vector<ParseEvent>& events) {
+    if (end <= told_bytes_) return;
+    calls_->push(std::string_view(held_).substr(told_bytes_, end - told_bytes_), events);
+    told_bytes_ = end;
   }
 
   Result<std::optional<std::vector<ToolCall>>> read(std::string_view body) const {
     if (style_ == CallStyle::json) return read_json_calls(body);
     FACET_TRY(std::vector<ToolCall> calls, read_python_calls(body));
     return std::optional(std::move(calls));
-  }
-
-  void add_call(ToolCall call, std::vector<ParseEvent>& events) {
-    output_.tool_calls.push_back(call);
-    events.push_back({.kind = ParseEvent::Kind::call_started, .text = call.name});
-    events.push_back({.kind = ParseEvent::Kind::call_finished, .call = std::move(call)});
   }
 
   void emit_text(std::size_t bytes, std::vector<ParseEvent>& events) {
@@ -162,6 +171,8 @@ class Parser final : public StreamParser {
   bool ended_ = false;
   CallOpening opening_;
   std::optional<CallScanner> scanner_;
+  std::optional<TextCallStream> calls_;  ///< Of what scanner_ looks for the end of.
+  std::size_t told_bytes_ = 0;           ///< Of held_, what calls_ has seen.
   TrimmedText text_;
   ParsedOutput output_;
   std::optional<Error> error_;

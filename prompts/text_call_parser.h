@@ -18,9 +18,10 @@ enum class CallStyle {
   tool_code,    ///< A fence named tool_code around Python calls, one a line.
 };
 
-/// A list or an object may stand in a code fence of any language. call_started and call_finished
-/// come together, when the whole text of the calls is there. What begins like JSON but is no call
-/// is text. A control token other than the dialect's stop tokens is dropped.
+/// A list or an object may stand in a code fence of any language. What begins like JSON but is no
+/// call is text; once the arguments of a call have begun, it must become one. Calls in unusual
+/// forms (text_call_stream.h) are told when the whole text of the calls is there. A control token
+/// other than the dialect's stop tokens is dropped.
 std::unique_ptr<StreamParser> make_text_call_parser(CallStyle style);
 
 /// Where the calls at the start of a line begin, if they do.

@@ -40,19 +40,24 @@ Status check_names(const CallForm& form, const std::vector<ToolSpec>& tools) {
   return ok();
 }
 
-Result<Json> parameters_of(const ToolSpec& tool, const grammar::SchemaGrammarOptions& limits) {
-  const std::string what = "parameters of tool \"" + tool.name + "\"";
-  if (tool.parameters.size() > limits.schema_bytes_max) {
+/// `text` of a schema, which the message calls `what`.
+Result<Json> read_schema(const std::string& text,
+                         const std::string& what,
+                         const grammar::SchemaGrammarOptions& limits) {
+  if (text.size() > limits.schema_bytes_max) {
     return Error{Code::limit_exceeded,
-                 what + " are " + std::to_string(tool.parameters.size()) + " bytes, at most " +
+                 what + ": " + std::to_string(text.size()) + " bytes, at most " +
                      std::to_string(limits.schema_bytes_max) + " are read"};
   }
-  auto parsed = parse_json(tool.parameters, what, {.nesting_depth_max = limits.schema_depth_max});
-  if (!parsed) {
-    const bool too_deep = parsed.error().code == Code::limit_exceeded;
-    return Error{too_deep ? Code::limit_exceeded : Code::invalid_argument, parsed.error().message};
-  }
-  if (parsed->is_object()) return parsed;
+  auto parsed = parse_json(text, what, {.nesting_depth_max = limits.schema_depth_max});
+  if (parsed) return parsed;
+  const bool too_deep = parsed.error().code == Code::limit_exceeded;
+  return Error{too_deep ? Code::limit_exceeded : Code::invalid_argument, parsed.error().message};
+}
+
+Result<Json> parameters_of(const ToolSpec& tool, const grammar::SchemaGrammarOptions& limits) {
+  auto parsed = read_schema(tool.parameters, "parameters of tool \"" + tool.name + "\"", limits);
+  if (!parsed || parsed->is_object()) return parsed;
   return Error{Code::invalid_argument, "tool \"" + tool.name + "\": the schema is not an object"};
 }
 
@@ -91,6 +96,23 @@ Result<Grammar::Node> one_call(const CallForm& form,
   return calls.size() == 1 ? calls.front() : grammar.choice(std::move(calls));
 }
 
+Result<Grammar::Node> answer_value(const std::string& schema,
+                                   const CallGrammarOptions& options,
+                                   Grammar& grammar,
+                                   std::vector<grammar::SchemaNote>& notes) {
+  const grammar::SchemaGrammarOptions limits{.array_items_max = options.array_items_max,
+                                             .number_digits_max = options.number_digits_max};
+  FACET_TRY(const Json json, read_schema(schema, "the schema of the answer", limits));
+  grammar::SchemaGrammar values(grammar, grammar::ValueSyntax(), limits);
+  auto value = values.value(json);
+  if (!value) return value.error().with_context("the schema of the answer");
+  for (grammar::SchemaNote note : values.notes()) {
+    note.pointer = "(answer)" + note.pointer;
+    notes.push_back(std::move(note));
+  }
+  return value;
+}
+
 Result<TurnGrammar> trigger_turn_grammar(const CallForm& form,
                                          std::string_view start,
                                          std::string_view end,
@@ -104,21 +126,34 @@ Result<TurnGrammar> trigger_turn_grammar(const CallForm& form,
   TurnGrammar out;
   Grammar& grammar = out.grammar;
   FACET_TRY(const std::vector<ToolSpec> chosen, chosen_tools(tools, rules.choice));
-  if (rules.choice.mode == Mode::none || chosen.empty()) {
+  const bool may_call = rules.choice.mode != Mode::none && !chosen.empty();
+  const bool must_call = rules.choice.mode == Mode::required || rules.choice.mode == Mode::named;
+  std::vector<Grammar::Node> turns;
+  if (!rules.answer_schema.empty() && !must_call) {
+    FACET_TRY(const Grammar::Node answer,
+              answer_value(rules.answer_schema, rules.values, grammar, out.notes));
+    turns.push_back(answer);
+    out.free_after = false;
+  } else if (!may_call) {
     grammar.set_root(grammar.literal(""));
     out.trigger = start;
     return out;
   }
+  if (!may_call) {
+    grammar.set_root(turns.front());
+    return out;
+  }
   FACET_TRY(const Grammar::Node call, one_call(form, chosen, rules.values, grammar, &out.notes));
   const Grammar::Node closed = grammar.sequence({call, grammar.control(end)});
-  if (rules.choice.mode == Mode::automatic) {
+  if (turns.empty() && !must_call) {
     grammar.set_root(closed);
     out.trigger = start;
     out.entries_max = rules.calls_max;
     return out;
   }
   const Grammar::Node whole = grammar.sequence({grammar.control(start), closed});
-  grammar.set_root(grammar.repeat(whole, 1, rules.calls_max));
+  turns.push_back(grammar.repeat(whole, 1, rules.calls_max));
+  grammar.set_root(turns.size() == 1 ? turns.front() : grammar.choice(std::move(turns)));
   out.free_after = false;
   return out;
 }

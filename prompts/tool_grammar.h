@@ -38,6 +38,14 @@ Result<Grammar::Node> one_call(const CallForm& form,
                                Grammar& grammar,
                                std::vector<grammar::SchemaNote>* notes);
 
+/// The grammar of one JSON value of the schema in `schema`, added to `grammar`; errors and notes
+/// name
+/// "(answer)".
+Result<Grammar::Node> answer_value(const std::string& schema,
+                                   const CallGrammarOptions& options,
+                                   Grammar& grammar,
+                                   std::vector<grammar::SchemaNote>& notes);
+
 /// The turn of a dialect whose calls stand between two control tokens.
 Result<TurnGrammar> trigger_turn_grammar(const CallForm& form,
                                          std::string_view start,

@@ -14,7 +14,8 @@ if [[ ${1:-} =~ ^[0-9]+$ ]]; then
 fi
 targets=("$@")
 if [[ ${#targets[@]} == 0 ]]; then
-  targets=(gguf safetensors model_proto gguf_vocabulary tokenizer_text config image)
+  targets=(gguf safetensors model_proto gguf_vocabulary tokenizer_text config image
+    schema schema_check regex gbnf functiongemma gemma3_python gemma3_json gemma3_tool_code gemma4)
 fi
 compiler=$(command -v clang++-14 || command -v clang++) || {
   echo "clang++ is missing (Debian: clang-14 libclang-rt-14-dev)" >&2

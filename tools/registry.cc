@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <deque>
+#include <unordered_map>
 #include <utility>
 
 namespace facet::tools {
@@ -46,12 +47,11 @@ struct Registry::Entries {
     Schema schema;
   };
   std::deque<Entry> list;  // Keeps the addresses of its entries.
+  std::unordered_map<std::string_view, const Entry*> by_name;  // Names live in the tools.
 
   [[nodiscard]] const Entry* find(std::string_view name) const {
-    for (const Entry& entry : list) {
-      if (entry.tool->spec().name == name) return &entry;
-    }
-    return nullptr;
+    const auto found = by_name.find(name);
+    return found == by_name.end() ? nullptr : found->second;
   }
 };
 
@@ -79,7 +79,9 @@ Status Registry::add(std::shared_ptr<const Tool> tool) {
   if (!is_utf8(spec.description)) return bad_tool(spec, "has a description that is not UTF-8");
   auto schema = compile_parameters(spec);
   if (!schema) return schema.error().with_context("tool " + json_quote(spec.name));
-  entries_->list.push_back({std::move(tool), *std::move(schema)});
+  const auto& entry =
+      entries_->list.emplace_back(Entries::Entry{std::move(tool), *std::move(schema)});
+  entries_->by_name.emplace(entry.tool->spec().name, &entry);
   return ok();
 }
 

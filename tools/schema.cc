@@ -4,6 +4,7 @@
 #include "base/json_pointer.h"
 #include "base/utf8.h"
 #include "tools/json_compare.h"
+#include "tools/schema_evaluated.h"
 #include "tools/schema_program.h"
 
 #include <nlohmann/json.hpp>
@@ -76,26 +77,6 @@ std::string shown(const Json& value) {
   return std::string(utf8_prefix(text, kShownBytesMax)) + "...";
 }
 
-/// Which members of an object or items of an array some keyword has evaluated: what unevaluated*
-/// ask for.
-class Evaluated {
- public:
-  void mark(std::size_t index) {
-    if (marks_.size() <= index) marks_.resize(index + 1);
-    marks_[index] = true;
-  }
-  [[nodiscard]] bool has(std::size_t index) const { return index < marks_.size() && marks_[index]; }
-  [[nodiscard]] std::size_t size() const { return marks_.size(); }
-  void merge(const Evaluated& other) {
-    for (std::size_t i = 0; i < other.marks_.size(); ++i) {
-      if (other.marks_[i]) mark(i);
-    }
-  }
-
- private:
-  std::vector<bool> marks_;
-};
-
 /// One check of one value. Not reused.
 class Checker {
  public:
@@ -136,6 +117,8 @@ class Checker {
     }
     if (schema.refuses_all) return fail(schema, "", "is not allowed");
     ++depth_;
+    const bool enters = scope_.empty() || scope_.back() != schema.resource;
+    if (enters) scope_.push_back(schema.resource);
     Evaluated mine;
     Evaluated* const outer = std::exchange(evaluated_, program_.collects ? &mine : nullptr);
     const bool good = general(schema, value) && number(schema, value) && string(schema, value) &&
@@ -146,8 +129,20 @@ class Checker {
       steps_ += mine.size() / 64;  // So that merging cannot take for ever either.
       outer->merge(mine);
     }
+    if (enters) scope_.pop_back();
     --depth_;
     return good;
+  }
+
+  /// Where a $dynamicRef leads: to the outermost resource on the way here that has the anchor.
+  [[nodiscard]] NodeIndex dynamic_target(const DynamicRef& reference) const {
+    if (reference.anchor.empty()) return reference.node;
+    for (const std::size_t resource : scope_) {
+      const auto& anchors = program_.dynamic_anchors[resource];
+      const auto found = anchors.find(reference.anchor);
+      if (found != anchors.end()) return found->second;
+    }
+    return reference.node;
   }
 
   void mark(std::size_t index) {
@@ -390,6 +385,8 @@ class Checker {
 
   bool combined(const SchemaNode& schema, const Json& value) {
     if (schema.ref && !apply(*schema.ref, value)) return false;
+    const auto& dynamic = schema.dynamic_ref;
+    if (dynamic && !apply(dynamic_target(*dynamic), value)) return false;
     for (const NodeIndex child : schema.all_of) {
       if (!apply(child, value)) return false;
     }
@@ -456,6 +453,7 @@ class Checker {
   const SchemaProgram& program_;
   std::string path_;
   Evaluated* evaluated_ = nullptr;  ///< Of the value being checked; null when nobody asks.
+  std::vector<std::size_t> scope_;  ///< Schema resources on the way to the current one.
   int depth_ = 0;
   std::size_t steps_ = 0;
   bool exhausted_ = false;

@@ -42,8 +42,8 @@ struct SchemaProgram;
 /// Immutable, cheap to copy, thread-safe.
 ///
 /// Supported: every keyword of the applicator, validation, metadata and content vocabularies and of
-/// the core and unevaluated vocabularies, except those that need another document or dynamic scope:
-/// $dynamicRef, $dynamicAnchor, $vocabulary and a $ref that leaves the document. `format` and the
+/// the core and unevaluated vocabularies, except those that need another document: $vocabulary, and
+/// a $ref or $dynamicRef that leaves the document. `format` and the
 /// content keywords are annotations, as the draft has them by default. `pattern` is RE2's dialect:
 /// a pattern that RE2 cannot run (look-around, back references) is refused. String lengths count
 /// code points.

@@ -1,5 +1,7 @@
 // Reads a JSON Schema document into nodes. Subschemas are compiled when they are first reached, by
-// their JSON pointer, so that a $ref back to a place in progress finds its index.
+// their JSON pointer, so that a $ref back to a place in progress finds its index; what references
+// lead to is compiled behind it.
+#include "base/check.h"
 #include "base/json.h"
 #include "base/json_pointer.h"
 #include "tools/schema_places.h"
@@ -12,8 +14,10 @@
 #include <array>
 #include <cfloat>
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace facet::tools {
 namespace {
@@ -22,7 +26,7 @@ using Json = nlohmann::ordered_json;
 
 static_assert(LDBL_MANT_DIG >= 64, "long double must hold every 64-bit integer");
 
-constexpr std::array<std::string_view, 15> kAnnotations{"$comment",
+constexpr std::array<std::string_view, 16> kAnnotations{"$comment",
                                                         "$schema",
                                                         "contentEncoding",
                                                         "contentMediaType",
@@ -36,9 +40,10 @@ constexpr std::array<std::string_view, 15> kAnnotations{"$comment",
                                                         "title",
                                                         "writeOnly",
                                                         "$anchor",
+                                                        "$dynamicAnchor",
                                                         "$id"};
-constexpr std::array<std::string_view, 5> kUnsupported{
-    "$dynamicRef", "$dynamicAnchor", "$recursiveRef", "$recursiveAnchor", "$vocabulary"};
+constexpr std::array<std::string_view, 3> kUnsupported{
+    "$recursiveRef", "$recursiveAnchor", "$vocabulary"};
 
 template <std::size_t N>
 bool has_word(const std::array<std::string_view, N>& words, std::string_view word) {
@@ -87,11 +92,15 @@ class Compiler {
 
   Result<std::shared_ptr<const SchemaProgram>> run() {
     FACET_TRY(program_->root, node_at(document_, ""));
+    FACET_TRY_STATUS(compile_referenced());
+    FACET_TRY_STATUS(dynamic_anchors());
     return std::shared_ptr<const SchemaProgram>(program_);
   }
 
  private:
-  Result<NodeIndex> node_at(const Json& schema, const std::string& location) {
+  /// The index of the schema at `location`, its node not filled yet where `is_new`.
+  Result<NodeIndex> reserve(const std::string& location, bool& is_new) {
+    is_new = false;
     if (const auto known = by_location_.find(location); known != by_location_.end()) {
       return known->second;
     }
@@ -100,12 +109,34 @@ class Compiler {
                    "the schema has more than " + std::to_string(program_->options.subschemas_max) +
                        " subschemas"};
     }
-    const NodeIndex index = program_->nodes.size();
-    by_location_.emplace(location, index);
+    is_new = true;
+    by_location_.emplace(location, program_->nodes.size());
     program_->nodes.emplace_back();
+    return program_->nodes.size() - 1;
+  }
+
+  /// What a reference leads to waits its turn: a chain of them must not nest.
+  Status compile_referenced() {
+    while (!referenced_.empty()) {
+      const Referenced next = std::move(referenced_.back());
+      referenced_.pop_back();
+      FACET_TRY_STATUS(fill(next.node, *next.schema, next.location));
+    }
+    return ok();
+  }
+
+  Result<NodeIndex> node_at(const Json& schema, const std::string& location) {
+    bool is_new = false;
+    FACET_TRY(const NodeIndex index, reserve(location, is_new));
+    if (is_new) FACET_TRY_STATUS(fill(index, schema, location));
+    return index;
+  }
+
+  Status fill(NodeIndex index, const Json& schema, const std::string& location) {
     // Filled aside: compiling children may move the vector.
     SchemaNode node;
     node.location = location;
+    node.resource = resource(places_.base_of(location));
     if (schema.is_boolean()) {
       node.refuses_all = !schema.get<bool>();
     } else if (schema.is_object()) {
@@ -117,7 +148,7 @@ class Compiler {
       return bad(location, "must be an object or a boolean, is " + std::string(schema.type_name()));
     }
     program_->nodes[index] = std::move(node);
-    return index;
+    return ok();
   }
 
   Status keyword(SchemaNode& node,
@@ -132,7 +163,11 @@ class Compiler {
     if (has_word(kUnsupported, key)) {
       return Error{Code::unsupported, "the schema keyword at " + at + " is not supported"};
     }
-    if (key == "$ref") return reference(node, value, at);
+    if (key == "$ref") {
+      FACET_TRY(node.ref, reference(node, key, value, at));
+      return ok();
+    }
+    if (key == "$dynamicRef") return dynamic_reference(node, key, value, at);
     if (key == "type") return type(node, value, at);
     if (key == "enum" || key == "const") return values(node, key, value, at);
     if (key == "pattern") return pattern(node.pattern, node.pattern_text, value, at);
@@ -158,13 +193,61 @@ class Compiler {
     return bad(at, "is a keyword that JSON Schema 2020-12 does not know");
   }
 
-  Status reference(SchemaNode& node, const Json& value, const std::string& at) {
+  Result<NodeIndex> reference(const SchemaNode& node,
+                              const std::string& keyword,
+                              const Json& value,
+                              const std::string& at) {
     if (!value.is_string()) return bad(at, "must be a string");
     const std::string target = value.get<std::string>();
-    FACET_TRY(const std::string location, places_.target(node.location, target));
-    const Json* schema = resolve_pointer(document_, location);
+    FACET_TRY(const std::string location, places_.target(node.location, keyword, target));
+    // Objects are looked through from their beginning: 10,000 references among 10,000 members.
+    const Json* schema = places_.schema_at(location);
+    if (schema == nullptr) schema = resolve_pointer(document_, location);
     if (schema == nullptr) return bad(at, "refers to nothing: " + target);
-    FACET_TRY(node.ref, node_at(*schema, location));
+    bool is_new = false;
+    FACET_TRY(const NodeIndex index, reserve(location, is_new));
+    if (is_new) referenced_.push_back({index, schema, location});
+    return index;
+  }
+
+  Status dynamic_reference(SchemaNode& node,
+                           const std::string& keyword,
+                           const Json& value,
+                           const std::string& at) {
+    FACET_TRY(const NodeIndex target, reference(node, keyword, value, at));
+    // Dynamic only where what it means by itself is a $dynamicAnchor of that name.
+    const std::string text = value.get<std::string>();
+    const std::string fragment = text.substr(std::min(text.find('#'), text.size() - 1) + 1);
+    std::string anchor;
+    for (const auto& known : places_.dynamic_anchors()) {
+      const bool is_it = by_location_.contains(known.location) &&
+                         by_location_.at(known.location) == target && known.name == fragment;
+      if (is_it) anchor = fragment;
+    }
+    if (!anchor.empty()) dynamic_names_.insert(anchor);
+    node.dynamic_ref = DynamicRef{.node = target, .anchor = std::move(anchor)};
+    return ok();
+  }
+
+  std::size_t resource(const std::string& base) {
+    const auto [known, is_new] = resources_.emplace(base, resources_.size());
+    if (is_new) program_->dynamic_anchors.emplace_back();
+    return known->second;
+  }
+
+  /// Compiles every place that some $dynamicRef may lead to; in there may be more of them.
+  Status dynamic_anchors() {
+    for (std::size_t known = 0; known != dynamic_names_.size();) {
+      known = dynamic_names_.size();
+      for (const auto& anchor : places_.dynamic_anchors()) {
+        if (!dynamic_names_.contains(anchor.name)) continue;
+        const Json* schema = resolve_pointer(document_, anchor.location);
+        FACET_CHECK(schema != nullptr);
+        FACET_TRY(const NodeIndex node, node_at(*schema, anchor.location));
+        FACET_TRY_STATUS(compile_referenced());
+        program_->dynamic_anchors[resource(anchor.base)].emplace(anchor.name, node);
+      }
+    }
     return ok();
   }
 
@@ -338,6 +421,14 @@ class Compiler {
   SchemaPlaces places_;
   std::shared_ptr<SchemaProgram> program_;
   std::map<std::string, NodeIndex> by_location_;
+  struct Referenced {
+    NodeIndex node = 0;
+    const Json* schema = nullptr;
+    std::string location;
+  };
+  std::vector<Referenced> referenced_;            ///< Reserved, to be filled.
+  std::map<std::string, std::size_t> resources_;  ///< By URI: SchemaNode::resource.
+  std::set<std::string> dynamic_names_;           ///< What the $dynamicRefs look for.
 };
 
 }  // namespace

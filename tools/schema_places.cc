@@ -37,6 +37,7 @@ Result<SchemaPlaces> SchemaPlaces::of(const Json& document) {
 }
 
 Status SchemaPlaces::walk(const Json& schema, const std::string& location, std::string base) {
+  schemas_.emplace(location, &schema);
   if (!schema.is_object()) return ok();
   FACET_TRY_STATUS(name(schema, location, base));
   for (const auto& [key, value] : schema.items()) {
@@ -56,7 +57,7 @@ Status SchemaPlaces::walk(const Json& schema, const std::string& location, std::
   return ok();
 }
 
-/// Takes the $id, which changes `base`, and then the $anchor of one schema.
+/// Takes the $id, which changes `base`, and then the anchors of one schema.
 Status SchemaPlaces::name(const Json& schema, const std::string& location, std::string& base) {
   if (const auto id = schema.find("$id"); id != schema.end()) {
     if (!id->is_string()) return bad(location, "has an $id that is not a string");
@@ -70,12 +71,24 @@ Status SchemaPlaces::name(const Json& schema, const std::string& location, std::
       return bad(location, "has the $id of another part: " + base);
     }
   }
-  if (const auto anchor = schema.find("$anchor"); anchor != schema.end()) {
-    if (!anchor->is_string()) return bad(location, "has an $anchor that is not a string");
-    if (!anchors_.emplace(base + "#" + anchor->get<std::string>(), location).second) {
-      return bad(location, "has the $anchor of another part: " + anchor->get<std::string>());
-    }
+  FACET_TRY_STATUS(anchor(schema, "$anchor", location, base));
+  return anchor(schema, "$dynamicAnchor", location, base);
+}
+
+Status SchemaPlaces::anchor(const Json& schema,
+                            const char* keyword,
+                            const std::string& location,
+                            const std::string& base) {
+  const auto anchor = schema.find(keyword);
+  if (anchor == schema.end()) return ok();
+  const std::string what(keyword);
+  if (!anchor->is_string()) return bad(location, "has an " + what + " that is not a string");
+  const auto name = anchor->get<std::string>();
+  const auto [known, is_new] = anchors_.emplace(base + "#" + name, location);
+  if (!is_new && known->second != location) {
+    return bad(location, "has the " + what + " of another part: " + name);
   }
+  if (what == "$dynamicAnchor") dynamic_anchors_.push_back({base, name, location});
   return ok();
 }
 
@@ -87,11 +100,12 @@ const std::string& SchemaPlaces::base_of(std::string location) const {
 }
 
 Result<std::string> SchemaPlaces::target(const std::string& location,
+                                         const std::string& keyword,
                                          const std::string& reference) const {
   const std::string uri = resolve_uri(base_of(location), reference);
   const std::size_t hash = uri.find('#');
   const auto document = documents_.find(uri.substr(0, hash));
-  const std::string at = location + "/$ref";
+  const std::string at = location + "/" + keyword;
   if (document == documents_.end()) {
     return Error{Code::unsupported,
                  "the schema at " + at + " refers to another document: " + reference};

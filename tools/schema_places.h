@@ -10,6 +10,8 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <unordered_map>
+#include <vector>
 
 namespace facet::tools {
 
@@ -37,11 +39,29 @@ class SchemaPlaces {
   /// that stands at two places.
   static Result<SchemaPlaces> of(const nlohmann::ordered_json& document);
 
-  /// The location that `reference`, the value of a $ref in the schema at `location`, means; it may
-  /// lead to nothing. unsupported when it is in another document, invalid_argument for an unknown
-  /// anchor.
+  /// The location that `reference`, the value of `keyword` in the schema at `location`, means; it
+  /// may lead to nothing. unsupported when it is in another document, invalid_argument for an
+  /// unknown anchor.
   [[nodiscard]] Result<std::string> target(const std::string& location,
+                                           const std::string& keyword,
                                            const std::string& reference) const;
+  /// A $dynamicAnchor: the resource it is in, its name, and where it stands.
+  struct DynamicAnchor {
+    std::string base;
+    std::string name;
+    std::string location;
+  };
+  [[nodiscard]] const std::vector<DynamicAnchor>& dynamic_anchors() const {
+    return dynamic_anchors_;
+  }
+  /// The URI of the schema resource that `location` is a part of; empty for a nameless document.
+  [[nodiscard]] const std::string& base_of(std::string location) const;
+  /// The schema at `location` where a keyword of the draft has one; else null. Of the document that
+  /// was indexed, which must still be there.
+  [[nodiscard]] const nlohmann::ordered_json* schema_at(const std::string& location) const {
+    const auto found = schemas_.find(location);
+    return found == schemas_.end() ? nullptr : found->second;
+  }
   /// Whether the $id of the schema at `location` was found.
   [[nodiscard]] bool has_id_at(const std::string& location) const {
     return bases_.contains(location);
@@ -51,11 +71,16 @@ class SchemaPlaces {
   SchemaPlaces() = default;
   Status walk(const nlohmann::ordered_json& schema, const std::string& location, std::string base);
   Status name(const nlohmann::ordered_json& schema, const std::string& location, std::string& base);
-  [[nodiscard]] const std::string& base_of(std::string location) const;
+  Status anchor(const nlohmann::ordered_json& schema,
+                const char* keyword,
+                const std::string& location,
+                const std::string& base);
 
   std::map<std::string, std::string> bases_;      ///< Location of an $id (and the root) to its URI.
   std::map<std::string, std::string> documents_;  ///< URI without fragment to location.
   std::map<std::string, std::string> anchors_;    ///< URI with fragment to location.
+  std::vector<DynamicAnchor> dynamic_anchors_;
+  std::unordered_map<std::string, const nlohmann::ordered_json*> schemas_;  ///< By location.
 };
 
 }  // namespace facet::tools

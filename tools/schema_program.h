@@ -4,6 +4,7 @@
 #include "tools/schema.h"
 
 #include <cstddef>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -36,10 +37,17 @@ struct PatternProperty {
   NodeIndex node = 0;
 };
 
+/// A $dynamicRef: what it means by itself, and the anchor to look for; empty: as a $ref.
+struct DynamicRef {
+  NodeIndex node = 0;
+  std::string anchor;
+};
+
 /// One schema. Numbers are long double: 64 bits of mantissa hold every int64, uint64 and double
 /// exactly, so that comparisons are exact.
 struct SchemaNode {
-  std::string location;  ///< JSON pointer in the document.
+  std::string location;      ///< JSON pointer in the document.
+  std::size_t resource = 0;  ///< Whose part it is: an $id, or the document.
   bool refuses_all = false;
   std::optional<unsigned> types;
   std::vector<nlohmann::ordered_json> enum_values;
@@ -64,12 +72,15 @@ struct SchemaNode {
 
   std::vector<NodeIndex> all_of, any_of, one_of;
   std::optional<NodeIndex> not_schema, if_schema, then_schema, else_schema, ref;
+  std::optional<DynamicRef> dynamic_ref;
 };
 
 struct SchemaProgram {
   SchemaOptions options;
   std::vector<SchemaNode> nodes;
   NodeIndex root = 0;
+  /// By resource: the $dynamicAnchor names that some $dynamicRef looks for.
+  std::vector<std::map<std::string, NodeIndex>> dynamic_anchors;
   bool collects = false;  ///< A keyword asks which members or items others have evaluated.
 };
 

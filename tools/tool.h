@@ -50,7 +50,7 @@ class Tool {
 class Registry {
  public:
   static constexpr std::size_t kDescriptionBytesMax = 16U << 10U;
-  static constexpr std::size_t kToolsMax = 1024;
+  static constexpr std::size_t kToolsMax = 16'384;
 
   Registry();
   Registry(Registry&&) noexcept;

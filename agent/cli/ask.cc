@@ -115,11 +115,14 @@ int run_ask(const AskOptions& given, Environment environment) {
                                 .clock = &bench->clock(),
                                 .passages = book.get(),
                                 .journal = bench->journal(),
-                                .pictures = bench->pictures()},
+                                .pictures = bench->pictures(),
+                                .embedder = bench->toolbox().embedder()},
                                std::move(session_options));
   if (!session) return console.fail(session.error(), is_json);
   RunView view(console, options.quiet);
   const EventSink sink = [&](const Event& event) {
+    const auto* relaxed = std::get_if<SchemaRelaxed>(&event);
+    if (relaxed != nullptr && is_json) view.warn(*relaxed);
     if (options.events) {
       console.out_json(event_json(event));
     } else if (!options.json) {

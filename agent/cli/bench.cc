@@ -176,6 +176,7 @@ ordered_json to_json(const Measured& test,
             {"instructions", limits.arithmetic}}},
           {"model", engine.info().name},
           {"weights", engine.info().weight_types},
+          {"weights_note", engine.info().weights_note},
           {"threads", engine.threads()},
           {"cpu_path", engine.info().cpu_path}};
 }
@@ -232,6 +233,7 @@ int run_bench(const BenchOptions& options, Environment environment) {
   const auto engine = engine::Engine::load({.model = *path,
                                             .threads = options.threads,
                                             .kv_type = options.kv_type,
+                                            .huge_pages = options.huge_pages,
                                             .float_activations = options.float_activations,
                                             .with_tokenizer = false});
   if (!engine) return console.fail(engine.error(), options.json, exit_unavailable);

@@ -81,7 +81,12 @@ int chat_loop(Session& session, const ChatOptions& options, Environment& environ
     const RunResult result = session.run(
         **line,
         [&](const Event& event) {
-          if (!options.json) view.show(event);
+          const auto* relaxed = std::get_if<SchemaRelaxed>(&event);
+          if (!options.json) {
+            view.show(event);
+          } else if (relaxed != nullptr) {
+            view.warn(*relaxed);
+          }
         },
         environment.stop);
     if (options.json) console.out_json(run_result_json(result));
@@ -116,7 +121,8 @@ int run_chat(const ChatOptions& options, Environment environment) {
                                 .executor = &bench->executor(),
                                 .clock = &bench->clock(),
                                 .passages = book.get(),
-                                .pictures = bench->pictures()},
+                                .pictures = bench->pictures(),
+                                .embedder = bench->toolbox().embedder()},
                                std::move(session_options));
   if (!session) return console.fail(session.error(), options.json);
   return chat_loop(**session, options, environment);

@@ -22,17 +22,21 @@ struct Environment {
 };
 
 struct ModelOptions {
-  std::string model;               ///< A path or a name; empty: pocket.
-  std::string embedder;            ///< A path, a name or "none"; empty: pocket.
-  std::string vision;              ///< An mmproj file; empty: the tower of a model folder, if any.
-  std::string dialect;             ///< Empty: by the vocabulary.
-  std::string device;              ///< "cpu", "auto" or "cuda[:n]"; empty: $FACET_DEVICE, else cpu.
-  bool float_activations = false;  ///< engine::EngineOptions::float_activations.
-  engine::KvType kv_type = engine::KvType::f32;
+  std::string model;     ///< A path or a name; empty: pocket.
+  std::string embedder;  ///< A path, a name or "none"; empty: pocket.
+  std::string vision;    ///< An mmproj file; empty: the tower of a model folder, if any.
+  std::string dialect;   ///< Empty: by the vocabulary.
+  std::string device;    ///< "cpu", "auto" or "cuda[:n]"; empty: $FACET_DEVICE, else cpu.
+  engine::cuda::WeightForm device_weights = engine::cuda::WeightForm::stored;
+  bool is_deterministic = false;          ///< engine::EngineOptions::is_deterministic.
+  std::int64_t context_tokens_max = 0;    ///< 0: the model's.
+  bool float_activations = false;         ///< engine::EngineOptions::float_activations.
+  std::optional<engine::KvType> kv_type;  ///< Not set: as the device wants it.
   int threads = 0;
   /// The most that the engine keeps of earlier conversations, MiB; 0: nothing.
   int prefix_mib = 512;
   int draft_tokens_max = 8;
+  bool huge_pages = true;
 };
 
 /// Pictures that are shown with a prompt.
@@ -52,9 +56,14 @@ struct AgentOptions {
   std::vector<std::string> tools;                    ///< Empty: all.
   int passages_max = ToolboxOptions{}.passages_max;  ///< Of one search.
   /// Pictures of search results that one run shows to a model that sees.
-  int result_pictures_max = SessionOptions{}.result_pictures_max;
+  int result_pictures_max = 1;
   std::string instructions;
   bool no_plan = false;
+  std::string tool_choice;           ///< As OutputRuleOptions::tool_choice.
+  int calls_max = 16;                ///< In one output.
+  std::int64_t tool_tokens_max = 0;  ///< SessionOptions::tool_tokens_max.
+  std::string json_schema;           ///< A file: the schema of answers.
+  std::string answer_schema;         ///< Its text; of a resumed run the recorded one.
   bool yes = false;
   bool rerun = false;
   Budgets budgets;
@@ -148,15 +157,30 @@ int run_generate(const GenerateOptions& options, Environment environment);
 /// What run_generate does with policies, or with the dialect "shieldgemma" (all policies).
 int run_judge(const GenerateOptions& options, Environment environment);
 
+/// `eval calls --format bfcl`: the Berkeley leaderboard's files.
+struct EvalBfclOptions {
+  std::string questions;
+  std::string answers;            ///< Empty where no call is right (irrelevance).
+  bool constrained = true;        ///< Hold turns to the tools.
+  std::string tool_choice;        ///< As OutputRuleOptions::tool_choice.
+  int calls_max = 16;             ///< As OutputRuleOptions::calls_max.
+  std::int64_t tokens_max = 512;  ///< Of one turn.
+  engine::SamplingOptions sampling{.temperature = 0.0F};
+};
+
 struct EvalCallsOptions {
   ModelOptions model;
-  std::string data;            ///< A file of cases: agent/call_eval.h.
-  std::int64_t cases_max = 0;  ///< 0: all.
+  std::string format = "cases";  ///< Or "bfcl".
+  std::string data;              ///< cases: a file of them, agent/call_eval.h.
+  EvalBfclOptions bfcl;          ///< bfcl.
+  std::int64_t cases_max = 0;    ///< 0: all.
   bool no_plan = false;
   bool wrong = false;  ///< Show what was wrong.
   bool json = false;
 };
 int run_eval_calls(const EvalCallsOptions& options, Environment environment);
+/// What run_eval_calls does with the format "bfcl".
+int run_eval_bfcl(const EvalCallsOptions& options, Environment environment);
 
 struct EvalAnswersOptions {
   ModelOptions model;
@@ -220,6 +244,7 @@ struct BenchOptions {
   std::int64_t decode_tokens = 64;   ///< 0: no such test.
   std::int64_t depth = 0;            ///< Tokens that are there before.
   int sequences = 1;                 ///< That write at the same time.
+  bool huge_pages = true;
   bool float_activations = false;
   engine::KvType kv_type = engine::KvType::f32;
   int threads = 0;

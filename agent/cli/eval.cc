@@ -104,6 +104,7 @@ Result<Tally> run_cases(const ChatModel& model,
 }  // namespace
 
 int run_eval_calls(const EvalCallsOptions& options, Environment environment) {
+  if (options.format == "bfcl") return run_eval_bfcl(options, environment);
   Console& console = environment.console;
   const auto cases = read_eval_cases(options.data, options.cases_max, read_call_case);
   if (!cases) return console.fail(cases.error(), options.json);

@@ -22,12 +22,44 @@ void add_activations(CLI::App& app, bool& is_float, const char* text) {
       ->check(CLI::IsMember({"fast", "float"}));
 }
 
-void add_kv_type(CLI::App& app, engine::KvType& kv_type) {
+template <class Type>
+void add_kv_type_to(CLI::App& app, Type& kv_type, const char* text) {
   app.add_option_function<std::string>(
          "--kv-type",
          [&kv_type](const std::string& name) { kv_type = *engine::kv_type_from_name(name); },
-         "Keys and values kept as f32, or rounded to bf16 or int8: a half or a quarter (f32)")
+         text)
       ->check(CLI::IsMember({"f32", "bf16", "int8"}));
+}
+
+void add_huge_pages(CLI::App& app, bool& huge_pages) {
+  app.add_flag("!--no-huge-pages", huge_pages, "Leave the weights where the file is mapped");
+}
+
+void add_kv_type(CLI::App& app, engine::KvType& kv_type) {
+  add_kv_type_to(
+      app,
+      kv_type,
+      "Keys and values kept as f32, or rounded to bf16 or int8: a half or a quarter (f32)");
+}
+
+void add_device(CLI::App& app, ModelOptions& model) {
+  app.add_option("--device",
+                 model.device,
+                 "cpu, cuda, cuda:N, or auto: cuda where it can be had ($FACET_DEVICE, else cpu)");
+  app.add_option_function<std::string>(
+         "--weights",
+         [&model](const std::string& name) {
+           model.device_weights =
+               name == "fp8" ? engine::cuda::WeightForm::fp8 : engine::cuda::WeightForm::stored;
+         },
+         "On a CUDA device: as stored, or fp8: 16- and 32-bit weights rounded at load (stored)")
+      ->check(CLI::IsMember({"stored", "fp8"}));
+  app.add_flag("--deterministic",
+               model.is_deterministic,
+               "On a CUDA device: the same bits however a text is cut; slower prompts");
+  app.add_option(
+         "--context", model.context_tokens_max, "Most tokens of a conversation (the model's)")
+      ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 24));
 }
 
 void add_store(CLI::App& app, std::string& store, const char* text) {
@@ -51,9 +83,13 @@ void add_model(CLI::App& app, ModelOptions& model) {
                  model.dialect,
                  "functiongemma, gemma3, gemma3-json, gemma3-python, gemma3-tool-code, gemma4 or "
                  "gemma4-e2b (by the model's vocabulary)");
-  app.add_option("--device", model.device, "cpu or auto ($FACET_DEVICE, else cpu)");
+  add_device(app, model);
   add_activations(app, model.float_activations, kFast);
-  add_kv_type(app, model.kv_type);
+  add_kv_type_to(app,
+                 model.kv_type,
+                 "Keys and values kept as f32, or rounded to bf16 or int8: a half or a quarter "
+                 "(f32; bf16 on a CUDA device)");
+  add_huge_pages(app, model.huge_pages);
   add_threads(app, model.threads);
   app.add_option("--prefix-cache",
                  model.prefix_mib,

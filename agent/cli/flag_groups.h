@@ -37,6 +37,9 @@ void add_json(CLI::App& app, bool& json);
 void add_threads(CLI::App& app, int& threads);
 void add_activations(CLI::App& app, bool& is_float, const char* text);
 void add_kv_type(CLI::App& app, engine::KvType& kv_type);
+/// --device and what belongs to it.
+void add_device(CLI::App& app, ModelOptions& model);
+void add_huge_pages(CLI::App& app, bool& huge_pages);
 void add_store(CLI::App& app,
                std::string& store,
                const char* text = "Folder of the store (the default store)");

@@ -23,7 +23,7 @@ constexpr const char* kFooter =
     "Exit codes: 0 ok, 1 failed, 2 usage, 3 a budget or limit ended the run, 4 approval needed or\n"
     "denied, 5 model or backend unavailable, 124 timeout, 130 interrupted.\n"
     "\n"
-    "Environment: FACET_HOME (all paths), XDG_DATA_HOME, FACET_DEVICE (cpu, auto), FACET_CPU\n"
+    "Environment: FACET_HOME (all paths), XDG_DATA_HOME, FACET_DEVICE (--device), FACET_CPU\n"
     "(amx, avx512, avx2, portable), NO_COLOR; of the hub HF_ENDPOINT, HF_TOKEN, HF_TOKEN_PATH, "
     "HF_HOME,\n"
     "HF_HUB_CACHE, HF_HUB_OFFLINE.";
@@ -53,6 +53,19 @@ void add_agent(CLI::App& app, AgentOptions& agent) {
                  "Pictures among what searches find that one run shows to a model that sees (1)")
       ->check(CLI::Range(0, 16));
   app.add_flag("--no-plan", agent.no_plan, "Do not ask for a plan first");
+  app.add_option("--tool-choice",
+                 agent.tool_choice,
+                 "auto, none, required or a tool's name: what the first output must call (auto)");
+  app.add_option(
+         "--max-calls", agent.calls_max, "Calls in one output at most (16); 1: no parallel calls")
+      ->check(CLI::Range(1, 1024));
+  app.add_option("--tool-tokens",
+                 agent.tool_tokens_max,
+                 "Tokens of tool declarations at most: beyond, the model searches for tools "
+                 "(a quarter of the context, 8192 at most)")
+      ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 20));
+  app.add_option(
+      "--json-schema", agent.json_schema, "Hold the answer to the JSON Schema in a file");
   Budgets& budgets = agent.budgets;
   app.add_option("--steps-max", budgets.steps_max, "Outputs of the model in one run (8)");
   app.add_option("--tokens-max", budgets.tokens_max, "Sampled tokens in one run (4096)");
@@ -70,15 +83,18 @@ void add_agent(CLI::App& app, AgentOptions& agent) {
 /// With --resume a run goes on with what is recorded: a flag that would not be used is an error,
 /// and the budgets that are given are noted.
 void check_resume(const CLI::App& ask, AskOptions& options) {
-  constexpr std::array<std::string_view, 9> kUsed{"--resume",
-                                                  "--journal",
-                                                  "--yes",
-                                                  "--rerun",
-                                                  "--json",
-                                                  "--events",
-                                                  "--quiet",
-                                                  "--threads",
-                                                  "--device"};
+  constexpr std::array<std::string_view, 12> kUsed{"--resume",
+                                                   "--journal",
+                                                   "--yes",
+                                                   "--rerun",
+                                                   "--json",
+                                                   "--events",
+                                                   "--quiet",
+                                                   "--threads",
+                                                   "--device",
+                                                   "--weights",
+                                                   "--deterministic",
+                                                   "--context"};
   for (const CLI::Option* option : ask.get_options()) {
     const std::string name = option->get_name();
     if (option->count() == 0 || std::find(kUsed.begin(), kUsed.end(), name) != kUsed.end()) {
@@ -262,7 +278,7 @@ void add_machine_commands(CLI::App& app, Command& command) {
   doctor_app.add_option("-m,--model", doctor->agent.model.model, "Generator (pocket)");
   add_embedder(doctor_app, doctor->agent.model.embedder);
   add_store(doctor_app, doctor->agent.store);
-  doctor_app.add_option("--device", doctor->agent.model.device, "cpu or auto");
+  add_device(doctor_app, doctor->agent.model);
   add_json(doctor_app, doctor->json);
   bind(doctor_app, command, doctor, run_doctor);
 }

@@ -4,8 +4,10 @@
 
 #include <CLI/CLI.hpp>
 
+#include <cstddef>
 #include <memory>
 #include <utility>
+#include <vector>
 
 namespace facet::agent::cli {
 
@@ -60,37 +62,94 @@ void add_generate(CLI::App& app, Command& command) {
   bind(generate, command, options, run_generate);
 }
 
-/// What `eval calls` and `eval answers` share.
+/// What `eval calls` and `eval answers` share; the option of their data.
 template <typename Options>
-void add_cases(CLI::App& sub, Options& options, const char* form) {
-  sub.add_option("data", options.data, form)->required();
+CLI::Option& add_cases(CLI::App& sub, Options& options, const char* form) {
+  CLI::Option& data = *sub.add_option("data", options.data, form);
   add_model(sub, options.model);
   sub.add_option("--limit", options.cases_max, "Only the first N cases (0: all)")
       ->check(CLI::Range(std::int64_t{0}, std::int64_t{1} << 32));
   sub.add_flag("--no-plan", options.no_plan, "Do not ask for a plan first");
   sub.add_flag("--wrong", options.wrong, "Also print every case that was wrong");
   add_json(sub, options.json);
+  return data;
+}
+
+/// The options of `eval calls` that mean something with --format bfcl only.
+std::vector<CLI::Option*> add_bfcl(CLI::App& calls, EvalBfclOptions& options) {
+  std::vector<CLI::Option*> out;
+  const auto add = [&out](CLI::Option* option) { out.push_back(option); };
+  add(calls.add_option("--questions", options.questions, "bfcl: the questions, JSON lines"));
+  add(calls.add_option("--answers",
+                       options.answers,
+                       "bfcl: the possible answers, JSON lines; irrelevance needs none"));
+  add(calls.add_flag(
+      "--constrained,!--free",
+      options.constrained,
+      "bfcl: hold each turn to the declared functions (the default), or to nothing"));
+  add(calls.add_option("--tool-choice",
+                       options.tool_choice,
+                       "bfcl: auto, none, required, or the name of the tool to call (auto)"));
+  add(calls.add_option("--max-calls", options.calls_max, "bfcl: calls of one turn at most (16)")
+          ->check(CLI::Range(1, 1000)));
+  add(calls
+          .add_option(
+              "-n,--max-tokens", options.tokens_max, "bfcl: tokens of one turn at most (512)")
+          ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 20)));
+  const auto before = calls.get_options().size();
+  add_sampling(calls, options.sampling);
+  const auto all = calls.get_options();
+  out.insert(out.end(), all.begin() + static_cast<std::ptrdiff_t>(before), all.end());
+  return out;
+}
+
+void add_eval_calls(CLI::App& eval, Command& command) {
+  auto options = std::make_shared<EvalCallsOptions>();
+  CLI::App& calls =
+      *eval.add_subcommand("calls", "Calls: right tool, right arguments, nothing else");
+  CLI::Option* data = &add_cases(calls,
+                                 *options,
+                                 "Cases, one a line: {\"id\", \"kind\", \"tools\", \"user\", "
+                                 "\"steps\": [{\"calls\", \"outputs\"}]}");
+  calls
+      .add_option("--format",
+                  options->format,
+                  "cases: the file above; bfcl: the Berkeley leaderboard's files, one turn each, "
+                  "matched by its rules (cases)")
+      ->check(CLI::IsMember({"cases", "bfcl"}));
+  const auto of_bfcl = add_bfcl(calls, options->bfcl);
+  const EvalCallsOptions* given = options.get();
+  bind(calls, command, options, run_eval_calls);
+  calls.parse_complete_callback([given, data, of_bfcl, &calls] {
+    const bool is_bfcl = given->format == "bfcl";
+    if (!is_bfcl && data->count() == 0) throw CLI::RequiredError("data");
+    if (is_bfcl && given->bfcl.questions.empty()) throw CLI::RequiredError("--questions");
+    const auto* plan = calls.get_option("--no-plan");
+    for (const CLI::Option* option : {static_cast<const CLI::Option*>(data), plan}) {
+      if (is_bfcl && option->count() > 0) {
+        throw CLI::ExcludesError("--format bfcl", option->get_name());
+      }
+    }
+    for (const CLI::Option* option : of_bfcl) {
+      if (!is_bfcl && option->count() > 0) {
+        throw CLI::RequiresError(option->get_name(), "--format bfcl");
+      }
+    }
+  });
 }
 
 void add_eval(CLI::App& app, Command& command) {
   CLI::App& eval = *app.add_subcommand("eval", "Measure models and search on files of cases");
   eval.require_subcommand(1);
-  auto calls_options = std::make_shared<EvalCallsOptions>();
-  CLI::App& calls =
-      *eval.add_subcommand("calls", "Calls: right tool, right arguments, nothing else");
-  add_cases(calls,
-            *calls_options,
-            "Cases, one a line: {\"id\", \"kind\", \"tools\", \"user\", \"steps\": "
-            "[{\"calls\", \"outputs\"}]}");
-  bind(calls, command, calls_options, run_eval_calls);
-
+  add_eval_calls(eval, command);
   auto answers_options = std::make_shared<EvalAnswersOptions>();
   CLI::App& answers = *eval.add_subcommand(
       "answers", "Answers from passages: exact match, F1, citations, refusals");
   add_cases(answers,
             *answers_options,
             "Cases, one a line: {\"id\", \"kind\", \"question\", \"passages\": "
-            "[{\"source\", \"text\"}], \"answers\", \"citations\"}");
+            "[{\"source\", \"text\"}], \"answers\", \"citations\"}")
+      .required();
   bind(answers, command, answers_options, run_eval_answers);
 
   auto options = std::make_shared<EvalRetrievalOptions>();
@@ -170,6 +229,7 @@ void add_bench(CLI::App& app, Command& command) {
       ->check(CLI::Range(0, 256));
   add_activations(bench, options->float_activations, kFast);
   add_kv_type(bench, options->kv_type);
+  add_huge_pages(bench, options->huge_pages);
   bench.add_option("-r,--repeats", options->repeats, "Measured runs of each test (5)")
       ->check(CLI::Range(1, 1000));
   add_json(bench, options->json);

@@ -2,6 +2,7 @@
 #include "agent/cli/commands.h"
 #include "agent/cli/paths.h"
 #include "agent/cli/workbench.h"
+#include "engine/cuda/plan.h"
 #include "engine/engine.h"
 #include "engine/model/quantize.h"
 #include "prompts/template_dialect.h"
@@ -49,7 +50,26 @@ ordered_json tokenizer_json(const engine::Tokenizer& tokenizer) {
 /// Where the model would run: the instruction set on the CPU, and whether a device is there.
 ordered_json devices_json(const engine::ModelInfo& info) {
   const auto cuda = check_device("cuda");
-  return {{"cpu", info.cpu_path}, {"cuda", cuda ? "yes" : cuda.error().message}};
+  return {{"cpu", info.cpu_path}, {"cuda", cuda ? *cuda : cuda.error().message}};
+}
+
+/// What the model needs of a CUDA device, and the longest context that devices of common sizes have
+/// room for; keys and values as bf16.
+ordered_json device_memory_json(const engine::Engine& engine) {
+  constexpr std::int64_t kGiB = std::int64_t{1} << 30;
+  const std::int64_t context = engine.info().context_tokens_max;
+  const auto plan = engine.device_plan({.context_tokens_max = context});
+  ordered_json fits = ordered_json::object();
+  for (const std::int64_t size : {8, 12, 16, 24, 48, 80}) {
+    fits[std::to_string(size) + " GiB"] =
+        engine.device_context({.context_tokens_max = context}, size * kGiB);
+  }
+  return {{"weight_bytes", plan.weight_bytes},
+          {"workspace_bytes", plan.workspace_bytes},
+          {"kv_bytes", plan.sequence_bytes},
+          {"needs_bytes", plan.device_bytes_min()},
+          {"context_tokens", context},
+          {"context_tokens_that_fit", std::move(fits)}};
 }
 
 /// The chat template in the files, and which dialect its words are those of. Null without one.
@@ -69,7 +89,9 @@ std::string_view dialect_of(const engine::ModelInfo& info, const engine::Tokeniz
   return default_dialect(tokenizer);
 }
 
-ordered_json info_json(const engine::ModelInfo& info, const engine::Tokenizer& tokenizer) {
+ordered_json info_json(const engine::Engine& engine) {
+  const engine::ModelInfo& info = engine.info();
+  const engine::Tokenizer& tokenizer = engine.tokenizer();
   return {{"name", info.name},
           {"architecture", info.architecture},
           {"identity", info.identity},
@@ -89,6 +111,7 @@ ordered_json info_json(const engine::ModelInfo& info, const engine::Tokenizer& t
           {"embedding_dim", info.embedding_dim},
           {"cpu_path", info.cpu_path},
           {"devices", devices_json(info)},
+          {"device_memory", device_memory_json(engine)},
           {"tokenizer", tokenizer_json(tokenizer)}};
 }
 
@@ -103,11 +126,15 @@ void show_members(const ordered_json& object, Console& console) {
 }
 
 /// The model of a name as doctor shows it: its facts, or why it cannot be used.
-ordered_json model_check(const std::string& name, ModelKind kind, bool& is_usable) {
+ordered_json model_check(const std::string& name,
+                         ModelKind kind,
+                         const std::string& device,
+                         bool& is_usable) {
   is_usable = false;
   const auto path = find_model(name, kind);
   if (!path) return {{"ok", false}, {"reason", path.error().message}};
-  const auto engine = engine::Engine::load({.model = *path});
+  const auto engine = engine::Engine::load(
+      {.model = *path, .device = device_name(device), .cuda = cuda_of_build()});
   if (!engine) {
     return {{"ok", false}, {"path", path->string()}, {"reason", engine.error().message}};
   }
@@ -117,7 +144,9 @@ ordered_json model_check(const std::string& name, ModelKind kind, bool& is_usabl
           {"path", path->string()},
           {"parameters", info.parameters},
           {"weight_types", info.weight_types},
-          {"cpu_path", info.cpu_path}};
+          {"device", info.device},
+          {"cpu_path", info.cpu_path},
+          {"device_memory", device_memory_json(**engine)}};
 }
 
 ordered_json store_check(const std::string& given) {
@@ -242,7 +271,7 @@ int run_models_inspect(const ModelsOptions& options, Environment environment) {
     console.out((*engine)->info().chat_template);
     return exit_ok;
   }
-  const ordered_json info = info_json((*engine)->info(), (*engine)->tokenizer());
+  const ordered_json info = info_json(**engine);
   if (options.json) {
     console.out_json(info);
   } else {
@@ -290,13 +319,14 @@ int run_doctor(const DoctorOptions& options, Environment environment) {
   bool has_embedder = false;
   ordered_json report = {{"version", FACET_VERSION}, {"machine", machine_json()}};
   const auto device = check_device(options.agent.model.device);
-  report["device"] = device ? ordered_json{{"ok", true}, {"name", "cpu"}}
+  report["device"] = device ? ordered_json{{"ok", true}, {"name", *device}}
                             : ordered_json{{"ok", false}, {"reason", device.error().message}};
-  report["model"] = model_check(options.agent.model.model, ModelKind::generator, has_generator);
+  report["model"] = model_check(
+      options.agent.model.model, ModelKind::generator, options.agent.model.device, has_generator);
   const std::string& embedder = options.agent.model.embedder;
   report["embedder"] = embedder == "none"
                            ? ordered_json{{"ok", true}, {"reason", "none: search is by words only"}}
-                           : model_check(embedder, ModelKind::embedder, has_embedder);
+                           : model_check(embedder, ModelKind::embedder, "cpu", has_embedder);
   report["store"] = store_check(options.agent.store);
   report["journal"] = journal_check();
   report["pdftotext"] = pdftotext_check();

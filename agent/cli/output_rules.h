@@ -8,9 +8,13 @@
 #include "engine/sampling/constraint.h"
 
 #include <memory>
+#include <string>
 #include <vector>
 
 namespace facet::agent::cli {
+
+/// The whole file, whatever its bytes are.
+Result<std::string> read_text_file(const std::string& path);
 
 /// The tools of options.rules.tools; none without a file. Errors name the file.
 Result<std::vector<ToolSpec>> read_tools_file(const OutputRuleOptions& options);

@@ -59,7 +59,8 @@ int run_workflow_file(const RunOptions& options, Environment environment) {
                .clock = &bench->clock(),
                .passages = book.get(),
                .journal = bench->journal(),
-               .pictures = bench->pictures()};
+               .pictures = bench->pictures(),
+               .embedder = bench->toolbox().embedder()};
   run.session = bench->session_options(environment.stop);
   run.show_images = [&](const std::vector<std::string>& paths, SessionOptions& session) -> Status {
     FACET_TRY(const auto shown,
@@ -74,6 +75,10 @@ int run_workflow_file(const RunOptions& options, Environment environment) {
       console.out_line(console.styled(Style::bold, "step " + step.name));
     };
     run.sink = [&](const Event& event) { view.show(event); };
+  } else {
+    run.sink = [&](const Event& event) {
+      if (const auto* relaxed = std::get_if<SchemaRelaxed>(&event)) view.warn(*relaxed);
+    };
   }
   const WorkflowResult result = run_workflow(run);
   if (options.json) {

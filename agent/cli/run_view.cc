@@ -112,12 +112,18 @@ void RunView::show_citations(const RunResult& result) {
   }
 }
 
+void RunView::warn(const SchemaRelaxed& event) {
+  console_.warn(printable(event.pointer + ": " + event.message));
+}
+
 void RunView::show(const Event& event) {
   if (const auto* text = std::get_if<TextDelta>(&event)) {
     show_text(text->text);
   } else if (const auto* finished = std::get_if<RunFinished>(&event)) {
     end_text();
     show_citations(finished->result);
+  } else if (const auto* relaxed = std::get_if<SchemaRelaxed>(&event)) {
+    warn(*relaxed);
   } else if (is_quiet_) {
     return;
   } else if (const auto* plan = std::get_if<PlanMade>(&event)) {

@@ -1,7 +1,7 @@
 // facet schema check: what the grammar of a JSON Schema would hold a model to.
 #include "agent/cli/commands.h"
+#include "agent/cli/output_rules.h"
 #include "base/grammar/schema_grammar.h"
-#include "base/mapped_file.h"
 #include "engine/sampling/grammar_analysis.h"
 
 #include <nlohmann/json.hpp>
@@ -31,10 +31,7 @@ std::string_view kind_name(grammar::SchemaNote::Kind kind) {
 
 Result<std::string> read_schema(const SchemaCheckOptions& options, const Environment& environment) {
   if (options.file == "-") return Console::read_stdin(environment.stop);
-  FACET_TRY(const auto file, MappedFile::open(options.file));
-  std::string text;
-  for (const auto byte : file.bytes()) text += static_cast<char>(byte);
-  return text;
+  return read_text_file(options.file);
 }
 
 /// The grammar and its notes, when some value satisfies the schema.

@@ -46,6 +46,7 @@ int run_serve(const ServeOptions& options, Environment environment) {
   host.clock = &bench->clock();
   host.journal = bench->journal();
   host.pictures = bench->pictures();
+  host.embedder = bench->toolbox().embedder();
   host.defaults = bench->session_options(environment.stop);
   // Nobody sits at the server's terminal: what is not allowed beforehand is refused.
   host.defaults.policy.ask = nullptr;

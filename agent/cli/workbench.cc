@@ -1,8 +1,10 @@
 #include "agent/cli/workbench.h"
 
+#include "agent/cli/output_rules.h"
 #include "agent/cli/paths.h"
 #include "base/check.h"
 #include "base/json.h"
+#include "engine/device.h"
 #include "prompts/template_dialect.h"
 
 #include <nlohmann/json.hpp>
@@ -20,36 +22,73 @@ namespace facet::agent::cli {
 namespace fs = std::filesystem;
 using nlohmann::ordered_json;
 
-Status check_device(const std::string& device) {
-  std::string name = device;
-  if (name.empty()) {
-    const char* value = std::getenv("FACET_DEVICE");
-    name = value == nullptr ? "cpu" : value;
+std::string device_name(const std::string& device) {
+  if (!device.empty()) return device;
+  const char* value = std::getenv("FACET_DEVICE");
+  return value == nullptr ? "" : value;
+}
+
+const engine::cuda::CudaSupport* cuda_of_build() {
+#ifdef FACET_HAS_CUDA
+  return &engine::cuda::cuda_support();
+#else
+  return nullptr;
+#endif
+}
+
+Result<std::string> check_device(const std::string& device) {
+  FACET_TRY(const engine::DeviceChoice choice, engine::parse_device(device_name(device)));
+  if (!choice.is_cuda) return std::string("cpu");
+  const engine::cuda::CudaSupport* cuda = cuda_of_build();
+  const Error none{Code::unavailable,
+                   "this build computes on the CPU only: build with -DFACET_CUDA=ON for CUDA"};
+  const auto info =
+      cuda == nullptr ? Result<engine::cuda::DeviceInfo>(none) : cuda->open_device(choice.index);
+  if (info) {
+    return "cuda:" + std::to_string(info->index) + " (" + info->name + ", " +
+           std::to_string(info->free_bytes >> 20) + " of " +
+           std::to_string(info->memory_bytes >> 20) + " MiB free)";
   }
-  if (name.empty() || name == "cpu" || name == "auto") return ok();
-  if (name == "cuda" || name.starts_with("cuda:")) {
-    return Error{Code::unavailable,
-                 "device '" + name + "' is not available: this build computes on the CPU only"};
+  if (choice.falls_back) return "cpu (" + info.error().message + ")";
+  return info.error();
+}
+
+Result<std::shared_ptr<engine::Engine>> load_engine(engine::EngineOptions options,
+                                                    const std::string& device,
+                                                    Console& console) {
+  options.device = device_name(device);
+  options.cuda = cuda_of_build();
+  auto engine = engine::Engine::load(options);
+  console.end_progress();
+  if (engine && !(*engine)->info().device_note.empty()) {
+    console.warn("computing on the CPU: " + (*engine)->info().device_note);
   }
-  return Error{Code::invalid_argument,
-               "unknown device '" + name + "': known are cpu, auto and cuda[:n]"};
+  return engine;
 }
 
 Result<std::shared_ptr<const engine::Engine>> load_generator(const ModelOptions& options,
                                                              Console& console) {
+  // A device that cannot serve is said before a model is looked for.
   FACET_TRY_STATUS(check_device(options.device));
   FACET_TRY(const fs::path path, find_model(options.model, ModelKind::generator));
   console.progress(0, 0, "loading " + path.string());
-  auto engine = engine::Engine::load({.model = path,
-                                      .vision = options.vision,
-                                      .threads = options.threads,
-                                      .prefix_bytes_max = std::int64_t{options.prefix_mib} << 20,
-                                      .draft_tokens_max = options.draft_tokens_max,
-                                      .kv_type = options.kv_type,
-                                      .float_activations = options.float_activations});
-  console.end_progress();
-  if (!engine) return engine.error();
-  return std::shared_ptr<const engine::Engine>(*std::move(engine));
+  FACET_TRY(auto engine,
+            load_engine({.model = path,
+                         .vision = options.vision,
+                         .threads = options.threads,
+                         .context_tokens_max = options.context_tokens_max,
+                         .prefix_bytes_max = std::int64_t{options.prefix_mib} << 20,
+                         .draft_tokens_max = options.draft_tokens_max,
+                         .kv_type = options.kv_type,
+                         .huge_pages = options.huge_pages,
+                         .float_activations = options.float_activations,
+                         .device_weights = options.device_weights,
+                         .is_deterministic = options.is_deterministic},
+                        options.device,
+                        console));
+  const std::string& note = engine->info().weights_note;
+  if (!note.empty()) console.note("weights stay where the file is mapped: " + note);
+  return std::shared_ptr<const engine::Engine>(std::move(engine));
 }
 
 Error as_unavailable(Error error) {
@@ -191,6 +230,10 @@ ordered_json agent_options_json(const AgentOptions& options) {
           {"result_pictures_max", options.result_pictures_max},
           {"instructions", options.instructions},
           {"no_plan", options.no_plan},
+          {"tool_choice", options.tool_choice},
+          {"calls_max", options.calls_max},
+          {"answer_schema", options.answer_schema},
+          {"tool_tokens_max", options.tool_tokens_max},
           {"steps_max", budgets.steps_max},
           {"tokens_max", budgets.tokens_max},
           {"step_tokens_max", budgets.step_tokens_max},
@@ -225,6 +268,10 @@ Result<AgentOptions> agent_options_from_json(const ordered_json& json) {
     options.result_pictures_max = json.value("result_pictures_max", options.result_pictures_max);
     options.instructions = json.at("instructions").get<std::string>();
     options.no_plan = json.at("no_plan").get<bool>();
+    options.tool_choice = json.value("tool_choice", std::string());
+    options.calls_max = json.value("calls_max", options.calls_max);
+    options.answer_schema = json.value("answer_schema", std::string());
+    options.tool_tokens_max = json.value("tool_tokens_max", options.tool_tokens_max);
     options.budgets.steps_max = json.at("steps_max").get<int>();
     options.budgets.tokens_max = json.at("tokens_max").get<std::int64_t>();
     options.budgets.step_tokens_max = json.at("step_tokens_max").get<std::int64_t>();
@@ -269,6 +316,11 @@ std::unique_ptr<Workbench> Workbench::open(const AgentOptions& options,
     failure = {.error = error, .exit_code = exit_code.value_or(exit_code_of(error.code))};
     return nullptr;
   };
+  if (!options.json_schema.empty()) {
+    auto schema = read_text_file(options.json_schema);
+    if (!schema) return fail(schema.error());
+    bench->options_.answer_schema = *std::move(schema);
+  }
   auto engine = load_generator(options.model, console);
   if (!engine) {
     const bool is_usage = engine.error().code == Code::invalid_argument;
@@ -301,6 +353,10 @@ SessionOptions Workbench::session_options(const std::stop_token& stop) const {
                          .result_pictures_max = options_.result_pictures_max,
                          .budgets = options_.budgets,
                          .sampling = options_.sampling,
+                         .rules = {.choice = prompts::tool_choice_from_name(options_.tool_choice),
+                                   .calls_max = options_.calls_max,
+                                   .answer_schema = options_.answer_schema},
+                         .tool_tokens_max = options_.tool_tokens_max,
                          .policy = {.allow_all = options_.yes, .allow_rerun = options_.rerun},
                          .journal_options = dump_json(agent_options_json(options_))};
   if (is_person_there()) {

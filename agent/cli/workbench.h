@@ -11,6 +11,8 @@
 #include "agent/toolbox.h"
 #include "base/clock.h"
 #include "base/result.h"
+#include "engine/cuda/support.h"
+#include "engine/engine.h"
 #include "tools/executor.h"
 #include "tools/tool.h"
 
@@ -32,9 +34,22 @@ struct Failure {
   int exit_code = exit_failed;
 };
 
-/// unavailable for "cuda", which this build has no backend for; invalid_argument for anything but
-/// cpu, auto and cuda[:n]. An empty `device` is $FACET_DEVICE.
-Status check_device(const std::string& device);
+/// `device`, or $FACET_DEVICE where it is empty.
+std::string device_name(const std::string& device);
+
+/// What this build has of CUDA; null: nothing.
+const engine::cuda::CudaSupport* cuda_of_build();
+
+/// The device that `device` asks for, in words: "cpu", "cuda:0 (NVIDIA H200, ...)"; for auto the
+/// CPU with the reason in brackets where the other one cannot serve. An empty `device` is
+/// $FACET_DEVICE. unavailable, saying what to do, for a CUDA device that cannot serve;
+/// invalid_argument for anything but cpu, auto and cuda[:n].
+Result<std::string> check_device(const std::string& device);
+
+/// Engine::load on that device; where auto falls back to the CPU a warning says why.
+Result<std::shared_ptr<engine::Engine>> load_engine(engine::EngineOptions options,
+                                                    const std::string& device,
+                                                    Console& console);
 
 /// Finds and loads a generator; what is loading is shown on a terminal.
 Result<std::shared_ptr<const engine::Engine>> load_generator(const ModelOptions& options,

@@ -1,5 +1,6 @@
 #include "agent/server/connection.h"
 
+#include "agent/server/response_stream.h"
 #include "base/json.h"
 
 #include <boost/asio/as_tuple.hpp>

@@ -9,7 +9,6 @@
 #include <array>
 #include <cctype>
 #include <cmath>
-#include <random>
 
 namespace facet::agent {
 namespace {
@@ -210,6 +209,57 @@ Result<std::optional<T>> integer_field(const Json& message, const std::string& k
   return std::optional<T>(number);
 }
 
+Status read_tool_choice(const Json& message, CreateRequest& request) {
+  if (message.contains("parallel_tool_calls") && !message.at("parallel_tool_calls").is_null()) {
+    const Json& parallel = message.at("parallel_tool_calls");
+    if (!parallel.is_boolean()) return wrong("parallel_tool_calls", "is neither true nor false");
+    request.parallel_tool_calls = parallel.get<bool>();
+  }
+  if (!message.contains("tool_choice") || message.at("tool_choice").is_null()) return ok();
+  const Json& choice = message.at("tool_choice");
+  if (choice.is_string()) {
+    const auto& name = choice.get_ref<const std::string&>();
+    if (name != "auto" && name != "none" && name != "required") {
+      return wrong("tool_choice", "is " + json_quote(name) + "; known are auto, none, required");
+    }
+    request.tool_choice = prompts::tool_choice_from_name(name);
+    return ok();
+  }
+  if (!choice.is_object()) return wrong("tool_choice", "is neither a string nor an object");
+  FACET_TRY_STATUS(only_fields(choice, {"type", "name"}, "\"tool_choice\""));
+  FACET_TRY(const std::string type, text_field(choice, "type", true));
+  if (type != "function") {
+    return wrong("tool_choice", "is of type \"" + type + "\", which is not handled");
+  }
+  prompts::ToolChoice named{.mode = prompts::ToolChoice::Mode::named};
+  FACET_TRY(named.name, text_field(choice, "name", true));
+  request.tool_choice = std::move(named);
+  return ok();
+}
+
+/// {"format": {"type": "text"}} or {"format": {"type": "json_schema", "name", "schema"}}.
+Status read_text_format(const Json& message, CreateRequest& request) {
+  if (!message.contains("text") || message.at("text").is_null()) return ok();
+  const Json& text = message.at("text");
+  if (!text.is_object()) return wrong("text", "is not an object");
+  FACET_TRY_STATUS(only_fields(text, {"format"}, "\"text\""));
+  if (!text.contains("format") || text.at("format").is_null()) return ok();
+  const Json& format = text.at("format");
+  if (!format.is_object()) return wrong("format", "is not an object");
+  FACET_TRY(const std::string type, text_field(format, "type", true));
+  if (type == "text") return only_fields(format, {"type"}, "\"format\"");
+  if (type != "json_schema") {
+    return wrong("format", "is of type \"" + type + "\"; known are text and json_schema");
+  }
+  FACET_TRY_STATUS(
+      only_fields(format, {"type", "name", "description", "schema", "strict"}, "\"format\""));
+  if (!format.contains("schema") || !format.at("schema").is_object()) {
+    return wrong("schema", "is not an object");
+  }
+  request.answer_schema = dump_json(format.at("schema"));
+  return ok();
+}
+
 Result<ClientMessage> read_create(const Json& message) {
   FACET_TRY_STATUS(only_fields(message,
                                {"type",
@@ -222,7 +272,11 @@ Result<ClientMessage> read_create(const Json& message) {
                                 "temperature",
                                 "top_p",
                                 "seed",
-                                "stream"},
+                                "stream",
+                                "tool_choice",
+                                "parallel_tool_calls",
+                                "max_tool_calls",
+                                "text"},
                                "response.create"));
   FACET_TRY([[maybe_unused]] const std::string model, text_field(message, "model", false));
   if (message.contains("stream") && message.at("stream") != true) {
@@ -238,6 +292,9 @@ Result<ClientMessage> read_create(const Json& message) {
   FACET_TRY(request.seed, integer_field<std::uint64_t>(message, "seed", 0));
   FACET_TRY(request.temperature, number_field(message, "temperature"));
   FACET_TRY(request.top_p, number_field(message, "top_p"));
+  FACET_TRY(request.max_tool_calls, integer_field<std::int64_t>(message, "max_tool_calls", 1));
+  FACET_TRY_STATUS(read_tool_choice(message, request));
+  FACET_TRY_STATUS(read_text_format(message, request));
   const bool ends_with_user =
       !request.messages.empty() && request.messages.back().role == Role::user;
   if (!request.outputs.empty() && !request.messages.empty()) {
@@ -247,26 +304,6 @@ Result<ClientMessage> read_create(const Json& message) {
     return wrong("input", "does not end with a user's message");
   }
   return ClientMessage(std::move(request));
-}
-
-Json message_item(const std::string& id, std::string_view status, const std::string& text) {
-  Json content = Json::array();
-  if (!text.empty()) {
-    content.push_back({{"type", "output_text"}, {"text", text}, {"annotations", Json::array()}});
-  }
-  return {{"type", "message"},
-          {"id", id},
-          {"role", "assistant"},
-          {"status", status},
-          {"content", std::move(content)}};
-}
-
-std::string random_id(std::string_view prefix) {
-  std::random_device device;
-  constexpr std::string_view kDigits = "0123456789abcdef";
-  std::string id(prefix);
-  for (int i = 0; i < 16; ++i) id += kDigits[device() % kDigits.size()];
-  return id;
 }
 
 }  // namespace
@@ -306,149 +343,17 @@ Status check_follows(const CreateRequest& first, const CreateRequest& next) {
   if (next.temperature && next.temperature != first.temperature) return differs("temperature");
   if (next.top_p && next.top_p != first.top_p) return differs("top_p");
   if (next.seed && next.seed != first.seed) return differs("seed");
+  if (next.tool_choice && next.tool_choice != first.tool_choice) return differs("tool_choice");
+  if (next.parallel_tool_calls && next.parallel_tool_calls != first.parallel_tool_calls) {
+    return differs("parallel_tool_calls");
+  }
+  if (next.max_tool_calls && next.max_tool_calls != first.max_tool_calls) {
+    return differs("max_tool_calls");
+  }
+  if (!next.answer_schema.empty() && next.answer_schema != first.answer_schema) {
+    return differs("text");
+  }
   return ok();
-}
-
-std::string error_event(const Error& error, std::int64_t sequence_number) {
-  return dump_json({{"type", "error"},
-                    {"code", code_name(error.code)},
-                    {"message", error.message},
-                    {"sequence_number", sequence_number}});
-}
-
-ResponseStream::ResponseStream(std::string response_id,
-                               std::string model,
-                               std::int64_t created_at,
-                               std::vector<std::string> client_tools,
-                               Send send)
-    : id_(std::move(response_id)),
-      model_(std::move(model)),
-      created_at_(created_at),
-      client_tools_(std::move(client_tools)),
-      send_(std::move(send)) {}
-
-void ResponseStream::send(Json event) {
-  event["sequence_number"] = sequence_++;
-  send_(dump_json(event));
-}
-
-Json ResponseStream::response_json(std::string_view status) const {
-  Json output = Json::array();
-  for (const std::string& item : output_) output.push_back(json_or_string(item));
-  return {{"id", id_},
-          {"object", "response"},
-          {"created_at", created_at_},
-          {"status", status},
-          {"model", model_},
-          {"output", std::move(output)}};
-}
-
-void ResponseStream::begin() {
-  send({{"type", "response.created"}, {"response", response_json("in_progress")}});
-}
-
-void ResponseStream::add_text(std::string_view delta) {
-  const std::string item_id = "msg_" + std::to_string(output_.size());
-  if (!is_text_open_) {
-    is_text_open_ = true;
-    send({{"type", "response.output_item.added"},
-          {"output_index", output_.size()},
-          {"item", message_item(item_id, "in_progress", "")}});
-  }
-  text_ += delta;
-  send({{"type", "response.output_text.delta"},
-        {"item_id", item_id},
-        {"output_index", output_.size()},
-        {"content_index", 0},
-        {"delta", delta}});
-}
-
-void ResponseStream::close_text() {
-  if (!is_text_open_) return;
-  const std::string item_id = "msg_" + std::to_string(output_.size());
-  send({{"type", "response.output_text.done"},
-        {"item_id", item_id},
-        {"output_index", output_.size()},
-        {"content_index", 0},
-        {"text", text_}});
-  const Json item = message_item(item_id, "completed", text_);
-  send({{"type", "response.output_item.done"}, {"output_index", output_.size()}, {"item", item}});
-  output_.push_back(dump_json(item));
-  text_.clear();
-  is_text_open_ = false;
-}
-
-void ResponseStream::add_call(const ToolCall& call) {
-  close_text();
-  const bool is_client =
-      std::find(client_tools_.begin(), client_tools_.end(), call.name) != client_tools_.end();
-  const Json item{{"type", "function_call"},
-                  {"id", "fc_" + std::to_string(output_.size())},
-                  {"call_id", call.id},
-                  {"name", call.name},
-                  {"arguments", call.arguments},
-                  {"status", "completed"},
-                  {"runs_on", is_client ? "client" : "server"}};
-  send({{"type", "response.output_item.added"}, {"output_index", output_.size()}, {"item", item}});
-  send({{"type", "response.function_call_arguments.done"},
-        {"item_id", item.at("id")},
-        {"output_index", output_.size()},
-        {"call_id", call.id},
-        {"name", call.name},
-        {"arguments", call.arguments},
-        {"runs_on", item.at("runs_on")}});
-  send({{"type", "response.output_item.done"}, {"output_index", output_.size()}, {"item", item}});
-  output_.push_back(dump_json(item));
-}
-
-void ResponseStream::finish(const RunResult& result) {
-  close_text();
-  if (result.finish == RunFinish::failed || result.finish == RunFinish::approval_needed) {
-    return fail(result.error);
-  }
-  const bool is_complete =
-      result.finish == RunFinish::answered || result.finish == RunFinish::client_tools;
-  Json response = response_json(is_complete ? "completed" : "incomplete");
-  if (!is_complete) {
-    response["incomplete_details"] = {
-        {"reason", result.finish == RunFinish::cancelled ? "cancelled" : "limit"},
-        {"message", result.error.message}};
-  }
-  const Json run = run_result_json(result);
-  response["citations"] = run.at("citations");
-  response["usage"] = {
-      {"input_tokens", result.usage.prompt_tokens},
-      {"input_tokens_details", {{"cached_tokens", result.usage.cached_tokens}}},
-      {"output_tokens", result.usage.completion_tokens},
-      {"total_tokens", result.usage.prompt_tokens + result.usage.completion_tokens}};
-  send({{"type", is_complete ? "response.completed" : "response.incomplete"},
-        {"response", std::move(response)}});
-}
-
-void ResponseStream::fail(const Error& error) {
-  send_(error_event(error, sequence_++));
-}
-
-void ResponseStream::handle(const Event& event) {
-  if (const auto* text = std::get_if<TextDelta>(&event)) {
-    add_text(text->text);
-  } else if (const auto* plan = std::get_if<PlanMade>(&event)) {
-    send({{"type", "facet.plan"}, {"steps", plan->steps}});
-  } else if (const auto* called = std::get_if<ToolCalled>(&event)) {
-    add_call(called->call);
-  } else if (const auto* returned = std::get_if<ToolReturned>(&event)) {
-    send({{"type", "facet.tool_result"},
-          {"call_id", returned->call.id},
-          {"name", returned->call.name},
-          {"outcome", returned->outcome},
-          {"output", json_or_string(returned->output.content)}});
-  } else if (const auto* finished = std::get_if<RunFinished>(&event)) {
-    finish(finished->result);
-  }
-}
-
-std::string new_response_id() {
-  return random_id("resp_");
 }
 
 }  // namespace facet::agent

@@ -1,27 +1,32 @@
-// Protocol: what clients say on the websocket, and what they are told, in the shape of the
-// Responses API. Pure functions and one small state machine; no sockets.
+// Protocol: what clients say on the websocket, and what they are told (response_stream.h), in the
+// shape of the Responses API. Pure functions; no sockets.
 //
 // Client: {"type":"response.create","input":"..."} or with a list of items (messages,
 //   function_call_output), "instructions", "tools" (run by the client), "max_output_tokens",
-//   "temperature", "top_p", "seed", "previous_response_id"; {"type":"response.cancel"}. "model" is
-//   not looked at: the response names the model that made it. The content of a user's message may
-//   hold pictures in front of its text: {"type":"input_image","image_url":"data:image/png;base64,
+//   "temperature", "top_p", "seed", "previous_response_id", "tool_choice" ("auto", "none",
+//   "required" or {"type":"function","name":...}: what must be called, must be so in the first
+//   output), "parallel_tool_calls", "max_tool_calls", "text":{"format":{"type":"text"} or
+//   {"type":"json_schema","name","schema"}}: the schema of the answer; {"type":"response.cancel"}.
+//   "model" is not looked at: the response names the model that made it. The content of a user's
+//   message may hold pictures in front of its text:
+//   {"type":"input_image","image_url":"data:image/png;base64,
 //   ..."}; "detail" is "auto" or "low" (the whole picture) or "high" (pan-and-scan crops too).
 //   Nothing is fetched: an image_url of another kind is refused.
 // Server: response.created, response.output_item.added, response.output_text.delta,
-//   response.output_text.done, response.function_call_arguments.done, response.output_item.done,
-//   response.completed or response.incomplete, error; and, for what only Facet has, facet.plan and
-//   facet.tool_result. Every event carries "sequence_number", counted from 0 in each response.
+//   response.output_text.done, response.function_call_arguments.delta and .done,
+//   response.output_item.done, response.completed or response.incomplete, error; and, for what only
+//   Facet has, facet.plan, facet.tool_result and facet.warning. Every event carries
+//   "sequence_number", counted from 0 in each response. A function_call item is added when its name
+//   is certain, its arguments are done when the call is whole, and it is done, "completed", when
+//   the model's turn is whole: then it counts. In a turn that was cut off or cannot be read it is
+//   done as "incomplete". "runs_on" says who answers the call, "server" or "client".
 #pragma once
 
-#include "agent/events.h"
 #include "base/chat.h"
 #include "base/result.h"
-
-#include <nlohmann/json_fwd.hpp>
+#include "prompts/dialect.h"
 
 #include <cstdint>
-#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -56,6 +61,10 @@ struct CreateRequest {
   std::optional<double> temperature;
   std::optional<double> top_p;
   std::optional<std::uint64_t> seed;
+  std::optional<prompts::ToolChoice> tool_choice;
+  std::optional<bool> parallel_tool_calls;
+  std::optional<std::int64_t> max_tool_calls;
+  std::string answer_schema;  ///< JSON text; empty: the answer is free.
 };
 
 struct CancelRequest {};
@@ -70,48 +79,5 @@ Result<ClientMessage> parse_client_message(std::string_view text);
 /// request with previous_response_id, asks for something else than `first`, or brings more than one
 /// message: it would be ignored.
 Status check_follows(const CreateRequest& first, const CreateRequest& next);
-
-/// {"type":"error","code","message","sequence_number"}: also for what happens outside a response.
-std::string error_event(const Error& error, std::int64_t sequence_number);
-
-/// The events of one response, from the events of one run. Not thread-safe.
-class ResponseStream {
- public:
-  using Send = std::function<void(std::string text)>;
-
-  /// `created_at` is in seconds since 1970; `client_tools` names the tools the client runs.
-  ResponseStream(std::string response_id,
-                 std::string model,
-                 std::int64_t created_at,
-                 std::vector<std::string> client_tools,
-                 Send send);
-
-  /// Sends response.created.
-  void begin();
-  void handle(const Event& event);
-  /// Ends a response that never became a run.
-  void fail(const Error& error);
-
- private:
-  void send(nlohmann::ordered_json event);
-  void add_text(std::string_view delta);
-  void close_text();
-  void add_call(const ToolCall& call);
-  void finish(const RunResult& result);
-  [[nodiscard]] nlohmann::ordered_json response_json(std::string_view status) const;
-
-  std::string id_;
-  std::string model_;
-  std::int64_t created_at_;
-  std::vector<std::string> client_tools_;
-  Send send_;
-  std::vector<std::string> output_;  ///< Finished items, JSON text.
-  std::string text_;                 ///< Of the message item that is open.
-  bool is_text_open_ = false;
-  std::int64_t sequence_ = 0;
-};
-
-/// "resp_" and 16 random hexadecimal digits.
-std::string new_response_id();
 
 }  // namespace facet::agent

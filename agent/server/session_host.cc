@@ -34,7 +34,8 @@ class HostedSession final : public ResponseSession {
                              .clock = host->clock,
                              .passages = hosted->book_.get(),
                              .journal = host->journal,
-                             .pictures = host->pictures},
+                             .pictures = host->pictures,
+                             .embedder = host->embedder},
                             std::move(options)));
     return std::unique_ptr<ResponseSession>(std::move(hosted));
   }
@@ -84,6 +85,13 @@ Result<SessionOptions> options_for(const CreateRequest& request, SessionOptions 
     options.budgets.step_tokens_max =
         std::min(options.budgets.step_tokens_max, *request.max_output_tokens);
   }
+  if (request.max_tool_calls) {
+    options.budgets.tool_calls_max = static_cast<int>(
+        std::min<std::int64_t>(options.budgets.tool_calls_max, *request.max_tool_calls));
+  }
+  if (request.tool_choice) options.rules.choice = *request.tool_choice;
+  if (request.parallel_tool_calls && !*request.parallel_tool_calls) options.rules.calls_max = 1;
+  if (!request.answer_schema.empty()) options.rules.answer_schema = request.answer_schema;
   if (request.temperature) options.sampling.temperature = static_cast<float>(*request.temperature);
   if (request.top_p) options.sampling.top_p = static_cast<float>(*request.top_p);
   if (request.seed) options.sampling.seed = *request.seed;

@@ -24,8 +24,9 @@ struct SessionHost {
   std::function<Result<Picture>(const RequestPicture& picture)> read_picture;
   const tools::Executor* executor = nullptr;
   const Clock* clock = nullptr;
-  Journal* journal = nullptr;         ///< May be null.
-  PictureSource* pictures = nullptr;  ///< May be null.
+  Journal* journal = nullptr;                     ///< May be null.
+  PictureSource* pictures = nullptr;              ///< May be null.
+  const retrieval::Embedder* embedder = nullptr;  ///< May be null.
   SessionOptions defaults;  ///< A request may change sampling, lower budgets, add instructions.
 };
 

@@ -69,6 +69,12 @@ Result<SessionOptions> session_options(const WorkflowRun& run,
                                        const WorkflowStep& step,
                                        const Json& scope) {
   SessionOptions options = run.session;
+  if (!step.answer_schema.empty()) {
+    options.rules.answer_schema = step.answer_schema;
+    FACET_TRY(Json recorded, parse_json(options.journal_options, "journal options"));
+    recorded["answer_schema"] = step.answer_schema;
+    options.journal_options = dump_json(recorded);
+  }
   if (step.images.empty()) return options;
   if (!run.show_images) {
     return Error{Code::unsupported, "this workflow runs without pictures"};

@@ -116,7 +116,8 @@ class Reader {
   }
 
   Result<WorkflowStep> read_step(const YAML::Node& node) {
-    FACET_TRY_STATUS(expect_keys(node, {"name", "ask", "images", "tool", "arguments"}, "a step"));
+    FACET_TRY_STATUS(expect_keys(
+        node, {"name", "ask", "images", "answer_schema", "tool", "arguments"}, "a step"));
     WorkflowStep step;
     step.line = node.Mark().line + 1;
     FACET_TRY(step.name, required_text(node, "name"));
@@ -130,7 +131,16 @@ class Reader {
       if (arguments.IsDefined()) return at(arguments, "\"arguments\" belong to a \"tool\" step");
       FACET_TRY_STATUS(check_references(step.prompt, node["ask"]));
       FACET_TRY_STATUS(read_images(node["images"], step));
+      const YAML::Node schema = node["answer_schema"];
+      if (schema.IsDefined()) {
+        if (!schema.IsMap()) return at(schema, "\"answer_schema\" is a mapping");
+        FACET_TRY(const Json value, to_json(schema, 0));
+        step.answer_schema = dump_json(value);
+      }
       return step;
+    }
+    if (node["answer_schema"].IsDefined()) {
+      return at(node["answer_schema"], "\"answer_schema\" belongs to an \"ask\" step");
     }
     if (node["images"].IsDefined()) {
       return at(node["images"], "\"images\" belong to an \"ask\" step");

@@ -19,6 +19,9 @@
 // An `ask` step may show pictures: `images: [photo.jpg, "${other}"]`, or one path alone; relative
 // paths are those of the current folder.
 //
+// An `ask` step may hold its answer to a JSON Schema: `answer_schema: {type: object, ...}`; the
+// answer is then also in `${step.value}`, as JSON.
+//
 // The result of an `ask` step is {"answer", "plan", "citations", "tool_calls", "finish_reason",
 // ...}; of a `tool` step it is what the tool returned.
 #pragma once
@@ -46,6 +49,7 @@ struct WorkflowStep {
   Kind kind = Kind::ask;
   std::string prompt;               ///< ask: with references.
   std::vector<std::string> images;  ///< ask: paths, with references.
+  std::string answer_schema;        ///< ask: JSON text of the answer's schema; empty: it is free.
   std::string tool;                 ///< tool: its name.
   std::string arguments = "{}";     ///< tool: JSON object whose strings may hold references.
   int line = 0;                     ///< In the file, from 1.

@@ -243,11 +243,12 @@ class Reader {
       return code;
     }
     ++at_;
-    const char c = peek();
+    if (at_ >= text_.size()) return fail("a backslash ends the grammar");
+    const char c = text_[at_];
     ++at_;
     static constexpr std::string_view kNames = "nrt\"\\[]-^/";
     static constexpr std::string_view kCodes = "\n\r\t\"\\[]-^/";
-    if (const std::size_t i = kNames.find(c); i != std::string_view::npos && c != '\0') {
+    if (const std::size_t i = kNames.find(c); i != std::string_view::npos) {
       return static_cast<std::uint32_t>(static_cast<unsigned char>(kCodes[i]));
     }
     const int digits = c == 'x' ? 2 : c == 'u' ? 4 : c == 'U' ? 8 : 0;

@@ -265,7 +265,9 @@ class Parser {
     } else if (code >= 0x80 || (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') ||
                (c >= 'a' && c <= 'z')) {
       --at_;
-      return fail(Code::unsupported, std::string("\"\\") + c + "\" has no grammar");
+      return fail(Code::unsupported,
+                  c > ' ' && c < 0x7F ? std::string("\"\\") + c + "\" has no grammar"
+                                      : "an escape that means nothing");
     }
     return CodePointSet({{code, code}});
   }

@@ -43,7 +43,7 @@ class Subsets {
  private:
   using Subset = std::vector<std::int32_t>;
   /// States looked at in all: some tens of milliseconds.
-  static constexpr std::size_t kWorkMax = 2'000'000;
+  static constexpr std::size_t kWorkMax = 1'000'000;
 
   /// Between two neighbours of `cuts_` no set of the pattern tells code points apart.
   void cut_alphabet() {

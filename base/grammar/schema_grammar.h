@@ -97,8 +97,9 @@ class SchemaGrammar {
   SchemaGrammar& operator=(const SchemaGrammar&) = delete;
   ~SchemaGrammar();
 
-  /// An instance of `schema`. invalid_argument for what is no schema, unsupported for what cannot
-  /// be enforced, limit_exceeded for what is too large; the message begins with the pointer.
+  /// An instance of `schema`. invalid_argument for what is no schema and for one without instances,
+  /// unsupported for what cannot be enforced, limit_exceeded for what is too large; the message
+  /// names the pointer.
   Result<Grammar::Node> value(const nlohmann::ordered_json& schema);
   /// An object that is an instance of `schema`, the outermost one written in `syntax`: the
   /// arguments of a call. A schema that describes no members has none here, and of members that are

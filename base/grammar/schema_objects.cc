@@ -1,4 +1,5 @@
 // Objects of schemas, and the front of the room: SchemaGrammar.
+#include "base/grammar/completable.h"
 #include "base/grammar/regex.h"
 #include "base/grammar/schema_writer.h"
 #include "base/json.h"
@@ -192,6 +193,12 @@ struct SchemaGrammar::Parts {
     SchemaWriter writer(nodes, schema, notes);
     auto node = writer.run(root_object);
     contradiction = writer.contradiction();
+    if (node && !is_completable(nodes.grammar, *node)) {
+      const std::string where =
+          contradiction.empty() ? "" : ", it contradicts itself at " + contradiction;
+      return Error{Code::invalid_argument,
+                   "the schema allows nothing: no value satisfies it" + where};
+    }
     return node;
   }
 

@@ -20,6 +20,11 @@ constexpr std::array<std::string_view, 20> kAnnotations{
     "contentEncoding", "contentMediaType", "contentSchema", "default",     "definitions",
     "deprecated",      "description",      "example",       "examples",    "readOnly",
     "title",           "writeOnly",        "minContains",   "maxContains", "$vocabulary"};
+constexpr std::size_t kEnumValuesMax = 20'000;
+/// Where two of them meet, each value is compared with each.
+constexpr std::size_t kEnumPairsMax = 1'000'000;
+/// Schemas that describe one value together.
+constexpr std::size_t kPartsMax = 1000;
 /// Handled for a schema as a whole, not one by one.
 constexpr std::array<std::string_view, 6> kStructural{
     "additionalProperties", "items", "patternProperties", "prefixItems", "properties", "required"};
@@ -112,6 +117,11 @@ Result<Shape> ShapeReader::read(const Holdings& holdings) {
       return endless(now);
     }
     if (!seen.insert(now).second) continue;
+    if (seen.size() > kPartsMax) {
+      return Error{Code::limit_exceeded,
+                   shown(shape.pointer) + " is made of more than " + std::to_string(kPartsMax) +
+                       " parts by $ref and allOf"};
+    }
     open.insert(now);
     steps.push_back({step.holding, true});
     std::vector<const Json*> more;
@@ -184,6 +194,12 @@ Status ShapeReader::keyword(const Json& schema,
     if (key == "const") values.push_back(&value);
     if (key == "enum") {
       for (const Json& one : value) values.push_back(&one);
+    }
+    const std::size_t others = shape.values ? shape.values->size() : 1;
+    if (values.size() > kEnumValuesMax || values.size() * others > kEnumPairsMax) {
+      return Error{Code::limit_exceeded,
+                   shown(at) + " lists " + std::to_string(values.size()) +
+                       " values, more than can be looked through"};
     }
     if (shape.values) {
       std::erase_if(values, [&](const Json* one) {

@@ -91,6 +91,12 @@ Status check_options(const ModelConfig& config, const PlanOptions& plan) {
                      std::to_string(kRowsMax)};
   }
   for (const LayerSpec& spec : config.layers) {
+    if (plan.kv_type == KvType::int8 && spec.kv_heads * spec.head_dim % 4 != 0) {
+      return Error{Code::unsupported,
+                   "keys and values as int8 in rows of " +
+                       std::to_string(spec.kv_heads * spec.head_dim) +
+                       " on a CUDA device; a multiple of 4 is needed"};
+    }
     if (spec.head_dim <= 256 && spec.head_dim % 2 == 0) continue;
     return Error{Code::unsupported,
                  "head_dim " + std::to_string(spec.head_dim) + " on a CUDA device; at most 256"};
@@ -138,7 +144,8 @@ Status CudaBackend::Parts::take_memory(const ModelWeights& model, ThreadPool& th
   pool = std::make_shared<DeviceBuffer>(std::move(memory));
   workspace = pool->data() + plan.weight_bytes;
   std::byte* const page_begin = workspace + plan.workspace_bytes;
-  FACET_TRY(weights, upload_weights(model, options.plan.weights, pool->data(), threads, *work));
+  FACET_TRY(weights,
+            upload_weights(config, model, options.plan.weights, pool->data(), threads, *work));
   pages.emplace(share(pool, page_begin), plan.page_bytes, work);
   FACET_TRY(tables, PassTables::create(layout, workspace));
   FACET_TRY(logits, PinnedBuffer::allocate(static_cast<std::size_t>(layout.logits.bytes) + 4));

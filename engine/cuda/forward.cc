@@ -171,9 +171,7 @@ Status Forward::decode_layers(int rows) {
 }
 
 Status Forward::decode_logits(int rows) {
-  PackedMatrix head = weights_.embedding;
-  head.rows = config_.vocabulary;  // Rows beyond it are placeholders, not tokens.
-  return multiply_rows(head,
+  return multiply_rows(weights_.embedding,
                        input(weights_.output_norm, delta_norm_, delta_parts_),
                        rows,
                        at(layout_.logits),
@@ -305,8 +303,6 @@ Status Forward::prompt_layers(std::int64_t rows) {
 }
 
 Status Forward::prompt_logits(std::span<const std::int64_t> rows) {
-  PackedMatrix head = weights_.embedding;
-  head.rows = config_.vocabulary;
   const auto count = static_cast<int>(rows.size());
   const std::size_t bytes = sizeof(float) * static_cast<std::size_t>(config_.hidden);
   const float* x = at(layout_.x[x_now_]) + rows.front() * config_.hidden;
@@ -319,7 +315,7 @@ Status Forward::prompt_logits(std::span<const std::int64_t> rows) {
     }
     x = at(layout_.picked);
   }
-  return multiply_rows(head,
+  return multiply_rows(weights_.embedding,
                        {.x = x, .norm = weights_.output_norm, .eps = config_.norm_eps},
                        count,
                        at(layout_.logits),
@@ -335,7 +331,7 @@ Status Forward::pool_rows(std::int64_t rows) {
 
 Status Forward::dense(const PackedMatrix& w, const float* x, float* y) {
   FACET_CHECK(multiply_parts(w, 1) <= kMultiplyPartsMax);
-  return multiply_rows(w, {.x = x}, 1, y, next());
+  return multiply_rows(w, {.x = x}, 1, y, first());
 }
 
 }  // namespace facet::engine::cuda

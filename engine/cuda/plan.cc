@@ -25,8 +25,8 @@ std::int64_t mib(std::int64_t bytes) {
 }
 
 template <class Each>
-void for_each_matrix(const ModelWeights& weights, const Each& each) {
-  each(weights.embedding);
+void for_each_matrix(const ModelConfig& config, const ModelWeights& weights, const Each& each) {
+  each(embedding_of(config, weights));
   for (const LayerWeights& layer : weights.layers) {
     for (const TensorView* w :
          {&layer.q, &layer.k, &layer.v, &layer.o, &layer.gate, &layer.up, &layer.down}) {
@@ -53,11 +53,17 @@ Layout layout_for(DType type, WeightForm form) {
   return form == WeightForm::fp8 && is_plain ? Layout::fp8 : layout_of(type);
 }
 
+TensorView embedding_of(const ModelConfig& config, const ModelWeights& weights) {
+  TensorView out = weights.embedding;
+  out.rows = std::min<std::int64_t>(out.rows, config.vocabulary);
+  return out;
+}
+
 std::int64_t plan_weight_bytes(const ModelConfig& config,
                                const ModelWeights& weights,
                                WeightForm form) {
   std::int64_t bytes = 0;
-  for_each_matrix(weights, [&](const TensorView& w) {
+  for_each_matrix(config, weights, [&](const TensorView& w) {
     bytes += aligned_bytes(matrix_bytes(layout_for(w.type, form), w.rows, w.cols));
   });
   bytes += aligned_bytes(std::int64_t{4} * config.hidden);
@@ -91,7 +97,7 @@ WorkspaceShape workspace_shape(const ModelConfig& config,
   }
   const std::int64_t pages = options.context_tokens_max / kPageTokens + 2;
   s.page_pointers = s.layers * pages + kPagePointersMore;
-  for_each_matrix(weights, [&](const TensorView& w) {
+  for_each_matrix(config, weights, [&](const TensorView& w) {
     if (layout_for(w.type, options.weights) == Layout::bf16) return;
     const std::int64_t row = 2 * padded_cols(Layout::bf16, w.cols);
     const std::int64_t panels = (w.rows + kPanelRows - 1) / kPanelRows;

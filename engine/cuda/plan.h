@@ -44,6 +44,10 @@ struct MemoryPlan {
 /// The layout of a matrix of `type`.
 Layout layout_for(DType type, WeightForm form);
 
+/// The rows of the embedding that are tokens; those behind them are placeholders, which nobody
+/// reads.
+TensorView embedding_of(const ModelConfig& config, const ModelWeights& weights);
+
 /// Bytes of a model's weights in the pool.
 std::int64_t plan_weight_bytes(const ModelConfig& config,
                                const ModelWeights& weights,

@@ -119,14 +119,15 @@ Result<DeviceLayer> upload_layer(const LayerWeights& from, Uploader& up) {
 
 }  // namespace
 
-Result<DeviceWeights> upload_weights(const ModelWeights& weights,
+Result<DeviceWeights> upload_weights(const ModelConfig& config,
+                                     const ModelWeights& weights,
                                      WeightForm form,
                                      std::byte* to,
                                      ThreadPool& pool,
                                      DeviceWork& work) {
   FACET_TRY(Uploader up, Uploader::create(form, to, pool, work));
   DeviceWeights out;
-  FACET_TRY(out.embedding, up.matrix(weights.embedding));
+  FACET_TRY(out.embedding, up.matrix(embedding_of(config, weights)));
   FACET_TRY(out.output_norm, up.vector(weights.output_norm));
   for (const LayerWeights& layer : weights.layers) {
     FACET_TRY(DeviceLayer uploaded, upload_layer(layer, up));

@@ -32,7 +32,7 @@ struct DeviceLayer {
 };
 
 struct DeviceWeights {
-  PackedMatrix embedding;
+  PackedMatrix embedding;  ///< (vocabulary, hidden)
   const float* output_norm = nullptr;
   std::vector<DeviceLayer> layers;
   PackedMatrix dense2;  ///< data null: none.
@@ -41,7 +41,8 @@ struct DeviceWeights {
 
 /// Writes `weights` to `to`: plan_weight_bytes(form) bytes of device memory. `pool` repacks. Called
 /// with the mutex of `work` held.
-Result<DeviceWeights> upload_weights(const ModelWeights& weights,
+Result<DeviceWeights> upload_weights(const ModelConfig& config,
+                                     const ModelWeights& weights,
                                      WeightForm form,
                                      std::byte* to,
                                      ThreadPool& pool,

@@ -19,6 +19,8 @@ struct ModelInfo {
   std::string weight_types;  ///< e.g. "Q8_0 x57, F32 x49".
   /// The Jinja text of the file's own chat template; empty where it has none. Never run.
   std::string chat_template;
+  /// Why weights that are worth it are not in huge pages; empty where they are, or are too small.
+  std::string weights_note;
   std::int64_t parameters = 0;
   std::int64_t weight_bytes = 0;
   std::int64_t context_tokens_max = 0;

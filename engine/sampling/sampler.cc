@@ -1,8 +1,10 @@
 #include "engine/sampling/sampler.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <limits>
+#include <optional>
 #include <string>
 #include <unordered_set>
 
@@ -52,12 +54,45 @@ void penalize(std::vector<Candidate>& candidates,
   }
 }
 
-void keep_allowed(std::vector<Candidate>& candidates, const std::vector<std::uint64_t>& mask) {
-  if (mask.empty()) return;
-  std::erase_if(candidates, [&](const Candidate& candidate) {
-    const auto id = static_cast<std::size_t>(candidate.second);
-    return id / 64 >= mask.size() || (mask[id / 64] >> (id % 64) & 1U) == 0;
-  });
+/// Whether no logit is NaN or plus infinity. One comparison each, so that it is done in vectors.
+bool are_usable(std::span<const float> logits) {
+  bool usable = true;
+  for (const float logit : logits) usable &= logit < HUGE_VALF;
+  return usable;
+}
+
+Error unusable(std::span<const float> logits) {
+  std::size_t i = 0;
+  while (logits[i] < HUGE_VALF) ++i;
+  return {Code::invalid_data,
+          "logit of token " + std::to_string(i) + " is " + std::to_string(logits[i])};
+}
+
+/// The best logit that is finite, the lowest id among equals; nothing when none is.
+std::optional<TokenId> best_of(std::span<const float> logits) {
+  const auto best = std::max_element(logits.begin(), logits.end());
+  if (best == logits.end() || !std::isfinite(*best)) return std::nullopt;
+  return static_cast<TokenId>(best - logits.begin());
+}
+
+/// The finite logits of the tokens in `mask`; of all where it is empty.
+void collect(std::span<const float> logits,
+             const std::vector<std::uint64_t>& mask,
+             std::vector<Candidate>& out) {
+  out.clear();
+  const auto add = [&](std::size_t id) {
+    if (std::isfinite(logits[id])) out.emplace_back(logits[id], static_cast<TokenId>(id));
+  };
+  if (mask.empty()) {
+    for (std::size_t id = 0; id < logits.size(); ++id) add(id);
+    return;
+  }
+  for (std::size_t word = 0; word < mask.size(); ++word) {
+    for (std::uint64_t bits = mask[word]; bits != 0; bits &= bits - 1) {
+      const std::size_t id = word * 64 + static_cast<std::size_t>(std::countr_zero(bits));
+      if (id < logits.size()) add(id);
+    }
+  }
 }
 
 /// The best `count` candidates that `allowed` lets through, best first, tested lazily.
@@ -129,22 +164,21 @@ Result<TokenId> Sampler::sample(std::span<const float> logits,
                                 std::span<const TokenId> recent,
                                 const TokenFilter& allowed,
                                 const TokenMaskSource& mask) {
-  candidates_.clear();
-  for (std::size_t i = 0; i < logits.size(); ++i) {
-    if (std::isnan(logits[i]) || logits[i] == HUGE_VALF) {
-      return Error{Code::invalid_data,
-                   "logit of token " + std::to_string(i) + " is " + std::to_string(logits[i])};
-    }
-    if (std::isfinite(logits[i])) candidates_.emplace_back(logits[i], static_cast<TokenId>(i));
-  }
-  if (options_.repetition_penalty != 1.0F) penalize(candidates_, recent, options_);
-
+  if (!are_usable(logits)) return unusable(logits);
   const bool greedy = options_.temperature == 0.0F;
-  if (greedy && allowed && !candidates_.empty()) {
-    const auto best = std::max_element(candidates_.begin(), candidates_.end(), is_worse);
-    if (allowed(best->second)) return best->second;
+  const bool penalizes = options_.repetition_penalty != 1.0F;
+  if (greedy && allowed) {
+    // Most often the best token is allowed, and nothing else needs to be looked at.
+    std::optional<TokenId> best = best_of(logits);
+    if (best && penalizes) {
+      collect(logits, {}, candidates_);
+      penalize(candidates_, recent, options_);
+      best = std::max_element(candidates_.begin(), candidates_.end(), is_worse)->second;
+    }
+    if (best && allowed(*best)) return *best;
   }
-  if (mask) keep_allowed(candidates_, mask());
+  collect(logits, mask ? mask() : std::vector<std::uint64_t>(), candidates_);
+  if (penalizes) penalize(candidates_, recent, options_);
   std::size_t count = candidates_.size();
   if (options_.top_k > 0) count = std::min(count, static_cast<std::size_t>(options_.top_k));
   std::vector<Candidate> kept = best_allowed(candidates_, greedy ? 1 : count, allowed);

@@ -146,6 +146,30 @@ TEST_CASE("the constraint leaves a random model only calls that can be read", "[
   }
 }
 
+TEST_CASE("usage counts the tokens that a grammar left no choice about", "[agent]") {
+  const auto model = tiny_chat_model();
+  const ConversationSpec spec{
+      .tools = {{.name = "twice", .description = "Doubles."}},
+      .rules = {.choice = {.mode = prompts::ToolChoice::Mode::required}, .calls_max = 1}};
+  auto conversation = *model->start(spec);
+  REQUIRE(conversation->add_user("Go"));
+  const auto step = conversation->generate(short_step(1), {});
+  REQUIRE(step);
+  INFO(step->raw);
+  REQUIRE(step->tool_calls.size() == 1);
+  // The whole call is certain: only what may follow it is sampled.
+  CHECK(step->usage.forced_tokens > 8);
+  CHECK(step->usage.forced_tokens < step->usage.completion_tokens);
+  CHECK(conversation->usage().forced_tokens == step->usage.forced_tokens);
+  check_computed_once(*conversation);
+  const auto recorded = step_from_json(step_json(*step));
+  REQUIRE(recorded);
+  CHECK(recorded->usage == step->usage);
+  auto old = step_json(*step);
+  old["usage"].erase("forced_tokens");
+  CHECK(step_from_json(old)->usage.forced_tokens == 0);
+}
+
 TEST_CASE("text of the user never becomes control tokens", "[agent]") {
   const auto model = tiny_chat_model();
   const auto length = [&](const std::string& text) {

@@ -38,6 +38,8 @@ TEST_CASE("the result of a tool reaches the model and the run goes on", "[agent]
   CHECK(fixture.event_types() == Strings{"run_started",
                                          "plan",
                                          "tool_call_started",
+                                         "tool_call_delta",
+                                         "tool_call_closed",
                                          "step",
                                          "tool_call",
                                          "tool_result",
@@ -280,7 +282,7 @@ TEST_CASE("a tool has no more time than its run", "[agent]") {
   });
   const auto session = fixture.open();
   const auto result = session->run("go", [&](const Event& event) {
-    if (std::holds_alternative<ToolCalled>(event)) {
+    if (std::holds_alternative<ToolCallStarted>(event)) {
       fixture.clock.advance(std::chrono::milliseconds(990));
     }
   });

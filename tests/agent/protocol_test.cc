@@ -1,10 +1,12 @@
 #include "agent/server/protocol.h"
 
+#include "agent/server/response_stream.h"
 #include "base/json.h"
 #include "tests/support/catch.h"
 
 #include <nlohmann/json.hpp>
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -112,12 +114,44 @@ TEST_CASE("a later request may repeat what the conversation was begun with, not 
                                   R"("top_p":0.5)",
                                   R"("seed":1)",
                                   R"("max_output_tokens":9)",
+                                  R"("tool_choice":"required")",
+                                  R"("parallel_tool_calls":false)",
+                                  R"("max_tool_calls":2)",
+                                  R"("text":{"format":{"type":"json_schema","schema":{}}})",
                                   R"("tools":[{"type":"function","name":"b"}])"}) {
     const std::string name = field.substr(0, field.find(':'));
     CHECK(follow(R"("input":"y",)" + field).find(name) == 0);
   }
   CHECK(follow(R"("input":[{"role":"assistant","content":"a"},{"role":"user","content":"b"}])") ==
         "\"input\" holds earlier messages beside previous_response_id");
+}
+
+TEST_CASE("a request says what may be called and what the answer is", "[agent][unit]") {
+  using Mode = facet::prompts::ToolChoice::Mode;
+  const auto with = [](const std::string& fields) {
+    return R"({"type":"response.create","input":"x",)" + fields + "}";
+  };
+  CHECK_FALSE(create(with(R"("seed":1)")).tool_choice);
+  CHECK(create(with(R"("tool_choice":"none")")).tool_choice->mode == Mode::none);
+  CHECK(create(with(R"("tool_choice":"required")")).tool_choice->mode == Mode::required);
+  const auto named = create(with(R"("tool_choice":{"type":"function","name":"none"})"));
+  CHECK(named.tool_choice->mode == Mode::named);
+  CHECK(named.tool_choice->name == "none");
+  CHECK(create(with(R"("parallel_tool_calls":false)")).parallel_tool_calls == false);
+  CHECK(create(with(R"("max_tool_calls":3)")).max_tool_calls == 3);
+  CHECK(create(with(R"("text":{"format":{"type":"text"}})")).answer_schema.empty());
+  const auto format = create(with(
+      R"("text":{"format":{"type":"json_schema","name":"n","strict":true,"schema":{"type":"object"}}})"));
+  CHECK(format.answer_schema == R"({"type":"object"})");
+  CHECK(refusal(with(R"("tool_choice":"f")")).find("\"tool_choice\" is \"f\"") == 0);
+  CHECK(refusal(with(R"("tool_choice":5)")).find("\"tool_choice\"") == 0);
+  CHECK(refusal(with(R"("tool_choice":{"type":"function"})")) == "\"name\" is missing");
+  CHECK(refusal(with(R"("parallel_tool_calls":1)")).find("\"parallel_tool_calls\"") == 0);
+  CHECK(refusal(with(R"("max_tool_calls":0)")).find("\"max_tool_calls\"") == 0);
+  CHECK(refusal(with(R"("text":{"format":{"type":"json_object"}})")).find("\"format\"") == 0);
+  CHECK(refusal(with(R"("text":{"format":{"type":"json_schema"}})")).find("\"schema\"") == 0);
+  CHECK(refusal(with(R"("text":{"verbosity":"low"})")) ==
+        "unknown field \"verbosity\" in \"text\"");
 }
 
 TEST_CASE("a run becomes a response with numbered events", "[agent][unit]") {
@@ -136,10 +170,12 @@ TEST_CASE("a run becomes a response with numbered events", "[agent][unit]") {
   result.finish = facet::agent::RunFinish::answered;
   result.usage.prompt_tokens = 10;
   result.usage.completion_tokens = 3;
+  result.usage.forced_tokens = 2;
   recorder.stream.handle(facet::agent::RunFinished{result});
   CHECK(recorder.types() == std::vector<std::string>{"response.created",
                                                      "facet.plan",
                                                      "response.output_item.added",
+                                                     "response.function_call_arguments.delta",
                                                      "response.function_call_arguments.done",
                                                      "response.output_item.done",
                                                      "facet.tool_result",
@@ -152,17 +188,18 @@ TEST_CASE("a run becomes a response with numbered events", "[agent][unit]") {
   for (std::size_t i = 0; i < recorder.events.size(); ++i) {
     CHECK(recorder.events[i].at("sequence_number") == i);
   }
-  CHECK(recorder.events[3].at("runs_on") == "server");
+  CHECK(recorder.events[4].at("runs_on") == "server");
   const auto& response = recorder.events.back().at("response");
   CHECK(response.at("output").size() == 2);
   CHECK(response.at("output")[1].at("content")[0].at("text") == "Hello");
   CHECK(response.at("usage").at("total_tokens") == 13);
+  CHECK(response.at("usage").at("output_tokens_details").at("forced_tokens") == 2);
 }
 
 TEST_CASE("client tools, limits and failures end a response each in its way", "[agent][unit]") {
   Recorder recorder;
   recorder.stream.handle(facet::agent::ToolCalled{{"c1", "ask_user", "{}"}});
-  CHECK(recorder.events[1].at("runs_on") == "client");
+  CHECK(recorder.events[2].at("runs_on") == "client");
   facet::agent::RunResult result;
   result.finish = facet::agent::RunFinish::limit;
   result.error = {facet::Code::limit_exceeded, "8 steps"};
@@ -174,6 +211,53 @@ TEST_CASE("client tools, limits and failures end a response each in its way", "[
   recorder.stream.handle(facet::agent::RunFinished{result});
   CHECK(recorder.events.back().at("type") == "error");
   CHECK(recorder.events.back().at("code") == "unavailable");
+}
+
+TEST_CASE("a call streams: its name, pieces of its arguments, then the whole", "[agent][unit]") {
+  Recorder recorder;
+  const facet::ToolCall first{"call_1", "search", R"({"q":"x"})"};
+  const facet::ToolCall second{"call_2", "ask_user", "{}"};
+  recorder.stream.handle(facet::agent::TextDelta{"Let me see.", 1});
+  recorder.stream.handle(facet::agent::ToolCallStarted{"call_1", "search"});
+  recorder.stream.handle(facet::agent::ToolArgumentsDelta{"call_1", R"({"q":)"});
+  recorder.stream.handle(facet::agent::ToolArgumentsDelta{"call_1", R"("x"})"});
+  recorder.stream.handle(facet::agent::ToolCallClosed{first, true});
+  recorder.stream.handle(facet::agent::ToolCallStarted{"call_2", "ask_user"});
+  const bool is_cut = GENERATE(false, true);
+  facet::agent::StepFinished step;
+  if (is_cut) {
+    step.result.finish_reason = facet::engine::FinishReason::length;
+    recorder.stream.handle(step);
+  } else {
+    recorder.stream.handle(facet::agent::ToolArgumentsDelta{"call_2", "{}"});
+    recorder.stream.handle(facet::agent::ToolCallClosed{second, false});
+    recorder.stream.handle(step);
+    recorder.stream.handle(facet::agent::ToolCalled{first});
+    recorder.stream.handle(facet::agent::ToolCalled{second});
+  }
+  std::map<std::size_t, std::string> told;
+  std::map<std::size_t, nlohmann::ordered_json> done;
+  for (const auto& event : recorder.events) {
+    const std::string type = event.at("type").get<std::string>();
+    if (type == "response.output_item.added") {
+      const auto index = event.at("output_index").get<std::size_t>();
+      CHECK(told.emplace(index, "").second);
+      CHECK(event.at("item").at("status") == "in_progress");
+    } else if (type == "response.function_call_arguments.delta") {
+      told.at(event.at("output_index").get<std::size_t>()) += event.at("delta").get<std::string>();
+    } else if (type == "response.function_call_arguments.done") {
+      CHECK(told.at(event.at("output_index").get<std::size_t>()) == event.at("arguments"));
+    } else if (type == "response.output_item.done") {
+      done[event.at("output_index").get<std::size_t>()] = event.at("item");
+    }
+  }
+  REQUIRE(done.size() == 3);
+  CHECK(done[0].at("type") == "message");
+  CHECK(done[1].at("status") == (is_cut ? "incomplete" : "completed"));
+  CHECK(done[1].at("arguments") == first.arguments);
+  CHECK(done[2].at("status") == (is_cut ? "incomplete" : "completed"));
+  CHECK(done[2].at("runs_on") == "client");
+  CHECK(recorder.events.at(4).at("item").at("name") == "search");
 }
 
 TEST_CASE("a user's message may begin with pictures", "[agent][unit]") {

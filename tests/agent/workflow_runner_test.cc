@@ -55,6 +55,28 @@ TEST_CASE("steps run in order and use earlier results with their types", "[agent
   CHECK(unknown.error.message == "the workflow \"two\" has no variable \"stop\"");
 }
 
+TEST_CASE("an ask step may hold its answer to a schema, and later steps use its fields",
+          "[agent][unit]") {
+  const std::string yaml =
+      "name: typed\n"
+      "steps:\n"
+      "  - name: limit\n"
+      "    ask: What is the limit?\n"
+      "    answer_schema: {type: object, properties: {x: {type: integer}}, required: [x]}\n"
+      "  - {name: twice, tool: double, arguments: {x: \"${limit.value.x}\"}}\n"
+      "result: \"${twice.result}\"\n";
+  facet::test::SessionFixture fixture({R"({"x": 21})" + facet::test::kEnd});
+  fixture.add_double("double");
+  const auto result = run(fixture, yaml);
+  CHECK(result.error.message.empty());
+  CHECK(result.result == "42");
+  facet::test::SessionFixture wrong({"42" + facet::test::kEnd, "it is 42" + facet::test::kEnd});
+  wrong.add_double("double");
+  const auto failed = run(wrong, yaml);
+  CHECK(failed.finish == RunFinish::failed);
+  CHECK(failed.error.message.find("step limit") == 0);
+}
+
 TEST_CASE("an ask step is an agent run whose answer later steps can use", "[agent][unit]") {
   facet::test::SessionFixture fixture(
       {facet::test::call("double", 4) + facet::test::kWait, "It is 8." + facet::test::kEnd});

@@ -122,6 +122,32 @@ TEST_CASE("An output is one value of its schema, or one text of its grammar", "[
   CHECK(both.exit_code != 0);
 }
 
+TEST_CASE("rules that cannot be kept end in an error, never in free text", "[e2e]") {
+  const TempDir home;
+  write_tiny_gguf(home.path() / "m.gguf", {.context_tokens_max = 512});
+  const std::string command = "generate --model " + quoted((home.path() / "m.gguf").string()) +
+                              " --dialect gemma3-json --prompt hello --json -n 20 ";
+  const auto refused = [&](const char* flag, const std::string& rules, const char* part) {
+    const auto file = write_file(home, "rules", rules);
+    const auto run = run_facet(home.path(), command + flag + " " + quoted(file.string()));
+    INFO(rules << " " << run.out << run.err);
+    CHECK(run.exit_code != 0);
+    const ordered_json out = run.json();
+    CHECK_FALSE(out.contains("text"));
+    CHECK_FALSE(out.contains("ids"));
+    CHECK_THAT(out["error"]["message"].get<std::string>(), Catch::Contains(part));
+  };
+  refused("--json-schema", R"({"$ref":"#"})", "refers to itself");
+  refused("--json-schema", R"({"type":"integer","minimum":2,"maximum":1})", "no value");
+  refused("--json-schema", R"({"properties":{"a":{"uniqueItems":true}}})", "/properties/a");
+  refused("--grammar", "root ::= root \"a\" | \"b\"", "left-recursive");
+  refused("--tools",
+          R"([{"type":"function","function":{"name":"book","description":"d","parameters":)"
+          R"({"type":"object","properties":{"n":{"type":"integer","minimum":2,"maximum":1}},)"
+          R"("required":["n"]}}}])",
+          "/properties/n");
+}
+
 TEST_CASE("schema check explains a schema or refuses it with its pointer", "[e2e]") {
   const TempDir home;
   const auto good = run_facet(home.path(), "schema check - --json", kParameters);

@@ -16,4 +16,9 @@ void check_message(const Error& error) {
   }));
 }
 
+void check_place(const Error& error) {
+  FACET_CHECK(!error.message.empty());
+  FACET_CHECK(is_utf8(error.message));
+}
+
 }  // namespace facet::fuzz

@@ -7,8 +7,10 @@
 #include <nlohmann/json.hpp>
 
 #include <cstdio>
+#include <initializer_list>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace {
 
@@ -43,17 +45,7 @@ GgufWriter small_gguf(bool is_embedder) {
   TinyModel model = small_model();
   model.is_embedder = is_embedder;
   model.dense_hidden = is_embedder ? 16 : 0;
-  GgufWriter out = facet::test::tiny_gguf(model);
-  for (const char* key : {"model",
-                          "tokens",
-                          "scores",
-                          "token_type",
-                          "bos_token_id",
-                          "eos_token_id",
-                          "padding_token_id",
-                          "add_space_prefix"}) {
-    out.remove(std::string("tokenizer.ggml.") + key);
-  }
+  GgufWriter out = facet::test::tiny_gguf_without_tokenizer(model);
   auto& rows = out.tensor("token_embd.weight");
   rows.shape[0] = 4;
   rows.bytes.resize(4 * 8 * 4);
@@ -176,6 +168,106 @@ void write_config_seeds(const fs::path& folder) {
   write_bytes(folder / "numbers", R"({"model_type":"gemma3","num_hidden_layers":1e999,"a":-0.0})");
 }
 
+void write_each(const fs::path& folder,
+                std::initializer_list<std::pair<const char*, std::string_view>> texts) {
+  fs::create_directories(folder);
+  for (const auto& [name, text] : texts) write_bytes(folder / name, text);
+}
+
+void write_schema_seeds(const fs::path& root) {
+  write_each(
+      root / "schema",
+      {{"good-object",
+        R"({"type":"object","properties":{"a":{"type":"integer","minimum":-3,"maximum":70},)"
+        R"("b":{"enum":[1,"x",null,true,1.5]},"c":{"type":"array","items":{"type":"number"},)"
+        R"("minItems":1,"maxItems":2}},"required":["b"],"additionalProperties":false})"},
+       {"good-text",
+        R"({"anyOf":[{"type":"string","pattern":"^[a-c]+x?$","maxLength":5},{"type":"string",)"
+        R"("format":"date"},{"const":{"k":[1]}},{"type":["null","boolean"]}]})"},
+       {"good-tree",
+        R"({"$ref":"#/$defs/t","$defs":{"t":{"type":"object","properties":{"n":{"type":"array",)"
+        R"("items":{"$ref":"#/$defs/t"}},"v":{"type":"string","minLength":1}}}}})"},
+       {"good-merged",
+        R"({"allOf":[{"type":"integer","multipleOf":7},{"exclusiveMinimum":3},{"maximum":1e2}],)"
+        R"("x-facet-relaxed":true,"uniqueItems":true})"},
+       {"good-tuple",
+        R"({"type":"array","prefixItems":[{"type":"boolean"},{"type":"number","minimum":0.25}],)"
+        R"("items":{"type":"object","patternProperties":{"^x":{"type":"null"}},)"
+        R"("additionalProperties":{"type":"integer"}},"maxItems":4})"},
+       {"cycle", R"({"$ref":"#"})"},
+       {"contradiction", R"({"type":"integer","minimum":2,"maximum":1})"}});
+  write_each(
+      root / "schema_check",
+      {{"good-object",
+        R"({"type":"object","properties":{"a":{"type":"integer"}},"required":["a"],)"
+        R"("unevaluatedProperties":false})"
+        "\n"
+        R"({"a":1,"b":2})"},
+       {"good-items",
+        R"({"prefixItems":[{}],"items":{"multipleOf":0.5},"contains":{"const":1},"uniqueItems":true})"
+        "\n[1,2.5,1.0]"},
+       {"good-dynamic",
+        R"({"$id":"http://a/b","$ref":"l","$defs":{"i":{"$dynamicAnchor":"n","type":"string"},)"
+        R"("l":{"$id":"l","items":{"$dynamicRef":"#n"},"$defs":{"i":{"$dynamicAnchor":"n"}}}}})"
+        "\n[\"a\",1]"},
+       {"good-if",
+        R"({"if":{"type":"string"},"then":{"maxLength":2,"pattern":"^a"},"else":{"not":{"enum":[1]}}})"
+        "\n\"ab\""},
+       {"cycle", "{\"$ref\":\"#\"}\n1"}});
+}
+
+void write_grammar_seeds(const fs::path& root) {
+  write_each(root / "regex",
+             {{"good-classes", "^[a-c\\d_]+(?:x|y{2,3})?[^\\s]$\nab1yyz"},
+              {"good-dot", "a.*b\nxa\xC3\xA9-b"},
+              {"good-nested", "(a+)+$\naaaaab"},
+              {"good-escapes", "\\x41\\u00e9\\w\\.\\W\nA\xC3\xA9q. "},
+              {"look-ahead", "(?=a)b\nb"}});
+  write_each(
+      root / "gbnf",
+      {{"good-list",
+        "root ::= \"[\" ws word (\",\" ws word)* \"]\" # a list\nword ::= [a-z\xC3\xA9]{2,4} "
+        "[^0-9\\]]?\nws ::= [ \\t]?\n"},
+       {"good-sum", "root ::= n (\"+\" n)+ | .\nn ::= [1-9] [0-9]* | \"\\x30\\u0041\""},
+       {"good-nested", "root ::= \"(\" root? \")\""},
+       {"left-recursion", "root ::= root \"a\" | \"b\""}});
+}
+
+void write_dialect_seeds(const fs::path& root) {
+  write_each(
+      root / "functiongemma",
+      {{"good-call",
+        "<start_function_call>call:f{a:1,b:<escape>x<y<escape>,c:[true,None,{k:-1.5}]}"
+        "<end_function_call><start_function_response>"},
+       {"good-two",
+        "Text. <start_function_call>call:f{}<end_function_call><start_function_call>call:g.h{x:"
+        "<escape><escape>}<end_function_call><end_of_turn>"},
+       {"open", "<start_function_call>call:f{a:<escape>x"},
+       {"broken", "<start_function_call>f{a:}<end_function_call>"}});
+  write_each(root / "gemma4",
+             {{"good-call",
+               "<|tool_call>call:f{a:1,b:<|\"|>x<y<|\"|>,c:[true,null,{k:-1.5}]}<tool_call|>"},
+              {"good-thought", "<|channel>thought\nhm<channel|>Text.<turn|>"},
+              {"open", "<|tool_call>call:f{a:<|\"|>x"},
+              {"broken", "<|tool_call>f{a:}<tool_call|>"}});
+  write_each(root / "gemma3_json",
+             {{"good-call",
+               R"({"name": "f", "parameters": {"a": 1, "b": "x\ny", "c": [true, null, -1.5e3]}})"},
+              {"good-fence", "Well:\n```json\n[{\"name\":\"f\",\"parameters\":{}}]\n```\nDone."},
+              {"good-text", "{\"no\": \"call\"}"},
+              {"broken", R"({"name": "f", "parameters": )"}});
+  write_each(root / "gemma3_python",
+             {{"good-call", "[f(a=1, b=\"x\\ny\", c=[True, None, {'k': -1.5e3}]), g.h()]"},
+              {"good-spread", "Text.\n[f(**{\"a b\": 1}, z='''q''')]"},
+              {"good-text", "[1, 2] is a list."},
+              {"broken", "[f(a=]"}});
+  write_each(root / "gemma3_tool_code",
+             {{"good-call", "```tool_code\nprint(f(a=1, b='x'))\n# a comment\ng()\n```"},
+              {"good-text", "No call."},
+              {"broken", "```tool_code\nf(a=\n```"},
+              {"open", "```tool_code\nf(a=1)"}});
+}
+
 std::string from_hex(const std::string& hex) {
   std::string out;
   for (std::size_t i = 0; i + 1 < hex.size(); i += 2) {
@@ -221,5 +313,8 @@ int main(int count, char** arguments) {
   write_text_seeds(root / "tokenizer_text");
   write_config_seeds(root / "config");
   write_image_seeds(root / "image");
+  write_schema_seeds(root);
+  write_grammar_seeds(root);
+  write_dialect_seeds(root);
   return 0;
 }

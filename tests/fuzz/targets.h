@@ -29,9 +29,26 @@ bool config(std::span<const std::byte> bytes);
 /// A JPEG, PNG or WebP image.
 bool image(std::span<const std::byte> bytes);
 
+/// A JSON Schema, made a grammar of its instances.
+bool schema(std::span<const std::byte> bytes);
+/// A JSON Schema and, on the next line, a value for the validator.
+bool schema_check(std::span<const std::byte> bytes);
+/// A pattern and, on the next line, a text.
+bool regex(std::span<const std::byte> bytes);
+/// A grammar in GBNF.
+bool gbnf(std::span<const std::byte> bytes);
+/// The output of a model, control tokens spelled, in one dialect each.
+bool functiongemma(std::span<const std::byte> bytes);
+bool gemma3_python(std::span<const std::byte> bytes);
+bool gemma3_json(std::span<const std::byte> bytes);
+bool gemma3_tool_code(std::span<const std::byte> bytes);
+bool gemma4(std::span<const std::byte> bytes);
+
 /// A message fits on a screen, whatever the file calls its parts: not empty, at most 1000 bytes,
 /// UTF-8 without control characters.
 void check_message(const Error& error);
+/// A message that names places in foreign text by their own words: not empty, UTF-8.
+void check_place(const Error& error);
 
 struct NamedTarget {
   const char* name;  ///< Also the folder of its corpus, below tests/fuzz/.
@@ -44,6 +61,15 @@ inline constexpr NamedTarget kTargets[] = {{"gguf", gguf},
                                            {"gguf_vocabulary", gguf_vocabulary},
                                            {"tokenizer_text", tokenizer_text},
                                            {"config", config},
-                                           {"image", image}};
+                                           {"image", image},
+                                           {"schema", schema},
+                                           {"schema_check", schema_check},
+                                           {"regex", regex},
+                                           {"gbnf", gbnf},
+                                           {"functiongemma", functiongemma},
+                                           {"gemma3_python", gemma3_python},
+                                           {"gemma3_json", gemma3_json},
+                                           {"gemma3_tool_code", gemma3_tool_code},
+                                           {"gemma4", gemma4}};
 
 }  // namespace facet::fuzz

@@ -28,8 +28,9 @@ std::filesystem::path reference() {
 }
 
 void add_text(std::vector<ParseEvent>& events, ParseEvent event) {
-  const bool joins = event.kind == ParseEvent::Kind::text && !events.empty() &&
-                     events.back().kind == ParseEvent::Kind::text;
+  using Kind = ParseEvent::Kind;
+  const bool is_piece = event.kind == Kind::text || event.kind == Kind::call_arguments;
+  const bool joins = is_piece && !events.empty() && events.back().kind == event.kind;
   if (joins) {
     events.back().text += event.text;
   } else {
@@ -235,6 +236,36 @@ Fed feed_cut(const Dialect& dialect, const std::vector<Segment>& segments, std::
   return feed(dialect, pieces, 0);
 }
 
+void check_told(const Fed& fed) {
+  using Kind = ParseEvent::Kind;
+  if (!fed.output) return;
+  std::vector<ToolCall> told;
+  bool is_open = false;
+  for (const ParseEvent& event : fed.events) {
+    if (event.kind == Kind::call_started) {
+      REQUIRE_FALSE(is_open);
+      is_open = true;
+      told.push_back({.name = event.text, .arguments = ""});
+    } else if (event.kind == Kind::call_arguments) {
+      REQUIRE(is_open);
+      told.back().arguments += event.text;
+    } else if (event.kind == Kind::call_finished) {
+      REQUIRE(is_open);
+      is_open = false;
+      REQUIRE(told.back() == event.call);
+    }
+  }
+  const std::vector<ToolCall>& calls = fed.output->tool_calls;
+  // What only the end of the output completes is in the result alone.
+  REQUIRE(told.size() <= calls.size());
+  for (std::size_t i = 0; i < told.size(); ++i) {
+    CHECK(told[i].name == calls[i].name);
+    const bool is_whole = i + 1 < told.size() || !is_open;
+    CHECK((is_whole ? calls[i].arguments == told[i].arguments
+                    : calls[i].arguments.starts_with(told[i].arguments)));
+  }
+}
+
 void check_calls_however_cut(const Dialect& dialect,
                              const std::vector<Segment>& output,
                              const std::vector<ToolCall>& calls) {
@@ -255,6 +286,7 @@ void check_calls_however_cut(const Dialect& dialect,
     REQUIRE(fed.output);
     REQUIRE(*fed.output == *once.output);
   }
+  check_told(once);
   CHECK(feed(dialect, output, 1).events == once.events);
 }
 

@@ -54,7 +54,8 @@ std::vector<Segment> tail(const std::vector<Segment>& whole, const std::vector<S
 /// else data.
 std::vector<Segment> as_output(const Dialect& dialect, const std::vector<Segment>& rendered);
 
-/// Feeds `segments`, data cut into pieces of `piece_bytes` (0: not cut); text events joined.
+/// Feeds `segments`, data cut into pieces of `piece_bytes` (0: not cut); events of text and of
+/// pieces of arguments joined.
 struct Fed {
   std::vector<ParseEvent> events;
   Result<ParsedOutput> output;
@@ -62,6 +63,9 @@ struct Fed {
 Fed feed(const Dialect& dialect, const std::vector<Segment>& segments, std::size_t piece_bytes);
 /// As feed(), data cut in two at every byte offset `cut` counted over all data.
 Fed feed_cut(const Dialect& dialect, const std::vector<Segment>& segments, std::size_t cut);
+
+/// Fails the test unless the calls that the events tell of are those of the output.
+void check_told(const Fed& fed);
 
 /// Feeds `output` whole, cut at every place and byte by byte; the test fails where they differ, or
 /// when it does not hold just these calls. The order of keys does not count: rendering may sort.

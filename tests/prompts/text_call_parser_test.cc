@@ -105,8 +105,18 @@ TEST_CASE("The JSON style finds objects and lists of them", "[prompts][unit]") {
                            "{x}",
                            R"({"open":)",
                            "```json\n{\"a\": 1}\n```",
-                           R"([{"name": "f", "parameters": {}}, {"x": 1}])"}) {
+                           R"([{"x": 1}, {"name": "f", "parameters": {}}])"}) {
     CHECK(parsed(CallStyle::json, text) == ParsedOutput{.text = text});
+  }
+  // Once the arguments of a call have begun, others know of it.
+  for (const char* broken : {R"([{"name": "f", "parameters": {}}, {"x": 1}])",
+                             R"({"name": "f", "parameters": {"a": 1, "a": 2}})",
+                             R"({"name": "f", "arguments": {"a": 1}, "parameters": {}})"}) {
+    INFO(broken);
+    const auto result = gemma3(CallStyle::json).parse(broken);
+    REQUIRE_FALSE(result);
+    CHECK(result.error().code == Code::invalid_data);
+    CHECK_THAT(result.error().message, Catch::Contains("\"f\""));
   }
   CHECK_FALSE(gemma3(CallStyle::json).parse(R"({"name": "f", "parameters": {"a": })"));
 }
@@ -173,6 +183,7 @@ TEST_CASE("Random text streams the same in every style however it is cut", "[pro
     REQUIRE(in_bytes.output.has_value() == once.output.has_value());
     if (once.output) REQUIRE(*in_bytes.output == *once.output);
     REQUIRE(in_bytes.events == once.events);
+    test::check_told(once);
   }
 }
 

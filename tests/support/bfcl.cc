@@ -3,25 +3,12 @@
 #include "base/json.h"
 #include "tests/support/catch.h"
 
-#include <fstream>
-#include <map>
+#include <utility>
 
 namespace facet::test {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-std::vector<Json> read_lines(const std::filesystem::path& path) {
-  std::ifstream in(path);
-  std::vector<Json> out;
-  for (std::string line; std::getline(in, line);) {
-    if (line.empty()) continue;
-    auto parsed = parse_json(line, path.filename().string());
-    REQUIRE(parsed);
-    out.push_back(*std::move(parsed));
-  }
-  return out;
-}
 
 /// An accepted value as it is passed: each member of a dictionary again lists what is accepted.
 Json plain_value(const Json& schema, const Json& value) {
@@ -71,55 +58,46 @@ void add_calls(const std::string& name,
 
 }  // namespace
 
-Json bfcl_schema(const Json& parameters) {
-  static const std::map<std::string, std::string> kTypes{{"dict", "object"},
-                                                         {"float", "number"},
-                                                         {"tuple", "array"},
-                                                         {"integer", "integer"},
-                                                         {"string", "string"},
-                                                         {"boolean", "boolean"},
-                                                         {"array", "array"}};
-  Json out = Json::object();
-  for (const auto& [key, value] : parameters.items()) {
-    if (key == "type") {
-      if (value != "any") out["type"] = kTypes.at(value.get<std::string>());
-    } else if (key == "properties") {
-      out["properties"] = Json::object();
-      for (const auto& [name, member] : value.items()) {
-        out["properties"][name] = bfcl_schema(member);
+std::vector<agent::BfclCase> read_bfcl_cases(const std::filesystem::path& folder,
+                                             const std::string& category) {
+  const std::string file = category + ".jsonl";
+  const auto answers = folder / "possible_answer" / file;
+  const bool has_answers = std::filesystem::exists(answers);
+  auto cases = agent::read_bfcl(folder / file, has_answers ? answers : "", 0);
+  INFO((cases ? "" : cases.error().message));
+  REQUIRE(cases);
+  return *std::move(cases);
+}
+
+std::vector<std::vector<ToolCall>> accepted_turns(const Json& functions, const Json& answers) {
+  std::vector<std::vector<ToolCall>> each;
+  for (const Json& answer : answers) {
+    for (const auto& [name, accepted] : answer.items()) {
+      for (const Json& function : functions) {
+        if (function["name"] != name) continue;
+        add_calls(name, function["parameters"], accepted, each.emplace_back());
       }
-    } else if (key == "items") {
-      out["items"] = bfcl_schema(value);
-    } else if (key != "optional" && key != "format") {
-      // "optional" is no keyword; "format" stands on values the answers write otherwise.
-      out[key] = value;
+    }
+  }
+  std::vector<std::vector<ToolCall>> out;
+  for (std::size_t varied = 0; varied < each.size(); ++varied) {
+    for (const ToolCall& call : each[varied]) {
+      std::vector<ToolCall>& turn = out.emplace_back();
+      for (const auto& calls : each) turn.push_back(calls.front());
+      turn[varied] = call;
     }
   }
   return out;
 }
 
 std::vector<BfclCase> read_bfcl(const std::filesystem::path& folder, const std::string& category) {
-  std::map<std::string, Json> answers;
-  for (const Json& line : read_lines(folder / "possible_answer" / (category + ".jsonl"))) {
-    answers[line["id"].get<std::string>()] = line["ground_truth"];
-  }
   std::vector<BfclCase> out;
-  for (const Json& line : read_lines(folder / (category + ".jsonl"))) {
-    BfclCase one{.id = line["id"].get<std::string>()};
-    std::map<std::string, Json> parameters;
-    for (const Json& function : line["function"]) {
-      const auto name = function["name"].get<std::string>();
-      parameters[name] = function["parameters"];
-      one.tools.push_back({.name = name,
-                           .description = function["description"].get<std::string>(),
-                           .parameters = dump_json(bfcl_schema(function["parameters"]))});
-    }
-    const auto found = answers.find(one.id);
-    if (found != answers.end()) {
-      for (const Json& call : found->second) {
-        for (const auto& [name, accepted] : call.items()) {
-          add_calls(name, parameters.at(name), accepted, one.answers);
-        }
+  for (agent::BfclCase& read : read_bfcl_cases(folder, category)) {
+    BfclCase one{.id = read.id, .tools = std::move(read.tools)};
+    const Json functions = Json::parse(read.functions);
+    for (const Json& answer : Json::parse(read.answers)) {
+      for (auto& turn : accepted_turns(functions, Json::array({answer}))) {
+        one.answers.push_back(std::move(turn.front()));
       }
     }
     out.push_back(std::move(one));

@@ -1,6 +1,7 @@
 // The questions and answers of the Berkeley function-calling leaderboard, where they are at hand.
 #pragma once
 
+#include "agent/bfcl.h"
 #include "base/chat.h"
 
 #include <nlohmann/json.hpp>
@@ -21,7 +22,12 @@ struct BfclCase {
 /// One category of `folder`; without answers where it has none (irrelevance).
 std::vector<BfclCase> read_bfcl(const std::filesystem::path& folder, const std::string& category);
 
-/// The leaderboard's Python-like types as JSON Schema.
-nlohmann::ordered_json bfcl_schema(const nlohmann::ordered_json& parameters);
+/// The same as the product reads it.
+std::vector<agent::BfclCase> read_bfcl_cases(const std::filesystem::path& folder,
+                                             const std::string& category);
+
+/// Whole turns that the answers of a case allow: each call that they list is in at least one.
+std::vector<std::vector<ToolCall>> accepted_turns(const nlohmann::ordered_json& functions,
+                                                  const nlohmann::ordered_json& answers);
 
 }  // namespace facet::test

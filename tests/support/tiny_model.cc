@@ -1,10 +1,12 @@
 #include "tests/support/tiny_model.h"
 
+#include "base/check.h"
 #include "engine/model/naming.h"
 #include "engine/tokenizer/model_proto.h"
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <cstdio>
 #include <random>
 #include <string_view>
@@ -80,6 +82,24 @@ engine::Vocabulary tiny_vocabulary() {
   out.add(std::string(kSpace), Piece::Type::normal);
   for (char c = '!'; c <= '~'; ++c) out.add(std::string(1, c), Piece::Type::normal);
   return out.take();
+}
+
+engine::Vocabulary tiny_vocabulary_with(const std::vector<std::string>& control_tokens) {
+  engine::Vocabulary out = tiny_vocabulary();
+  auto free = out.pieces.begin();
+  for (const std::string& name : control_tokens) {
+    const bool is_there =
+        std::any_of(out.pieces.begin(), out.pieces.end(), [&](const engine::Piece& piece) {
+          return piece.text == name;
+        });
+    if (is_there) continue;
+    free = std::find_if(free, out.pieces.end(), [](const engine::Piece& piece) {
+      return piece.text.starts_with("<unused");
+    });
+    FACET_CHECK(free != out.pieces.end());
+    free->text = name;
+  }
+  return out;
 }
 
 namespace {
@@ -162,6 +182,21 @@ GgufWriter tiny_gguf(const TinyModel& model) {
   for (const auto& [name, tensor] : tiny_weights(model)) {
     const DType type = tensor.shape.size() == 1 ? DType::f32 : model.type;
     out.add_tensor({name, type, tensor.shape, encode_values(type, tensor.values)});
+  }
+  return out;
+}
+
+GgufWriter tiny_gguf_without_tokenizer(const TinyModel& model) {
+  GgufWriter out = tiny_gguf(model);
+  for (const char* key : {"model",
+                          "tokens",
+                          "scores",
+                          "token_type",
+                          "bos_token_id",
+                          "eos_token_id",
+                          "padding_token_id",
+                          "add_space_prefix"}) {
+    out.remove(std::string("tokenizer.ggml.") + key);
   }
   return out;
 }

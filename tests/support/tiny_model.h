@@ -35,6 +35,8 @@ struct TinyModel {
 /// 500 pieces or so: Gemma's first ids, turn and tool tokens at 46..52, 105 and 106, the 256 byte
 /// pieces, newline and space runs and one HTML tag as user-defined text, ASCII, common pairs.
 engine::Vocabulary tiny_vocabulary();
+/// The same with these control tokens in the places of unused ones, where it lacks them.
+engine::Vocabulary tiny_vocabulary_with(const std::vector<std::string>& control_tokens);
 
 /// The weights by their GGUF names, as floats, norms as they multiply (1 + w).
 struct TinyTensor {
@@ -45,6 +47,8 @@ std::map<std::string, TinyTensor> tiny_weights(const TinyModel& model);
 
 /// The parts of the GGUF file, for tests that change one of them.
 GgufWriter tiny_gguf(const TinyModel& model);
+/// The same without its tokenizer.
+GgufWriter tiny_gguf_without_tokenizer(const TinyModel& model);
 void write_tiny_gguf(const std::filesystem::path& path, const TinyModel& model);
 
 /// config.json (layer_types spelling), tokenizer.model, and model.safetensors, or `shards` files

@@ -284,7 +284,7 @@ TEST_CASE("a registry refuses what no model could call", "[tools][unit]") {
       {"new", R"({"type":"string"})", Code::invalid_argument},
       {"new", R"(true)", Code::invalid_argument},
       {"new", R"({"type":"object")", Code::invalid_data},
-      {"new", R"({"type":"object","$dynamicRef":"#a"})", Code::unsupported},
+      {"new", R"({"type":"object","$recursiveRef":"#"})", Code::unsupported},
       {"new", R"({"type":"object","propertys":{}})", Code::invalid_argument},
   }));
   Registry registry = registry_of("taken", echo);

@@ -85,6 +85,7 @@ const Case kCases[] = {
     {"q4_0", {.type = DType::q4_0, .layers = 3, .seed = 21}, KvType::bf16, 0.03, 0.02},
     {"q4_k", {.type = DType::q4_k, .layers = 3, .seed = 21}, KvType::bf16, 0.03, 0.02},
     {"q6_k", {.type = DType::q6_k, .layers = 3, .seed = 21}, KvType::bf16, 0.03, 0.02},
+    {"int8 cache", {.type = DType::bf16, .layers = 3, .seed = 21}, KvType::int8, 0.03, 0.03},
     {"1B-like",
      {.type = DType::bf16,
       .layers = 3,
@@ -311,6 +312,21 @@ TEST_CASE("fp8 weights made at load cost a few percent", "[cuda]") {
     const double cost = distance(all_logits(model, *backend, ids, chunk, KvType::bf16), expected);
     CHECK(cost < 0.08);
     CHECK(cost > 0.005);
+  }
+}
+
+TEST_CASE("rows of the embedding beyond the vocabulary are no logits", "[cuda]") {
+  cuda_on_cpu::reset();
+  RuntimeModel model = make_memory_model({.type = DType::bf16, .layers = 2, .seed = 32});
+  model.config.vocabulary = 50;
+  std::mt19937 random(32);
+  std::vector<TokenId> ids = random_ids(20, random);
+  for (TokenId& id : ids) id %= 50;
+  const auto expected = reference_logits(model.config, model.weights, ids);
+  const auto form = GENERATE(cuda::WeightForm::stored, cuda::WeightForm::fp8);
+  const auto backend = make_backend(model, {.plan = {.weights = form}});
+  for (const std::size_t chunk : {5U, 20U}) {
+    CHECK(distance(all_logits(model, *backend, ids, chunk, KvType::bf16), expected) < 0.08);
   }
 }
 

@@ -31,4 +31,7 @@ std::vector<KernelCheck> attend_checks();
 std::vector<KernelCheck> prefill_checks();
 std::vector<KernelCheck> sampling_checks();
 
+/// Of whole steps, in backend_checks.cc.
+std::vector<KernelCheck> backend_checks();
+
 }  // namespace facet::test

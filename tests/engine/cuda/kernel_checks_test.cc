@@ -46,4 +46,8 @@ TEST_CASE("sampling on the device chooses the host's tokens", "[cuda]") {
   run_all(facet::test::sampling_checks());
 }
 
+TEST_CASE("whole steps agree with the CPU engine", "[cuda]") {
+  run_all(facet::test::backend_checks());
+}
+
 }  // namespace

@@ -1,10 +1,12 @@
-// Runs the checks of the CUDA kernels without a test framework: one JSON object a line, exit code 1
-// when one failed. On a device: every check, or those whose name contains the argument.
+// Runs the checks of the CUDA kernels and of whole steps without a test framework: one JSON object
+// a line, exit code 1 when one failed. On a device: every check, or those whose name contains the
+// argument.
 #include "tests/engine/cuda/checks.h"
 
 #include <exception>
 #include <iostream>
 #include <string>
+#include <vector>
 
 namespace {
 
@@ -19,7 +21,9 @@ std::string quoted(std::string_view text) {
 
 int run(std::string_view wanted) {
   int failures = 0;
-  for (const facet::test::KernelCheck& check : facet::test::kernel_checks()) {
+  std::vector<facet::test::KernelCheck> checks = facet::test::kernel_checks();
+  for (const auto& check : facet::test::backend_checks()) checks.push_back(check);
+  for (const facet::test::KernelCheck& check : checks) {
     if (check.name.find(wanted) == std::string_view::npos) continue;
     const facet::test::CheckOutcome outcome = check.run();
     if (!outcome.failure.empty()) ++failures;

@@ -1,0 +1,219 @@
+#include "agent/tool_catalog.h"
+
+#include "base/check.h"
+#include "base/json.h"
+#include "retrieval/sha256.h"
+#include "tools/schema.h"
+#include "tools/tool.h"
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <utility>
+
+namespace facet::agent {
+
+using nlohmann::ordered_json;
+
+namespace {
+
+constexpr std::size_t kArgumentsBytesMax = 1U << 16U;
+constexpr std::size_t kDigestDigits = 16;
+
+std::string short_digest(std::string_view text) {
+  return retrieval::sha256_hex(retrieval::sha256(text)).substr(0, kDigestDigits);
+}
+
+Error other_tools(const std::string& what) {
+  return {Code::invalid_argument, "it was made with other tools: " + what};
+}
+
+}  // namespace
+
+ToolSpec find_tool_spec() {
+  return {.name = std::string(kFindTool),
+          .description =
+              "Finds more tools. Say in a few words what is to be done; the tools that "
+              "are found can be called from then on.",
+          .parameters = R"({"type":"object","properties":{"query":{"type":"string",)"
+                        R"("description":"What the tool is to do"}},"required":["query"]})"};
+}
+
+ToolCatalog::ToolCatalog(std::vector<Entry> tools, ToolCatalogOptions options)
+    : tools_(std::move(tools)), options_(std::move(options)) {
+  specs_.reserve(tools_.size());
+  for (const Entry& entry : tools_) specs_.push_back(entry.spec);
+}
+
+Result<std::unique_ptr<ToolCatalog>> ToolCatalog::make(std::vector<Entry> tools,
+                                                       ToolCatalogOptions options) {
+  std::unique_ptr<ToolCatalog> catalog(new ToolCatalog(std::move(tools), std::move(options)));
+  FACET_TRY_STATUS(catalog->index_names());
+  FACET_TRY_STATUS(catalog->decide());
+  return catalog;
+}
+
+Status ToolCatalog::index_names() {
+  for (std::size_t i = 0; i < specs_.size(); ++i) {
+    if (by_name_.emplace(specs_[i].name, i).second) continue;
+    return Error{Code::invalid_argument,
+                 "the tool " + json_quote(specs_[i].name) + " is declared twice"};
+  }
+  return ok();
+}
+
+/// Counts until the budget is exceeded, so that its time does not depend on how many tools follow.
+Status ToolCatalog::decide() {
+  std::int64_t tokens = 0;
+  for (std::size_t i = 0; i < specs_.size(); ++i) {
+    FACET_TRY(const std::int64_t more, options_.count_tokens(specs_[i]));
+    tokens += more;
+    if (tokens > options_.tool_tokens_max) {
+      searches_ = true;
+      break;
+    }
+    declared_.push_back(i);
+  }
+  if (!searches_) return ok();
+  declared_.clear();
+  if (by_name_.contains(kFindTool)) {
+    return Error{Code::invalid_argument,
+                 "there are more tools than are declared at once, so no tool may have the name "
+                 "\"find_tools\""};
+  }
+  index_ = std::make_unique<ToolIndex>(specs_, options_.embedder);
+  return ok();
+}
+
+bool ToolCatalog::is_declared(std::size_t tool) const {
+  return std::find(declared_.begin(), declared_.end(), tool) != declared_.end();
+}
+
+Status ToolCatalog::choose(std::string_view question) {
+  FACET_CHECK(searches_);
+  declared_.clear();
+  FACET_TRY(std::vector<std::size_t> ranked, index_->best(question));
+  if (const auto always = by_name_.find(options_.always); always != by_name_.end()) {
+    ranked.insert(ranked.begin(), always->second);
+  }
+  FACET_TRY(std::int64_t tokens, options_.count_tokens(find_tool_spec()));
+  for (const std::size_t tool : ranked) {
+    if (is_declared(tool)) continue;
+    FACET_TRY(const std::int64_t more, options_.count_tokens(specs_[tool]));
+    const bool is_wanted_anyway = specs_[tool].name == options_.always;
+    if (tokens + more > options_.tool_tokens_max && !is_wanted_anyway) break;
+    if (declared_.size() >= kDeclaredMax) break;
+    tokens += more;
+    declared_.push_back(tool);
+  }
+  std::sort(declared_.begin(), declared_.end());
+  return ok();
+}
+
+std::vector<ToolSpec> ToolCatalog::declared() const {
+  std::vector<ToolSpec> out;
+  if (searches_) out.push_back(find_tool_spec());
+  for (const std::size_t tool : declared_) out.push_back(specs_[tool]);
+  return out;
+}
+
+Result<ordered_json> ToolCatalog::find(const std::string& arguments) const {
+  FACET_CHECK(searches_);
+  const ToolSpec spec = find_tool_spec();
+  FACET_TRY(const tools::Schema schema, tools::Schema::compile_text(spec.parameters));
+  FACET_TRY(const ordered_json parsed,
+            tools::parse_arguments(spec, schema, arguments, kArgumentsBytesMax));
+  FACET_TRY(const std::vector<std::size_t> ranked,
+            index_->best(parsed.at("query").get_ref<const std::string&>()));
+  ordered_json found = ordered_json::array();
+  ordered_json declared = ordered_json::array();
+  for (const std::size_t tool : ranked) {
+    if (found.size() + declared.size() >= kFoundMax) break;
+    const ToolSpec& match = specs_[tool];
+    if (is_declared(tool)) {
+      declared.push_back(match.name);
+      continue;
+    }
+    FACET_TRY(ordered_json parameters, parse_json(match.parameters, "parameters of " + match.name));
+    found.push_back({{"name", match.name},
+                     {"description", match.description},
+                     {"parameters", std::move(parameters)}});
+  }
+  ordered_json out = {{"tools", std::move(found)}};
+  if (!declared.empty()) out["declared"] = std::move(declared);
+  return out;
+}
+
+Result<std::vector<ToolSpec>> ToolCatalog::named_in(const std::string& found) const {
+  FACET_TRY(const ordered_json json, parse_json(found, "result of find_tools"));
+  std::vector<ToolSpec> out;
+  try {
+    for (const auto& tool : json.at("tools")) {
+      const auto known = by_name_.find(tool.at("name").get_ref<const std::string&>());
+      if (known == by_name_.end()) {
+        return Error{
+            Code::invalid_data,
+            "a search found the tool " + dump_json(tool.at("name")) + ", which is not here"};
+      }
+      if (!is_declared(known->second)) out.push_back(specs_[known->second]);
+    }
+  } catch (const ordered_json::exception& error) {
+    return Error{Code::invalid_data, std::string("result of find_tools: ") + error.what()};
+  }
+  return out;
+}
+
+Result<std::vector<ToolSpec>> ToolCatalog::declare_found(const std::string& found) {
+  FACET_TRY(std::vector<ToolSpec> fresh, named_in(found));
+  for (const ToolSpec& spec : fresh) declared_.push_back(by_name_.at(spec.name));
+  return fresh;
+}
+
+std::string ToolCatalog::digest(std::size_t tool) const {
+  const ToolSpec& spec = specs_[tool];
+  const ordered_json all =
+      ordered_json::array({spec.name, spec.description, spec.parameters, tools_[tool].effect});
+  return short_digest(dump_json(all));
+}
+
+std::string ToolCatalog::digest_of_all() const {
+  std::string all;
+  for (std::size_t i = 0; i < tools_.size(); ++i) all += digest(i);
+  return short_digest(all);
+}
+
+ordered_json ToolCatalog::record() const {
+  ordered_json list = ordered_json::array();
+  for (const std::size_t tool : declared_) {
+    list.push_back({{"name", specs_[tool].name}, {"digest", digest(tool)}});
+  }
+  return {{"search", searches_}, {"all", digest_of_all()}, {"tools", std::move(list)}};
+}
+
+Status ToolCatalog::restore(const ordered_json& record) {
+  std::vector<std::size_t> declared;
+  try {
+    for (const auto& tool : record.at("tools")) {
+      const auto& name = tool.at("name").get_ref<const std::string&>();
+      const auto known = by_name_.find(name);
+      if (known == by_name_.end()) return other_tools(json_quote(name) + " is not here");
+      if (digest(known->second) != tool.at("digest").get_ref<const std::string&>()) {
+        return other_tools(json_quote(name) + " has changed");
+      }
+      declared.push_back(known->second);
+    }
+    if (record.at("all").get_ref<const std::string&>() != digest_of_all()) {
+      return other_tools("there are others beside those it had declared");
+    }
+    searches_ = record.at("search").get<bool>();
+  } catch (const ordered_json::exception& error) {
+    return Error{Code::invalid_data, std::string("recorded tools: ") + error.what()};
+  }
+  declared_ = std::move(declared);
+  if (searches_ && index_ == nullptr) {
+    index_ = std::make_unique<ToolIndex>(specs_, options_.embedder);
+  }
+  return ok();
+}
+
+}  // namespace facet::agent

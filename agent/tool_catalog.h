@@ -1,0 +1,99 @@
+// ToolCatalog: which of a session's tools are declared to the model. All of them while their
+// declarations fit a budget; else those that match the first question best, and find_tools, with
+// which the model finds and thereby declares others. What is declared stays declared, in its place.
+#pragma once
+
+#include "agent/tool_search.h"
+#include "base/chat.h"
+#include "base/result.h"
+#include "retrieval/embedder.h"
+
+#include <nlohmann/json_fwd.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+namespace facet::agent {
+
+inline constexpr std::string_view kFindTool = "find_tools";
+
+struct ToolCatalogOptions {
+  std::int64_t tool_tokens_max = 0;  ///< Of all declarations.
+  std::string always;                ///< A tool that is declared in any case; may be empty.
+  const retrieval::Embedder* embedder = nullptr;  ///< Borrowed; may be null.
+  /// The tokens that the declaration of a tool takes.
+  std::function<Result<std::int64_t>(const ToolSpec& tool)> count_tokens;
+};
+
+/// Not thread-safe.
+class ToolCatalog {
+ public:
+  static constexpr std::size_t kFoundMax = 5;       ///< By one search.
+  static constexpr std::size_t kDeclaredMax = 512;  ///< Before the first search.
+
+  struct Entry {
+    ToolSpec spec;
+    std::string effect;  ///< What else must not change between a run and its resume.
+  };
+
+  /// invalid_argument for two tools of one name, or where there must be a search and a tool has its
+  /// name; the errors of count_tokens.
+  static Result<std::unique_ptr<ToolCatalog>> make(std::vector<Entry> tools,
+                                                   ToolCatalogOptions options);
+  ToolCatalog(const ToolCatalog&) = delete;
+  ToolCatalog& operator=(const ToolCatalog&) = delete;
+
+  /// Not all tools are declared.
+  [[nodiscard]] bool searches() const { return searches_; }
+
+  /// Declares what matches `question` best, as much as the budget allows, in the tools' own order,
+  /// in place of what is declared. REQUIRES: searches().
+  Status choose(std::string_view question);
+
+  /// The declarations so far in their order, find_tools first where searches().
+  [[nodiscard]] std::vector<ToolSpec> declared() const;
+
+  /// What find_tools gives for its arguments: {"tools": [{"name", "description", "parameters"}]},
+  /// tools that are not declared yet, and {"declared": [names]} that match and are. It declares
+  /// nothing. invalid_argument for arguments that are not {"query": text}.
+  [[nodiscard]] Result<nlohmann::ordered_json> find(const std::string& arguments) const;
+
+  /// Declares the tools in what find() gave, and returns those that were not yet. invalid_data for
+  /// a name that no tool has.
+  Result<std::vector<ToolSpec>> declare_found(const std::string& found);
+  /// The same without declaring them.
+  [[nodiscard]] Result<std::vector<ToolSpec>> named_in(const std::string& found) const;
+
+  /// What a journal keeps: {"search", "all", "tools": [{"name", "digest"}]}, those declared so far.
+  [[nodiscard]] nlohmann::ordered_json record() const;
+  /// Declares what record() says, in place of what is. invalid_argument, naming a tool, when the
+  /// tools are not those of the record; invalid_data when it is none.
+  Status restore(const nlohmann::ordered_json& record);
+
+ private:
+  ToolCatalog(std::vector<Entry> tools, ToolCatalogOptions options);
+  Status index_names();
+  Status decide();
+  [[nodiscard]] std::string digest(std::size_t tool) const;
+  [[nodiscard]] std::string digest_of_all() const;
+  [[nodiscard]] bool is_declared(std::size_t tool) const;
+
+  std::vector<Entry> tools_;
+  std::vector<ToolSpec> specs_;  ///< Of tools_.
+  ToolCatalogOptions options_;
+  std::unordered_map<std::string_view, std::size_t> by_name_;
+  std::unique_ptr<ToolIndex> index_;  ///< Null unless searches_.
+  bool searches_ = false;
+  std::vector<std::size_t> declared_;
+};
+
+/// The declaration of find_tools.
+ToolSpec find_tool_spec();
+
+}  // namespace facet::agent

@@ -1,0 +1,26 @@
+// The shapes of Gemma 3 with random weights: a model that takes the time of a real one.
+#pragma once
+
+#include "engine/model/config.h"
+#include "engine/model/model.h"
+
+#include <cstddef>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+namespace facet::bench {
+
+/// Its tensors share one buffer of random blocks: on the device each has memory of its own.
+struct RandomModel {
+  engine::ModelConfig config;
+  engine::ModelWeights weights;
+  std::vector<std::byte> bytes;
+};
+
+/// "270m", "1b", "4b", "12b", "27b", or "tiny" for trying the program; nullopt for other names.
+std::optional<engine::ModelConfig> shape_of(std::string_view name);
+
+RandomModel random_model(const engine::ModelConfig& config, engine::DType type);
+
+}  // namespace facet::bench

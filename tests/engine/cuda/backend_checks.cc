@@ -1,0 +1,287 @@
+// Checks of the whole backend without a test framework: forward pass against the CPU engine,
+// recorded steps against single launches, company, cuts, forks. Small under the emulation; on a
+// device also with matrices of real width.
+#include "engine/cpu/forward.h"
+#include "engine/cpu/instruction_sets.h"
+#include "engine/cuda/backend.h"
+#include "tests/engine/cuda/checks.h"
+#include "tests/support/memory_model.h"
+
+#include <algorithm>
+#include <cmath>
+#include <optional>
+#include <string>
+
+namespace facet::test {
+namespace {
+
+using engine::DType;
+using engine::KvCache;
+using engine::KvType;
+using engine::RuntimeModel;
+using engine::StepItem;
+using engine::TokenId;
+using engine::cuda::BackendOptions;
+using engine::cuda::CudaBackend;
+
+constexpr auto kVocabulary = std::size_t{70};
+
+/// A model, the same on the device and on the CPU.
+struct Pair {
+  RuntimeModel model;
+  engine::ThreadPool pool{4};
+  std::unique_ptr<engine::Forward> cpu;
+  std::unique_ptr<CudaBackend> device;
+  std::string failure;
+
+  explicit Pair(const MemoryModelOptions& made, BackendOptions options = {})
+      : model(make_memory_model(made)) {
+    options.plan.context_tokens_max = 512;
+    options.plan.rows_max = 128;
+    cpu = std::make_unique<engine::Forward>(
+        model.config, model.weights, *engine::usable_ops().front(), pool);
+    auto backend = CudaBackend::create(model.config, model.weights, options, pool);
+    if (!backend) failure = backend.error().message;
+    if (backend) device = *std::move(backend);
+  }
+};
+
+/// Logits after each of `ids` in steps of `chunk`; empty with `failure` set when a step fails.
+std::vector<float> run(engine::Backend& backend,
+                       const RuntimeModel& model,
+                       std::span<const TokenId> ids,
+                       std::size_t chunk,
+                       KvType type,
+                       std::string& failure) {
+  KvCache cache(model.config.layers, type, backend.page_memory());
+  std::vector<float> out(ids.size() * kVocabulary);
+  for (std::size_t at = 0; at < ids.size(); at += chunk) {
+    const std::size_t count = std::min(chunk, ids.size() - at);
+    const StepItem item{.cache = &cache,
+                        .ids = ids.subspan(at, count),
+                        .logits = std::span(out).subspan(at * kVocabulary, count * kVocabulary)};
+    const Status status = backend.step(std::span(&item, 1));
+    if (!status) {
+      failure = status.error().message;
+      return {};
+    }
+  }
+  return out;
+}
+
+/// Root of the squared differences over that of the squares; not below it for NaN.
+double distance(const std::vector<float>& a, const std::vector<float>& b) {
+  double wrong = 0.0;
+  double all = 1e-30;
+  for (std::size_t i = 0; i < std::min(a.size(), b.size()); ++i) {
+    const double difference = double{a[i]} - double{b[i]};
+    wrong += difference * difference;
+    all += double{b[i]} * double{b[i]};
+  }
+  const double out = std::sqrt(wrong / all);
+  return a.size() == b.size() && !a.empty() && out >= 0.0 ? out : 1e9;
+}
+
+CheckOutcome within(double found, double allowed, const std::string& what) {
+  CheckOutcome out{.worst = found / allowed};
+  if (!(found <= allowed)) {
+    out.failure =
+        what + ": distance " + std::to_string(found) + ", allowed " + std::to_string(allowed);
+  }
+  return out;
+}
+
+CheckOutcome worse(const CheckOutcome& a, const CheckOutcome& b) {
+  CheckOutcome out = a.worst >= b.worst ? a : b;
+  out.failure = a.failure.empty() ? b.failure : a.failure;
+  return out;
+}
+
+/// Forward pass against the CPU engine with f32 activations, by few rows and by many.
+CheckOutcome against_cpu(const MemoryModelOptions& made, std::size_t tokens, double allowed) {
+  Pair pair(made);
+  if (!pair.failure.empty()) return {.failure = pair.failure};
+  std::mt19937 random(made.seed);
+  const std::vector<TokenId> ids = random_ids(tokens, random);
+  std::string failure;
+  const auto expected = run(*pair.cpu, pair.model, ids, 64, KvType::f32, failure);
+  CheckOutcome out;
+  for (const std::size_t chunk : {5UL, 16UL, 100UL}) {
+    const auto found = run(*pair.device, pair.model, ids, chunk, KvType::bf16, failure);
+    if (!failure.empty()) return {.failure = failure};
+    const std::string what =
+        std::string(engine::dtype_name(made.type)) + " in chunks of " + std::to_string(chunk);
+    out = worse(out, within(distance(found, expected), allowed, what));
+  }
+  return out;
+}
+
+CheckOutcome small_models() {
+  CheckOutcome out;
+  for (const DType type : {DType::bf16, DType::q8_0, DType::q4_0, DType::q4_k, DType::q6_k}) {
+    out = worse(out, against_cpu({.type = type, .layers = 3, .seed = 51}, 24, 0.03));
+  }
+  return out;
+}
+
+CheckOutcome shaped_models() {
+  const CheckOutcome one = against_cpu({.type = DType::bf16,
+                                        .layers = 3,
+                                        .seed = 52,
+                                        .heads = 4,
+                                        .kv_heads = 1,
+                                        .head_dim = 256,
+                                        .hidden = 128,
+                                        .ffn = 192},
+                                       40,
+                                       0.03);
+  return worse(one,
+               against_cpu({.type = DType::q4_0,
+                            .layers = 3,
+                            .seed = 53,
+                            .heads = 8,
+                            .kv_heads = 4,
+                            .head_dim = 128,
+                            .hidden = 192,
+                            .ffn = 320},
+                           40,
+                           0.03));
+}
+
+/// Bits of a backend against those of another way to the same result.
+CheckOutcome same_bits(bool is_same, const char* what) {
+  return {.failure = is_same ? "" : what};
+}
+
+CheckOutcome recorded_against_single() {
+  Pair recorded({.type = DType::q4_0, .layers = 3, .seed = 54});
+  Pair single({.type = DType::q4_0, .layers = 3, .seed = 54}, {.with_graphs = false});
+  std::string failure = recorded.failure + single.failure;
+  if (!failure.empty()) return {.failure = failure};
+  std::mt19937 random(54);
+  const auto ids = random_ids(20, random);
+  for (const std::size_t chunk : {1UL, 4UL}) {
+    const auto a = run(*recorded.device, recorded.model, ids, chunk, KvType::bf16, failure);
+    const auto b = run(*single.device, single.model, ids, chunk, KvType::bf16, failure);
+    if (!failure.empty()) return {.failure = failure};
+    if (a != b) return same_bits(false, "a recorded step gives other bits than its launches");
+  }
+  return {};
+}
+
+CheckOutcome company_and_forks() {
+  Pair pair({.type = DType::bf16, .layers = 3, .seed = 55});
+  if (!pair.failure.empty()) return {.failure = pair.failure};
+  std::mt19937 random(55);
+  std::vector<KvCache> alone;
+  std::vector<KvCache> together;
+  Status status = ok();
+  for (std::size_t i = 0; i < 6; ++i) {
+    alone.emplace_back(pair.model.config.layers, KvType::bf16, pair.device->page_memory());
+    const auto ids = random_ids(40 * i + 1, random);
+    const StepItem item{.cache = &alone.back(), .ids = ids};
+    if (status) status = pair.device->step(std::span(&item, 1));
+    together.push_back(alone.back().fork());
+  }
+  for (int round = 0; status && round < 4; ++round) {
+    const auto ids = random_ids(6, random);
+    std::vector<float> expected(6 * kVocabulary);
+    std::vector<float> found(6 * kVocabulary);
+    std::vector<StepItem> items;
+    for (std::size_t i = 0; i < 6; ++i) {
+      const auto part = [&](std::vector<float>& of) {
+        return std::span(of).subspan(i * kVocabulary, kVocabulary);
+      };
+      const StepItem item{
+          .cache = &alone[i], .ids = std::span(ids).subspan(i, 1), .logits = part(expected)};
+      if (status) status = pair.device->step(std::span(&item, 1));
+      items.push_back(
+          {.cache = &together[i], .ids = std::span(ids).subspan(i, 1), .logits = part(found)});
+    }
+    if (status) status = pair.device->step(items);
+    if (found != expected) return same_bits(false, "a step in company gives other bits than alone");
+  }
+  return {.failure = status ? "" : status.error().message};
+}
+
+CheckOutcome cuts_of_a_deterministic_backend() {
+  Pair pair({.type = DType::q8_0, .layers = 3, .seed = 56}, {.is_deterministic = true});
+  std::string failure = pair.failure;
+  if (!failure.empty()) return {.failure = failure};
+  std::mt19937 random(56);
+  const auto ids = random_ids(50, random);
+  const auto expected = run(*pair.device, pair.model, ids, 50, KvType::bf16, failure);
+  for (const std::size_t chunk : {7UL, 33UL}) {
+    const auto found = run(*pair.device, pair.model, ids, chunk, KvType::bf16, failure);
+    if (!failure.empty()) return {.failure = failure};
+    if (found != expected) return same_bits(false, "bits depend on how a text is cut");
+  }
+  return {};
+}
+
+CheckOutcome embedder() {
+  Pair pair({.type = DType::bf16, .layers = 3, .is_embedder = true, .seed = 57});
+  if (!pair.failure.empty()) return {.failure = pair.failure};
+  std::mt19937 random(57);
+  CheckOutcome out;
+  for (const std::size_t count : {1UL, 40UL, 120UL}) {
+    const auto ids = random_ids(count, random);
+    const auto expected = pair.cpu->embed(ids);
+    const auto found = pair.device->embed(ids);
+    if (!found) return {.failure = found.error().message};
+    out = worse(out, within(distance(*found, *expected), 0.03, "vector"));
+  }
+  return out;
+}
+
+#ifndef FACET_CUDA_ON_CPU
+/// Matrices as wide as those of the 1B and the 12B model, few layers.
+CheckOutcome wide_models() {
+  CheckOutcome out;
+  for (const DType type : {DType::bf16, DType::q8_0, DType::q4_0}) {
+    out = worse(out,
+                against_cpu({.type = type,
+                             .layers = 3,
+                             .window = 64,
+                             .seed = 58,
+                             .heads = 4,
+                             .kv_heads = 1,
+                             .head_dim = 256,
+                             .hidden = 1152,
+                             .ffn = 6912},
+                            200,
+                            0.03));
+    out = worse(out,
+                against_cpu({.type = type,
+                             .layers = 3,
+                             .window = 64,
+                             .seed = 59,
+                             .heads = 16,
+                             .kv_heads = 8,
+                             .head_dim = 256,
+                             .hidden = 3840,
+                             .ffn = 15360},
+                            140,
+                            0.03));
+  }
+  return out;
+}
+#endif
+
+}  // namespace
+
+std::vector<KernelCheck> backend_checks() {
+  return {
+      {"backend: forward pass against the CPU engine", small_models},
+      {"backend: forward pass of shrunken 1B and 27B", shaped_models},
+      {"backend: recorded steps against single launches", recorded_against_single},
+      {"backend: company and forks against alone", company_and_forks},
+      {"backend: cuts of a deterministic backend", cuts_of_a_deterministic_backend},
+      {"backend: an embedder", embedder},
+#ifndef FACET_CUDA_ON_CPU
+      {"backend: forward pass at real widths", wide_models},
+#endif
+  };
+}
+
+}  // namespace facet::test
