@@ -153,14 +153,15 @@ Status CudaBackend::Parts::take_memory(const ModelWeights& model, ThreadPool& th
   for (const LayerSpec& spec : config.layers) {
     splits = std::max(splits, attend_splits(spec.kv_heads, device.multiprocessors));
   }
-  forward.emplace(
-      config,
-      weights,
-      layout,
-      workspace,
-      *tables,
-      *work,
-      ForwardOptions{.kv_type = options.plan.kv_type, .splits = std::min(splits, kSplitsMax)});
+  forward.emplace(config,
+                  weights,
+                  layout,
+                  workspace,
+                  *tables,
+                  *work,
+                  ForwardOptions{.kv_type = options.plan.kv_type,
+                                 .splits = std::min(splits, kSplitsMax),
+                                 .may_use_library = !options.is_deterministic});
   return forward->prepare();
 }
 

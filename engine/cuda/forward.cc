@@ -193,7 +193,8 @@ Status Forward::linear(const PackedMatrix& w,
                  .y = y,
                  .y_stride = y_stride,
                  .scratch = at_as<std::uint16_t>(layout_.unpacked),
-                 .scratch_rows = layout_.unpacked.bytes / (2 * stride) / kPanelRows * kPanelRows},
+                 .scratch_rows = layout_.unpacked.bytes / (2 * stride) / kPanelRows * kPanelRows,
+                 .may_use_library = options_.may_use_library},
                 next());
 }
 

@@ -30,6 +30,8 @@ struct ForwardOptions {
   KvType kv_type = KvType::bf16;
   /// Parts of decode's attention over one sequence. Fixed, so that a row's bits depend on itself.
   int splits = 1;
+  /// cuBLASLt may multiply where there are many rows: bits then depend on how many.
+  bool may_use_library = false;
 };
 
 /// Enqueues work; does not wait. Borrows everything. Not thread-safe.

@@ -8,6 +8,7 @@
 // lie together, without bank conflicts and without ldmatrix.
 //
 // Every sum runs over the columns in one order, whatever the tiles: bits do not depend on company.
+#include "engine/cuda/blas.h"
 #include "engine/cuda/block.cuh"
 #include "engine/cuda/prefill.h"
 #include "engine/cuda/product.h"
@@ -42,19 +43,26 @@ struct Side {
   std::int64_t count = 0;  ///< Rows; beyond them are zeros.
 };
 
-/// `rows` rows from `first` on, columns [slab * kSlab, + kSlab).
+/// One side of a tile: offsets inside of it are 32 bits, which saves registers.
+struct TileSide {
+  const std::uint16_t* data = nullptr;
+  int stride = 0;
+  int count = 0;  ///< Rows that exist; at least one.
+};
+__device__ inline TileSide tile_of(const Side& side, std::int64_t first) {
+  return {.data = side.data + first * side.stride,
+          .stride = static_cast<int>(side.stride),
+          .count = static_cast<int>(side.count - first)};
+}
+
+/// `rows` rows, columns [slab * kSlab, + kSlab).
 template <int rows, int threads>
-__device__ inline void fetch_side(const Side& side,
-                                  std::int64_t first,
-                                  int slab,
-                                  unsigned char* to) {
+__device__ inline void fetch_side(const TileSide& side, int slab, unsigned char* to) {
 #pragma unroll
   for (int i = static_cast<int>(threadIdx.x); i < rows * 4; i += threads) {
-    const std::int64_t row = first + i / 4;
-    const bool is_inside = row < side.count;
-    const std::uint16_t* from =
-        side.data + (is_inside ? row : 0) * side.stride + slab * kSlab + i % 4 * 8;
-    cp_async_16(to + i * 16, from, is_inside);
+    const bool is_inside = i / 4 < side.count;
+    const int offset = (is_inside ? i / 4 : 0) * side.stride + slab * kSlab + i % 4 * 8;
+    cp_async_16(to + i * 16, side.data + offset, is_inside);
   }
 }
 
@@ -66,11 +74,13 @@ __global__ __launch_bounds__(S::kBlock) void matmul_kernel(
   unsigned char* shared = dynamic_shared<unsigned char>();
   const std::int64_t first_row = static_cast<std::int64_t>(blockIdx.x) * S::kRows;
   const std::int64_t first_token = static_cast<std::int64_t>(blockIdx.y) * S::kTokens;
+  const TileSide w_tile = tile_of(w, first_row);
+  const TileSide x_tile = tile_of(x, first_token);
   const auto fetch = [&](int slab) {
     if (slab < slabs) {
       unsigned char* to = shared + slab % kStages * S::kStageBytes;
-      fetch_side<S::kRows, S::kBlock>(w, first_row, slab, to);
-      fetch_side<S::kTokens, S::kBlock>(x, first_token, slab, to + S::kRows * kSlabBytes);
+      fetch_side<S::kRows, S::kBlock>(w_tile, slab, to);
+      fetch_side<S::kTokens, S::kBlock>(x_tile, slab, to + S::kRows * kSlabBytes);
     }
     cp_async_commit();
   };
@@ -144,7 +154,22 @@ Status multiply(const Side& w,
                 std::int64_t cols,
                 float* y,
                 std::int64_t y_stride,
+                bool may_use_library,
                 const LaunchOrder& order) {
+  if (may_use_library && has_blas()) {
+    const Status status = blas_matmul({.w = w.data,
+                                       .w_stride = w.stride,
+                                       .rows = w.count,
+                                       .x = x.data,
+                                       .x_stride = x.stride,
+                                       .tokens = x.count,
+                                       .cols = cols,
+                                       .y = y,
+                                       .y_stride = y_stride},
+                                      order);
+    // Shapes that the library has no kernel for are taken below: there, every shape is.
+    if (status || status.error().code != Code::unsupported) return status;
+  }
   FACET_TRY(const DeviceLimits limits, device_limits());
   const std::int64_t tiles = ((w.count + Large::kRows - 1) / Large::kRows) *
                              ((x.count + Large::kTokens - 1) / Large::kTokens);
@@ -174,7 +199,7 @@ Status matmul(const MatmulArgs& args, const LaunchOrder& order) {
     const auto* data = reinterpret_cast<const std::uint16_t*>(args.w.data);
     const Side w{
         .data = data + args.row_begin * args.x_stride, .stride = args.x_stride, .count = rows};
-    return multiply(w, x, args.x_stride, args.y, args.y_stride, order);
+    return multiply(w, x, args.x_stride, args.y, args.y_stride, args.may_use_library, order);
   }
   for (std::int64_t done = 0; done < rows; done += args.scratch_rows) {
     const std::int64_t left = rows - done;
@@ -183,7 +208,8 @@ Status matmul(const MatmulArgs& args, const LaunchOrder& order) {
     FACET_TRY_STATUS(
         dequantize_rows(args.w, begin, begin + count, args.scratch, args.x_stride, order));
     const Side w{.data = args.scratch, .stride = args.x_stride, .count = count};
-    FACET_TRY_STATUS(multiply(w, x, args.x_stride, args.y + done, args.y_stride, order));
+    FACET_TRY_STATUS(
+        multiply(w, x, args.x_stride, args.y + done, args.y_stride, args.may_use_library, order));
   }
   return ok();
 }

@@ -35,9 +35,12 @@ struct MatmulArgs {
   std::int64_t y_stride = 0;
   std::uint16_t* scratch = nullptr;  ///< (scratch_rows, x_stride); not used with bf16 weights.
   std::int64_t scratch_rows = 0;     ///< A multiple of 16; more rows: fewer launches.
+  /// cuBLASLt may multiply, where the build has it (blas.h): several times as fast on Hopper and
+  /// later, but bits then depend on how many tokens there are.
+  bool may_use_library = false;
 };
-/// y = x W^T: mma.sync (sm_80 and later). |y - ref| <= 1e-5 * sum_k |x w| for bf16 weights against
-/// x as given; (2^-8 + 1e-5) of the same sum for the others.
+/// y = x W^T: mma.sync (sm_80 and later), or cuBLASLt. |y - ref| <= 1e-5 * sum_k |x w| for bf16
+/// weights against x as given; (2^-8 + 1e-5) of the same sum for the others.
 Status matmul(const MatmulArgs& args, const LaunchOrder& order);
 
 /// Rows [begin, end) of w as bfloat16 at `to`: (end - begin, stride), zeros beyond cols. begin is a

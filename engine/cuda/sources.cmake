@@ -4,6 +4,7 @@
 set(facet_cuda_sources
   attend.cu
   backend.cc
+  blas.cc
   decode.cc
   device.cu
   elementwise.cu

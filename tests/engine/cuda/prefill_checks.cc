@@ -1,4 +1,5 @@
 // Products and attention of steps of many rows.
+#include "engine/cuda/blas.h"
 #include "engine/cuda/prefill.h"
 #include "tests/engine/cuda/check_support.h"
 #include "tests/engine/cuda/kv_support.h"
@@ -33,6 +34,7 @@ struct MatmulShape {
   std::int64_t tokens;
   std::int64_t row_begin;
   std::int64_t scratch_rows;
+  bool may_use_library = false;
 };
 
 void check_matmul_shape(Comparison& log,
@@ -58,7 +60,8 @@ void check_matmul_shape(Comparison& log,
                        .y = y.get(),
                        .y_stride = y_stride,
                        .scratch = scratch.get(),
-                       .scratch_rows = shape.scratch_rows},
+                       .scratch_rows = shape.scratch_rows,
+                       .may_use_library = shape.may_use_library},
                       {}));
   const auto got = y.read();
   const double allowed = type == DType::bf16 ? 1e-5 : 0x1p-8 + 1e-5;
@@ -95,6 +98,22 @@ CheckOutcome check_matmul() {
                std::to_string(shape.cols) + ", " + std::to_string(shape.tokens) + " tokens");
       check_matmul_shape(log, type, shape, random);
       if (log.has_failed()) return log.outcome();
+    }
+  }
+  return log.outcome();
+}
+
+/// cuBLASLt, where the build has it.
+CheckOutcome check_library() {
+  Comparison log;
+  std::mt19937 random(44);
+  for (const MatmulShape& shape :
+       {MatmulShape{600, 160, 300, 0, 512, true}, MatmulShape{256, 512, 17, 0, 64, true}}) {
+    if (!cuda::has_blas()) break;
+    for (const DType type : {DType::bf16, DType::q4_0}) {
+      log.part(std::string(engine::dtype_name(type)) + " " + std::to_string(shape.rows) + " x " +
+               std::to_string(shape.cols) + ", " + std::to_string(shape.tokens) + " tokens");
+      check_matmul_shape(log, type, shape, random);
     }
   }
   return log.outcome();
@@ -222,6 +241,7 @@ CheckOutcome check_flash() {
 
 std::vector<KernelCheck> prefill_checks() {
   return {{"products of many rows", check_matmul},
+          {"products of many rows by cuBLASLt, where it is there", check_library},
           {"products of many rows, every type", check_matmul_types},
           {"flash attention", check_flash}};
 }
