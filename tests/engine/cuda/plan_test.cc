@@ -3,6 +3,7 @@
 
 #include "engine/cuda/backend.h"
 #include "engine/cuda/page_pool.h"
+#include "engine/device.h"
 #include "engine/kv/cache.h"
 #include "tests/support/catch.h"
 #include "tests/support/cuda_on_cpu/control.h"
@@ -57,6 +58,21 @@ Shapes gemma3_12b(DType type) {
 }
 
 }  // namespace
+
+TEST_CASE("devices are named cpu, cuda, cuda:N or auto", "[cuda]") {
+  for (const char* name : {"", "cpu"}) CHECK(!parse_device(name)->is_cuda);
+  CHECK(parse_device("cuda")->index == 0);
+  CHECK(!parse_device("cuda")->falls_back);
+  CHECK(parse_device("cuda:9")->index == 9);
+  CHECK(parse_device("auto")->is_cuda);
+  CHECK(parse_device("auto")->falls_back);
+  for (const char* name : {"gpu", "cuda:", "cuda:x", "cuda:-1", "cuda:64", "cuda:1 ", "CUDA"}) {
+    const auto choice = parse_device(name);
+    REQUIRE(!choice.has_value());
+    CHECK(choice.error().code == Code::invalid_argument);
+    CHECK(choice.error().message.find(name) != std::string::npos);
+  }
+}
 
 TEST_CASE("Gemma 3 12B in 4 bits with 32K of context fits 12 GB", "[cuda]") {
   const Shapes model = gemma3_12b(DType::q4_0);
