@@ -116,7 +116,10 @@ __device__ void load_query(const AttendArgs& args, const AttendBlock& block, flo
 
 /// grid: (splits, kv_heads * parts of its group, rows)
 template <class T, int kHeads, bool has_matrix>
-__global__ __launch_bounds__(kThreads, 2) void attend_kernel(const AttendArgs args) {
+__global__ __launch_bounds__(kThreads,
+                             kHeads == 8 && kArchitecture >= 1200
+                                 ? 1
+                                 : 2) void attend_kernel(const AttendArgs args) {
   grid_dependency_wait();
   grid_dependency_launch();
   const int group = args.heads / args.pages.kv_heads;

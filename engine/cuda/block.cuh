@@ -12,6 +12,14 @@ namespace facet::engine::cuda {
 inline constexpr int kWarps = 8;
 inline constexpr int kThreads = kWarps * kWarp;
 
+/// The architecture that is being compiled for (900 is sm_90), 0 on the host: compilers for
+/// different ones need different room for the same kernel.
+#ifdef __CUDA_ARCH__
+inline constexpr int kArchitecture = __CUDA_ARCH__;
+#else
+inline constexpr int kArchitecture = 0;
+#endif
+
 __device__ inline float warp_sum(float value) {
   for (int offset = kWarp / 2; offset > 0; offset /= 2) {
     value += __shfl_xor_sync(kAllLanes, value, offset);

@@ -269,9 +269,16 @@ __host__ __device__ constexpr int staged_cols(const ProductArgs& args, int cols_
   return (tiles < args.tiles ? tiles : args.tiles) * cols_of_tile;
 }
 
+/// Blocks of a multiprocessor that registers are kept low enough for: at batch 1 two of one launch
+/// and one of the next.
+constexpr int product_blocks(int columns) {
+  if (columns == 1) return kArchitecture >= 1200 ? 2 : 3;
+  return columns == 16 && kArchitecture < 900 ? 1 : 2;
+}
+
 template <Layout layout, int panels, int columns>
 __global__ __launch_bounds__(kThreads,
-                             columns == 1 ? 3 : 2) void product_kernel(const ProductArgs args) {
+                             product_blocks(columns)) void product_kernel(const ProductArgs args) {
   using Weights = Tile<layout>;
   unsigned char* shared = dynamic_shared<unsigned char>();
   __shared__ float partial[kWarps];
