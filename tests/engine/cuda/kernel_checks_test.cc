@@ -11,10 +11,10 @@ namespace {
 using facet::test::CheckOutcome;
 using facet::test::KernelCheck;
 
-void run_all(const std::vector<KernelCheck>& checks) {
+void run_all(const std::vector<KernelCheck>& checks, std::uint64_t orders = 2) {
   for (const KernelCheck& check : checks) {
     DYNAMIC_SECTION(check.name) {
-      for (const std::uint64_t order : {0U, 1U}) {
+      for (std::uint64_t order = 0; order < orders; ++order) {
         cuda_on_cpu::reset();
         cuda_on_cpu::set_order(order);
         const CheckOutcome outcome = check.run();
@@ -47,7 +47,7 @@ TEST_CASE("sampling on the device chooses the host's tokens", "[cuda]") {
 }
 
 TEST_CASE("whole steps agree with the CPU engine", "[cuda]") {
-  run_all(facet::test::backend_checks());
+  run_all(facet::test::backend_checks(), 1);
 }
 
 }  // namespace
