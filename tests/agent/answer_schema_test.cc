@@ -160,7 +160,7 @@ TEST_CASE("what cannot be enforced is refused when the session opens", "[agent]"
   SECTION("an answer that cannot exist, beside tools that can be called") {
     fixture.add_double("twice");
     fixture.options.rules.answer_schema = R"({"type":"integer","minimum":2,"maximum":1})";
-    where = "no answer satisfies";
+    where = "the schema allows nothing";
   }
   SECTION("a schema of extreme depth") {
     std::string deep;
