@@ -32,7 +32,10 @@ void add_kv_type_to(CLI::App& app, Type& kv_type, const char* text) {
 }
 
 void add_huge_pages(CLI::App& app, bool& huge_pages) {
-  app.add_flag("!--no-huge-pages", huge_pages, "Leave the weights where the file is mapped");
+  app.add_flag_callback(
+      "--no-huge-pages",
+      [&huge_pages] { huge_pages = false; },
+      "Leave the weights where the file is mapped");
 }
 
 void add_kv_type(CLI::App& app, engine::KvType& kv_type) {

@@ -110,6 +110,10 @@ class Reader {
     while (true) {
       FACET_TRY(const Node row, sequence(depth));
       out.push_back(row);
+      if (out.size() > limits_.alternatives_max) {
+        return fail("more than " + std::to_string(limits_.alternatives_max) + " alternatives",
+                    Code::limit_exceeded);
+      }
       // An alternative may begin the next line; inside a group lines do not matter.
       const std::size_t before = at_;
       skip(true);

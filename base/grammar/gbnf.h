@@ -13,6 +13,7 @@ struct GbnfLimits {
   std::size_t bytes_max = 1U << 20U;
   std::size_t rules_max = 20'000;
   int nesting_max = 100;
+  std::size_t alternatives_max = 65'536;  ///< Of one choice.
   int repeat_max = 1'000'000;
 };
 

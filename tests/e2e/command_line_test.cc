@@ -63,7 +63,7 @@ TEST_CASE("cuda is refused with a clear message", "[e2e]") {
   const TempDir home;
   const Finished finished = run_facet(home.path(), "generate -p x --device cuda");
   CHECK(finished.exit_code == 5);
-  CHECK_THAT(finished.err, Catch::Contains("cuda"));
+  CHECK_THAT(finished.err, Catch::Contains("CUDA"));
 }
 
 TEST_CASE("prompt render and prompt parse speak FunctionGemma", "[e2e]") {

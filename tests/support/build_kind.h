@@ -15,14 +15,14 @@ inline constexpr bool kIsSanitized = false;
 #endif
 
 /// The factor on a bound of processor time: 1 in a build for users on a machine with little else to
-/// do. Sanitizers check every access of a debug build: 30. Where more than two programs wait for
-/// each core, they also share its caches and its clock, and processor time grows: 3, with a
-/// warning.
+/// do. Sanitizers check every access of a debug build: 30. Where more programs want to run than
+/// there are cores, they also share caches and clock, and processor time grows (1.4 times was seen
+/// with three on two cores): 3, with a warning.
 inline double slowdown() {
   double out = kIsSanitized ? 30.0 : 1.0;
   double load = 0.0;
   const double cores = std::thread::hardware_concurrency();
-  if (::getloadavg(&load, 1) == 1 && load > 2.0 * cores) {
+  if (::getloadavg(&load, 1) == 1 && load > cores) {
     WARN("the machine is busy (load " << load << "): the bound on time is three times as wide");
     out *= 3.0;
   }
