@@ -48,6 +48,7 @@ class ToolCatalog {
                                                    ToolCatalogOptions options);
   ToolCatalog(const ToolCatalog&) = delete;
   ToolCatalog& operator=(const ToolCatalog&) = delete;
+  ~ToolCatalog() = default;
 
   /// Not all tools are declared.
   [[nodiscard]] bool searches() const { return searches_; }

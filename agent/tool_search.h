@@ -29,6 +29,7 @@ class ToolIndex {
   ToolIndex(const std::vector<ToolSpec>& tools, const retrieval::Embedder* embedder);
   ToolIndex(const ToolIndex&) = delete;
   ToolIndex& operator=(const ToolIndex&) = delete;
+  ~ToolIndex() = default;
 
   /// Indices into the tools, best first, equal ones in their order: those that share a word with
   /// `query`, and with an embedder also others while there are at most kEmbeddedMax. Errors of the

@@ -55,6 +55,8 @@ class Registry {
   Registry();
   Registry(Registry&&) noexcept;
   Registry& operator=(Registry&&) noexcept;
+  Registry(const Registry&) = delete;
+  Registry& operator=(const Registry&) = delete;
   ~Registry();
 
   /// invalid_argument for an empty or repeated name, a name outside [A-Za-z0-9_.-]{1,64}, a
