@@ -1,6 +1,7 @@
 // Runs the checks of the CUDA kernels and of whole steps without a test framework: one JSON object
-// a line, exit code 1 when one failed. On a device: every check, or those whose name contains the
-// argument.
+// a line, exit code 1 when one failed, 77 where there is no device. On a device: every check, or
+// those whose name contains the argument.
+#include "engine/cuda/device.h"
 #include "tests/engine/cuda/checks.h"
 
 #include <exception>
@@ -9,6 +10,9 @@
 #include <vector>
 
 namespace {
+
+/// What ctest takes for "not run".
+constexpr int kNotRun = 77;
 
 std::string quoted(std::string_view text) {
   std::string out = "\"";
@@ -20,6 +24,11 @@ std::string quoted(std::string_view text) {
 }
 
 int run(std::string_view wanted) {
+  const auto devices = facet::engine::cuda::list_devices();
+  if (!devices) {
+    std::cerr << "nothing was run: " << devices.error().message << '\n';
+    return kNotRun;
+  }
   int failures = 0;
   std::vector<facet::test::KernelCheck> checks = facet::test::kernel_checks();
   for (const auto& check : facet::test::backend_checks()) checks.push_back(check);
