@@ -45,6 +45,8 @@ class Forward final : public Backend {
           const Ops& ops,
           ThreadPool& pool,
           const ForwardOptions& options = {});
+  Forward(const Forward&) = delete;
+  Forward& operator=(const Forward&) = delete;
   ~Forward() override;
 
   Status step(std::span<const StepItem> items) override;

@@ -84,12 +84,13 @@ struct Part {
 
 /// Gives back the whole pages of a mapped file between two addresses; they can be read again.
 void drop_pages(const std::byte* from, std::int64_t bytes) {
-  const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
-  const auto begin = (reinterpret_cast<std::uintptr_t>(from) + page - 1) / page * page;
-  const auto end =
-      (reinterpret_cast<std::uintptr_t>(from) + static_cast<std::uintptr_t>(bytes)) / page * page;
+  const std::int64_t page = ::sysconf(_SC_PAGESIZE);
+  const auto address = static_cast<std::int64_t>(reinterpret_cast<std::uintptr_t>(from));
+  const std::int64_t skip = rounded(address, page) - address;
+  const std::int64_t whole = (bytes - skip) / page * page;
+  if (whole <= 0) return;
   // Only advice: what is not dropped costs memory, nothing else.
-  if (end > begin) ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
+  ::madvise(const_cast<std::byte*>(from) + skip, static_cast<std::size_t>(whole), MADV_DONTNEED);
 }
 
 void copy_all(const std::vector<Part>& parts, int threads, bool drops_source) {
