@@ -133,8 +133,10 @@ ordered_json model_check(const std::string& name,
   is_usable = false;
   const auto path = find_model(name, kind);
   if (!path) return {{"ok", false}, {"reason", path.error().message}};
-  const auto engine = engine::Engine::load(
-      {.model = *path, .device = device_name(device), .cuda = cuda_of_build()});
+  const auto engine = engine::Engine::load({.model = *path,
+                                            .huge_pages = false,  // Looked at, not run.
+                                            .device = device_name(device),
+                                            .cuda = cuda_of_build()});
   if (!engine) {
     return {{"ok", false}, {"path", path->string()}, {"reason", engine.error().message}};
   }
@@ -265,7 +267,7 @@ int run_models_inspect(const ModelsOptions& options, Environment environment) {
   Console& console = environment.console;
   const auto path = find_model(options.model, ModelKind::generator);
   if (!path) return console.fail(path.error(), options.json, exit_unavailable);
-  const auto engine = engine::Engine::load({.model = *path});
+  const auto engine = engine::Engine::load({.model = *path, .huge_pages = false});
   if (!engine) return console.fail(engine.error(), options.json, exit_unavailable);
   if (options.chat_template) {
     console.out((*engine)->info().chat_template);

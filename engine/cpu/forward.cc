@@ -303,7 +303,6 @@ void Forward::write_logits(std::span<const StepItem> items, Workspace& work) con
     const std::int64_t count = std::ssize(items[i].logits) / vocabulary;
     FACET_CHECK(count * vocabulary == std::ssize(items[i].logits));
     FACET_CHECK(count == 1 || count == chunk.tokens);
-    // h has as many rows as x, and row `rows` is never behind the row that it comes from.
     const float* from = work.x.data() + (chunk.row + chunk.tokens - count) * hidden;
     ops_.rms_norm(from, norm, config_.norm_eps, count, hidden, work.h.data() + rows * hidden);
     rows += count;
