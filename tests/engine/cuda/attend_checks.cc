@@ -77,24 +77,9 @@ void check_shape(Comparison& log, const Shape& shape, std::mt19937& random) {
   const DeviceArray<float> device_q(log, q);
   const float scale = 2.0F / std::sqrt(static_cast<float>(shape.head_dim));
   const auto got = run(log, shape, pages.layer(), step, device_q.get(), scale);
-  std::vector<double> want;
-  for (std::int64_t row = 0; row < rows && !log.has_failed(); ++row) {
-    for (int head = 0; head < shape.heads; ++head) {
-      const std::int64_t at = row * width + head * shape.head_dim;
-      const double largest = reference_attention({.pages = pages,
-                                                  .row = step.rows[static_cast<std::size_t>(row)],
-                                                  .kv_head = head / (shape.heads / shape.kv_heads),
-                                                  .window = shape.window,
-                                                  .causal = shape.causal,
-                                                  .scale = scale},
-                                                 q.data() + at,
-                                                 want);
-      for (int d = 0; d < shape.head_dim; ++d) {
-        const auto i = static_cast<std::size_t>(at + d);
-        log.near(static_cast<double>(got[i]), want[static_cast<std::size_t>(d)], 2e-4 * largest, i);
-      }
-    }
-  }
+  near_reference_attention(log, shape, pages, step, q.data(), scale, 2e-4, [&](std::size_t i) {
+    return static_cast<double>(got[i]);
+  });
   // Alone: the same bits.
   for (std::int64_t row = 0; row < rows && !log.has_failed(); ++row) {
     StepTable one(log);

@@ -1,13 +1,13 @@
 // The emulation of CUDA that the tests of kernels stand on: that it computes what CUDA would, and
 // that it ends what CUDA leaves undefined.
 #include "engine/cuda/portable.cuh"
+#include "tests/engine/cuda/emulated_memory.h"
 #include "tests/support/catch.h"
 #include "tests/support/cuda_on_cpu/control.h"
 
 #include <cmath>
 #include <cstring>
 #include <random>
-#include <unistd.h>
 #include <vector>
 
 namespace {
@@ -15,34 +15,7 @@ namespace {
 namespace cuda = facet::engine::cuda;
 using facet::engine::cuda::kAllLanes;
 using facet::engine::cuda::launch;
-
-/// Device memory for `count` values; freed at the end.
-template <class T>
-class Device {
- public:
-  explicit Device(std::size_t count) : count_(count) {
-    REQUIRE(cudaMalloc(&data_, count * sizeof(T)) == cudaSuccess);
-  }
-  explicit Device(const std::vector<T>& from) : Device(from.size()) {
-    REQUIRE(cudaMemcpy(data_, from.data(), from.size() * sizeof(T), cudaMemcpyHostToDevice) ==
-            cudaSuccess);
-  }
-  Device(const Device&) = delete;
-  Device& operator=(const Device&) = delete;
-  ~Device() { cudaFree(data_); }
-
-  [[nodiscard]] T* get() const { return data_; }
-  [[nodiscard]] std::vector<T> read() const {
-    std::vector<T> out(count_);
-    REQUIRE(cudaMemcpy(out.data(), data_, count_ * sizeof(T), cudaMemcpyDeviceToHost) ==
-            cudaSuccess);
-    return out;
-  }
-
- private:
-  T* data_ = nullptr;
-  std::size_t count_ = 0;
-};
+using facet::test::Device;
 
 std::vector<float> random_floats(std::mt19937& rng, std::size_t count) {
   std::normal_distribution<float> normal;
@@ -199,9 +172,6 @@ __global__ void copies_late(const float* x, float* y) {
 }
 __global__ void add_one(int* x) {
   x[threadIdx.x] += 1;
-}
-__global__ void add(int* x, int value) {
-  x[threadIdx.x] += value;
 }
 __global__ void votes(unsigned* out) {
   const unsigned even = __ballot_sync(kAllLanes, threadIdx.x % 2 == 0 ? 1 : 0);
@@ -426,116 +396,4 @@ TEST_CASE("shared memory is poison when a block begins, copies arrive when waite
   const Device<float> seen(3);
   REQUIRE(launch("k", copies_late, {.grid = 1, .block = 1}, x.get(), seen.get()).has_value());
   CHECK(seen.read() == std::vector<float>{0.0F, 3.0F, 0.0F});
-}
-
-TEST_CASE("streams are lazy, device memory is closed to the host, kinds of copies are checked",
-          "[cuda]") {
-  cuda_on_cpu::reset();
-  const Device<int> x(std::vector<int>{1, 2, 3, 4});
-  int ends[2] = {};
-  REQUIRE(pipe(ends) == 0);
-  CHECK(write(ends[1], x.get(), 1) == -1);  // EFAULT, where a load would end the program.
-  CHECK(close(ends[0]) + close(ends[1]) == 0);
-
-  cudaStream_t stream = nullptr;
-  REQUIRE(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking) == cudaSuccess);
-  int* pinned = nullptr;
-  REQUIRE(cudaMallocHost(&pinned, 4 * sizeof(int)) == cudaSuccess);
-  REQUIRE(launch("k", add_one, {.grid = 1, .block = 4, .stream = stream}, x.get()).has_value());
-  REQUIRE(cudaMemcpyAsync(pinned, x.get(), 16, cudaMemcpyDeviceToHost, stream) == cudaSuccess);
-  CHECK(pinned[0] == -1);
-  REQUIRE(cudaStreamSynchronize(stream) == cudaSuccess);
-  CHECK(pinned[0] == 2);
-  CHECK(cudaMemcpy(pinned, x.get(), 16, cudaMemcpyHostToDevice) == cudaErrorInvalidValue);
-  CHECK(cudaMemcpy(pinned, x.get(), 1 << 20, cudaMemcpyDeviceToHost) == cudaErrorInvalidValue);
-
-  cudaStream_t other = nullptr;
-  cudaEvent_t event = nullptr;
-  REQUIRE(cudaStreamCreateWithFlags(&other, cudaStreamNonBlocking) == cudaSuccess);
-  REQUIRE(cudaEventCreateWithFlags(&event, cudaEventDefault) == cudaSuccess);
-  REQUIRE(launch("k", add_one, {.grid = 1, .block = 4, .stream = stream}, x.get()).has_value());
-  REQUIRE(cudaEventRecord(event, stream) == cudaSuccess);
-  REQUIRE(cudaStreamWaitEvent(other, event) == cudaSuccess);
-  REQUIRE(cudaMemcpyAsync(pinned, x.get(), 16, cudaMemcpyDeviceToHost, other) == cudaSuccess);
-  REQUIRE(cudaStreamSynchronize(other) == cudaSuccess);
-  CHECK(pinned[0] == 3);
-  cudaFreeHost(pinned);
-  cudaEventDestroy(event);
-  cudaStreamDestroy(other);
-  cudaStreamDestroy(stream);
-}
-
-TEST_CASE("graphs record what a stream is asked for and do it again", "[cuda]") {
-  cuda_on_cpu::reset();
-  const Device<int> x(std::vector<int>{0, 0, 0, 0});
-  cudaStream_t stream = nullptr;
-  REQUIRE(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking) == cudaSuccess);
-  const auto capture = [&](int value) {
-    cudaGraph_t graph = nullptr;
-    REQUIRE(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal) == cudaSuccess);
-    REQUIRE(launch("k", add_one, {.grid = 1, .block = 4, .stream = stream}, x.get()).has_value());
-    REQUIRE(
-        launch("k", add, {.grid = 1, .block = 4, .stream = stream}, x.get(), value).has_value());
-    REQUIRE(cudaStreamEndCapture(stream, &graph) == cudaSuccess);
-    return graph;
-  };
-  cudaGraph_t first = capture(10);
-  CHECK(x.read()[0] == 0);
-  cudaGraphExec_t exec = nullptr;
-  REQUIRE(cudaGraphInstantiate(&exec, first) == cudaSuccess);
-  REQUIRE(cudaGraphLaunch(exec, stream) == cudaSuccess);
-  REQUIRE(cudaGraphLaunch(exec, stream) == cudaSuccess);
-  REQUIRE(cudaStreamSynchronize(stream) == cudaSuccess);
-  CHECK(x.read() == std::vector<int>{22, 22, 22, 22});
-  cudaGraph_t second = capture(100);
-  cudaGraphExecUpdateResultInfo info;
-  REQUIRE(cudaGraphExecUpdate(exec, second, &info) == cudaSuccess);
-  REQUIRE(cudaGraphLaunch(exec, stream) == cudaSuccess);
-  REQUIRE(cudaStreamSynchronize(stream) == cudaSuccess);
-  CHECK(x.read()[3] == 123);
-  CHECK(cuda_on_cpu::counts().kernels == 6);
-  CHECK(cuda_on_cpu::counts().launches == 3);
-
-  // What must not be asked for meanwhile breaks the capture.
-  REQUIRE(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal) == cudaSuccess);
-  void* memory = nullptr;
-  CHECK(cudaMalloc(&memory, 16) == cudaErrorStreamCaptureUnsupported);
-  cudaGraph_t broken = nullptr;
-  CHECK(cudaStreamEndCapture(stream, &broken) == cudaErrorStreamCaptureInvalidated);
-  cudaGraphExecDestroy(exec);
-  cudaGraphDestroy(first);
-  cudaGraphDestroy(second);
-  cudaStreamDestroy(stream);
-}
-
-TEST_CASE("the device that a test asks for", "[cuda]") {
-  cuda_on_cpu::reset({.memory_bytes = 1 << 20});
-  void* memory = nullptr;
-  CHECK(cudaMalloc(&memory, 2 << 20) == cudaErrorMemoryAllocation);
-  REQUIRE(cudaMalloc(&memory, 1 << 19) == cudaSuccess);
-  std::size_t free_bytes = 0;
-  std::size_t total_bytes = 0;
-  REQUIRE(cudaMemGetInfo(&free_bytes, &total_bytes) == cudaSuccess);
-  CHECK(free_bytes == 1 << 19);
-  CHECK(total_bytes == 1 << 20);
-  CHECK(cudaFree(memory) == cudaSuccess);
-  CHECK(cudaFree(memory) == cudaErrorInvalidValue);
-  CHECK(cudaSetDevice(1) == cudaErrorInvalidDevice);
-
-  cuda_on_cpu::reset({.driver_version = 0});
-  int count = 1;
-  CHECK(cudaGetDeviceCount(&count) == cudaErrorInsufficientDriver);
-  cuda_on_cpu::reset({.count = 0});
-  CHECK(cudaGetDeviceCount(&count) == cudaErrorNoDevice);
-  cuda_on_cpu::reset();
-  cuda_on_cpu::fail_call("cudaMalloc", cudaErrorMemoryAllocation, 1);
-  REQUIRE(cudaMalloc(&memory, 16) == cudaSuccess);
-  CHECK(cudaMalloc(&memory, 16) == cudaErrorMemoryAllocation);
-  cuda_on_cpu::reset();
-  cuda_on_cpu::break_kernel(cudaErrorIllegalAddress);
-  const Device<int> x(std::vector<int>{1});
-  REQUIRE(launch("k", add_one, {.grid = 1, .block = 1}, x.get()).has_value());
-  CHECK(cudaDeviceSynchronize() == cudaErrorIllegalAddress);
-  CHECK(cudaPeekAtLastError() == cudaErrorIllegalAddress);
-  cuda_on_cpu::reset();
 }

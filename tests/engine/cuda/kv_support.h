@@ -198,4 +198,37 @@ inline double reference_attention(const AttentionCase& a,
   return largest;
 }
 
+/// Every element of `rows` (heads, head_dim) that a kernel gave for the rows of `step`, against
+/// reference_attention of `q` (rows, heads, head_dim): off by at most `tolerance` of the largest
+/// value. `got(i)`: element i as a double.
+template <class Shape, class Pages, class Steps, class Got>
+void near_reference_attention(Comparison& log,
+                              const Shape& shape,
+                              const Pages& pages,
+                              const Steps& step,
+                              const float* q,
+                              float scale,
+                              double tolerance,
+                              const Got& got) {
+  const std::int64_t width = std::int64_t{shape.heads} * shape.head_dim;
+  std::vector<double> want;
+  for (std::int64_t row = 0; row < std::ssize(step.rows) && !log.has_failed(); ++row) {
+    for (int head = 0; head < shape.heads; ++head) {
+      const std::int64_t at = row * width + head * shape.head_dim;
+      const double largest = reference_attention({.pages = pages,
+                                                  .row = step.rows[static_cast<std::size_t>(row)],
+                                                  .kv_head = head / (shape.heads / shape.kv_heads),
+                                                  .window = shape.window,
+                                                  .causal = shape.causal,
+                                                  .scale = scale},
+                                                 q + at,
+                                                 want);
+      for (int d = 0; d < shape.head_dim; ++d) {
+        const auto i = static_cast<std::size_t>(at + d);
+        log.near(got(i), want[static_cast<std::size_t>(d)], tolerance * largest, i);
+      }
+    }
+  }
+}
+
 }  // namespace facet::test

@@ -199,27 +199,10 @@ void check_flash_shape(Comparison& log, const FlashShape& shape, std::mt19937& r
                              .out = out.get()},
                             {}));
   const auto got = out.read();
-  std::vector<double> want;
-  for (std::int64_t row = 0; row < rows && !log.has_failed(); ++row) {
-    for (int head = 0; head < shape.heads; ++head) {
-      const std::int64_t at = row * width + head * shape.head_dim;
-      const double largest = reference_attention({.pages = pages,
-                                                  .row = step.rows[static_cast<std::size_t>(row)],
-                                                  .kv_head = head / (shape.heads / shape.kv_heads),
-                                                  .window = shape.window,
-                                                  .causal = shape.causal,
-                                                  .scale = scale},
-                                                 q.values.data() + at,
-                                                 want);
-      for (int d = 0; d < shape.head_dim; ++d) {
-        const auto i = static_cast<std::size_t>(at + d);
-        log.near(static_cast<double>(engine::bf16_to_float(got[i])),
-                 want[static_cast<std::size_t>(d)],
-                 1e-2 * largest,
-                 i);
-      }
-    }
-  }
+  near_reference_attention(
+      log, shape, pages, step, q.values.data(), scale, 1e-2, [&](std::size_t i) {
+        return static_cast<double>(engine::bf16_to_float(got[i]));
+      });
 }
 
 CheckOutcome check_flash() {
