@@ -61,7 +61,8 @@ Forward::Forward(const ModelConfig& config,
       is_packed_(!options.float_activations) {
   scratch_cols_ = std::max<std::int64_t>(config.hidden, config.dense_hidden);
   for (const LayerSpec& spec : config.layers) {
-    scratch_cols_ = std::max<std::int64_t>({scratch_cols_, spec.ffn, spec.heads * spec.head_dim});
+    scratch_cols_ =
+        std::max<std::int64_t>({scratch_cols_, spec.ffn, std::int64_t{spec.heads} * spec.head_dim});
   }
 }
 

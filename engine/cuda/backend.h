@@ -42,6 +42,8 @@ class CudaBackend final : public Backend {
                                                      const ModelWeights& weights,
                                                      const BackendOptions& options,
                                                      ThreadPool& pool);
+  CudaBackend(const CudaBackend&) = delete;
+  CudaBackend& operator=(const CudaBackend&) = delete;
   ~CudaBackend() override;
 
   Status step(std::span<const StepItem> items) override;
