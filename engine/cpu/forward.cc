@@ -111,7 +111,7 @@ void Forward::multiply(std::span<const Product> products, const Rows& rows, Work
     const std::int64_t each = rows_per_part(product.w, rows.tokens);
     parts += (product.w.rows + each - 1) / each;
   }
-  pool_.run(parts, [&](std::int64_t part, int worker) {
+  pool_.run_in_ranges(parts, [&](std::int64_t part, int worker) {
     std::vector<float>& scratch = work.scratch[static_cast<std::size_t>(worker)];
     for (const Product& product : products) {
       const std::int64_t each = rows_per_part(product.w, rows.tokens);
@@ -254,7 +254,7 @@ void Forward::feed_forward(std::size_t index, Workspace& work) const {
   const Product gate{layer.gate, work.gate.data()};
   const Product up{layer.up, work.up.data()};
   const std::int64_t each = rows_per_part(layer.gate, work.tokens);
-  pool_.run((ffn + each - 1) / each, [&](std::int64_t part, int worker) {
+  pool_.run_in_ranges((ffn + each - 1) / each, [&](std::int64_t part, int worker) {
     std::vector<float>& scratch = work.scratch[static_cast<std::size_t>(worker)];
     const std::int64_t begin = part * each;
     const std::int64_t end = std::min(ffn, begin + each);

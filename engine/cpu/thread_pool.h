@@ -33,7 +33,27 @@ class ThreadPool {
   /// handed out one by one, so a worker that is late (or not scheduled at all) holds up nobody.
   void run(std::int64_t parts, const Body& body);
 
+  /// As run, for parts that are best done one after the other by the same thread, because each asks
+  /// for the memory of the next: every thread has a range of them, and who is done takes from the
+  /// end of the longest range left.
+  void run_in_ranges(std::int64_t parts, const Body& body);
+
  private:
+  /// What is left of a range: (end << 32 | next).
+  struct alignas(64) Range {
+    std::atomic<std::uint64_t> left{0};
+  };
+
+  /// The workers, unless the loop is too short for them or another caller has them.
+  std::unique_lock<std::mutex> workers_for(std::int64_t parts);
+  static void run_alone(std::int64_t parts, const Body& body);
+  /// run, by the caller who has the workers.
+  void hand_out(std::uint32_t parts, const Body& body);
+  /// The next part of the range; -1 when there is none.
+  static std::int64_t take_next(Range& range);
+  /// The last part of the longest range; -1 when none has more than one left, which its owner will
+  /// be done with sooner.
+  std::int64_t take_last();
   void work(int worker);
   bool take_part(std::uint32_t generation, int worker);
 
@@ -46,7 +66,8 @@ class ThreadPool {
   std::atomic<bool> stop_{false};
   std::atomic<std::uint32_t> started_{0};  ///< Loops so far: what sleeping workers wait on.
 
-  std::mutex caller_;  ///< Held by the one caller who has the workers.
+  std::mutex caller_;          ///< Held by the one caller who has the workers.
+  std::vector<Range> ranges_;  ///< One per thread.
   std::vector<std::thread> workers_;
 };
 
