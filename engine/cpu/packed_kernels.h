@@ -21,6 +21,7 @@
 
 #include <cstdint>
 #include <cstring>
+#include <utility>
 
 namespace facet::engine {
 
@@ -337,23 +338,24 @@ struct PackedKernels {
   }
 
   static std::int64_t busy(std::int64_t rounds) {
-    constexpr int kSums = 12;  // More than latency times throughput.
-    const std::byte x[64] = {};
+    // More sums than latency times throughput. Their indices are constants from the start: sums
+    // that are found by a loop's counter stay in memory, and then it is memory that is busy.
+    return busy_with(rounds, std::make_index_sequence<12>());
+  }
+  template <std::size_t... I_>
+  static std::int64_t busy_with(std::int64_t rounds, std::index_sequence<I_...> /*indices*/) {
+    std::byte x[64] = {};
     const Codes codes = I::load_codes(x);
-    Acc sums[static_cast<std::size_t>(kSums)];
-    for (int i = 0; i < kSums; ++i) sums[i] = I::start();
+    Acc sums[sizeof...(I_)] = {((void)I_, I::start())...};
     for (std::int64_t round = 0; round < rounds; ++round) {
-#pragma GCC unroll 16
-      for (int i = 0; i < kSums; ++i) sums[i] = I::template dot<DType::q8_0>(sums[i], codes, x);
-      asm volatile("" : : "r"(x) : "memory");  // x may be another one the next time.
+      ((sums[I_] = I::template dot<DType::q8_0>(sums[I_], codes, x)), ...);
+      asm volatile("" : "+m"(x));  // x may be another one the next time.
     }
-    std::byte zeros[4] = {};
-    for (int i = 0; i < kSums; ++i) {
-      float sink[16];
-      I::store_floats(sink, kRows, I::template finish<DType::q8_0>(sums[i], zeros));
-      asm volatile("" : : "r"(sink) : "memory");
-    }
-    return rounds * kSums * 16 * 4 * 2;
+    const std::byte zeros[4] = {};
+    float sink[16 * sizeof...(I_)];
+    (I::store_floats(sink + 16 * I_, kRows, I::template finish<DType::q8_0>(sums[I_], zeros)), ...);
+    asm volatile("" : : "m"(sink));
+    return rounds * static_cast<std::int64_t>(sizeof...(I_)) * 16 * 4 * 2;
   }
 
   static constexpr PackedOps table(const char* arithmetic) {
