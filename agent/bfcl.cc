@@ -136,8 +136,9 @@ Result<ordered_json> bfcl_schema(const ordered_json& parameters, const std::stri
       if (known->second != nullptr) out["type"] = known->second;
     } else if (key == "properties" && value.is_object()) {
       out["properties"] = ordered_json::object();
+      const std::string at = where + "/properties/";
       for (const auto& [name, member] : value.items()) {
-        FACET_TRY(out["properties"][name], bfcl_schema(member, where + "/properties/" + name));
+        FACET_TRY(out["properties"][name], bfcl_schema(member, at + name));
       }
     } else if (key == "items") {
       FACET_TRY(out["items"], bfcl_schema(value, where + "/items"));

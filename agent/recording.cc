@@ -140,6 +140,7 @@ Status Recording::write_intents(const std::vector<ToolCall>& calls) {
 Status Recording::write_results(const std::vector<CallRecord>& records,
                                 const std::vector<NumberedPassage>& passages) {
   std::vector<JournalEntry> entries;
+  entries.reserve(records.size() + 1);
   for (const CallRecord& record : records) {
     entries.push_back({.kind = "result", .body = dump_json(record_json(record))});
   }

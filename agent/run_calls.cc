@@ -156,6 +156,7 @@ void Session::Run::execute(const std::vector<Pending*>& runnable) {
   for (const auto& round : rounds) {
     if (round.empty()) continue;
     std::vector<ToolCall> calls;
+    calls.reserve(round.size());
     for (const Pending* pending : round) calls.push_back(pending->call);
     const std::size_t passages_before = parts_.passages != nullptr ? parts_.passages->size() : 0;
     auto outcomes = parts_.executor->run(*parts_.registry, calls, stop_, time_left());

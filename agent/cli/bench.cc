@@ -79,6 +79,7 @@ Status measure(const engine::Engine& engine,
   if (options.depth > 0) FACET_TRY_STATUS(base.append(ids.next(options.depth), stop));
   for (int repeat = 0; repeat <= options.repeats; ++repeat) {
     std::vector<engine::Sequence> sequences;
+    sequences.reserve(static_cast<std::size_t>(count));
     for (int i = 0; i < count; ++i) sequences.push_back(base.fork());
     const double cpu_begin = cpu_seconds();
     const auto begin = std::chrono::steady_clock::now();
@@ -144,6 +145,7 @@ Result<Measured> measure_decode(const engine::Engine& engine,
   FACET_TRY_STATUS(
       measure(engine, options, count, ids, stop, out.times, [&](std::span<engine::Sequence> all) {
         std::vector<std::vector<TokenId>> texts;
+        texts.reserve(static_cast<std::size_t>(count));
         for (int i = 0; i < count; ++i) texts.push_back(ids.next(options.decode_tokens));
         return decode_together(all, texts, stop);
       }));

@@ -56,13 +56,13 @@ ordered_json devices_json(const engine::ModelInfo& info) {
 /// What the model needs of a CUDA device, and the longest context that devices of common sizes have
 /// room for; keys and values as bf16.
 ordered_json device_memory_json(const engine::Engine& engine) {
-  constexpr std::int64_t gibibyte = std::int64_t{1} << 30;
+  constexpr std::int64_t kGibibyte = std::int64_t{1} << 30;
   const std::int64_t context = engine.info().context_tokens_max;
   const auto plan = engine.device_plan({.context_tokens_max = context});
   ordered_json fits = ordered_json::object();
   for (const std::int64_t size : {8, 12, 16, 24, 48, 80}) {
     fits[std::to_string(size) + " GiB"] =
-        engine.device_context({.context_tokens_max = context}, size * gibibyte);
+        engine.device_context({.context_tokens_max = context}, size * kGibibyte);
   }
   return {{"weight_bytes", plan.weight_bytes},
           {"workspace_bytes", plan.workspace_bytes},

@@ -250,10 +250,10 @@ class Reader {
     if (at_ >= text_.size()) return fail("a backslash ends the grammar");
     const char c = text_[at_];
     ++at_;
-    static constexpr std::string_view k_names = "nrt\"\\[]-^/";
-    static constexpr std::string_view k_codes = "\n\r\t\"\\[]-^/";
-    if (const std::size_t i = k_names.find(c); i != std::string_view::npos) {
-      return static_cast<std::uint32_t>(static_cast<unsigned char>(k_codes[i]));
+    static constexpr std::string_view kNames = "nrt\"\\[]-^/";
+    static constexpr std::string_view kCodes = "\n\r\t\"\\[]-^/";
+    if (const std::size_t i = kNames.find(c); i != std::string_view::npos) {
+      return static_cast<std::uint32_t>(static_cast<unsigned char>(kCodes[i]));
     }
     const int digits = c == 'x' ? 2 : c == 'u' ? 4 : c == 'U' ? 8 : 0;
     if (digits == 0) return fail("an unknown escape");
