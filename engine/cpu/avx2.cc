@@ -10,8 +10,8 @@ namespace {
 struct Avx2 {
   using Reg = __m256;
   static constexpr int kWidth = 8;
-  static constexpr int kRows = 4;  ///< 4 x 2 sums, 2 tokens and a weight: 11 of 16 registers.
-  static constexpr int kTokens = 2;
+  static constexpr int kRows = 4;  ///< 4 x 3 sums, 3 tokens and a weight: all 16 registers.
+  static constexpr int kTokens = 3;
   static constexpr int kDecodeRows = 8;
   static constexpr int kQueries = 2;    ///< Times 4 keys: 8 sums.
   static constexpr int kValueRegs = 2;  ///< Times 4 query rows: 8 sums.

@@ -11,8 +11,8 @@ namespace {
 struct Avx512 {
   using Reg = __m512;
   static constexpr int kWidth = 16;
-  static constexpr int kRows = 4;  ///< 4 x 4 sums, 4 tokens and a weight: 21 of 32 registers.
-  static constexpr int kTokens = 4;
+  static constexpr int kRows = 4;  ///< 4 x 6 sums, 6 tokens and a weight: 31 of 32 registers.
+  static constexpr int kTokens = 6;
   static constexpr int kDecodeRows = 8;
   static constexpr int kQueries = 4;    ///< Times 4 keys: 16 sums.
   static constexpr int kValueRegs = 4;  ///< Times 4 query rows: 16 sums.

@@ -57,8 +57,16 @@ struct Kernels {
     for (int r = 0; r < R; ++r) {
       for (int t = 0; t < T; ++t) sums[r][t] = V::zero();
     }
+    // Weights in their file's form come from memory, R rows at a time: the next R follow.
+    constexpr bool kAsksAhead = D != DType::f32;
+    const std::byte* const ahead = w + R * row_bytes;
+    const std::int64_t step_bytes = R * row_bytes / (cols / kStep<D> + 1);
+    std::int64_t asked = 0;
     std::int64_t k = 0;
     for (; k + kStep<D> <= cols; k += kStep<D>) {
+      if constexpr (kAsksAhead) {
+        for (; asked < k / kStep<D> * step_bytes; asked += 64) __builtin_prefetch(ahead + asked);
+      }
       for (int r = 0; r < R; ++r) {
         const auto columns = Weights<V>::template columns<D>(w + r * row_bytes, k);
         for (std::int64_t i = 0; i < kStep<D>; i += kWidth) {
