@@ -144,8 +144,9 @@ class Sequence {
   void remember();
 
   /// Logits over the vocabulary after the last token. (vocabulary); valid until the next change.
-  /// After a rewind or a cancelled append the last token is run once more to get them, which may
-  /// fail as append does and then leaves the sequence without it. REQUIRES: !tokens().empty().
+  /// After a rewind, a cancelled append, or a generation on a device that ended otherwise than by a
+  /// stop token or tokens_max, the last token is run once more to get them, which may fail as
+  /// append does and then leaves the sequence without it. REQUIRES: !tokens().empty().
   [[nodiscard]] Result<std::span<const float>> logits() const;
 
   /// An independent sequence with the same tokens and KV.
@@ -192,8 +193,11 @@ struct GenerateRequest {
   /// sampling. Where tokens_max has room for a shortest completion, it is always completed.
   Constraint* constraint = nullptr;
   std::optional<int> draft_tokens_max;  ///< In place of EngineOptions::draft_tokens_max.
-  bool jump_forward = true;             ///< False: forced tokens are sampled like all others.
-  bool text_with_control = true;        ///< Spell control tokens in text (parsers need them).
+  /// False: tokens are chosen from all logits even where the device finds the best of them. The
+  /// same tokens, but a megabyte comes from the device for each.
+  bool candidates = true;
+  bool jump_forward = true;       ///< False: forced tokens are sampled like all others.
+  bool text_with_control = true;  ///< Spell control tokens in text (parsers need them).
   std::stop_token stop;
   std::chrono::milliseconds time_max{0};  ///< 0: none.
 };

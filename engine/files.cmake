@@ -10,6 +10,7 @@ find_path(WEBP_INCLUDE webp/decode.h REQUIRED)
 facet_library(engine
   SOURCES
     ${facet_engine_computing}
+    candidate_wish.cc
     engine.cc
     generate.cc
     kv/prefix_tree.cc

@@ -48,6 +48,7 @@ class CudaBackend final : public Backend {
 
   Status step(std::span<const StepItem> items) override;
   Result<std::vector<float>> embed(std::span<const TokenId> ids) override;
+  [[nodiscard]] CandidateLimits candidate_limits() const override;
   PageMemory& page_memory() override;
 
   [[nodiscard]] const DeviceInfo& device() const;

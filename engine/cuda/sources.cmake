@@ -5,6 +5,7 @@ set(facet_cuda_sources
   attend.cu
   backend.cc
   blas.cc
+  candidates.cc
   decode.cc
   device.cu
   elementwise.cu

@@ -1,14 +1,9 @@
 // Sequences whose keys and values lie on a device: forks, rewinds, images, remembered beginnings
 // and saved files work as they do on the CPU, and files go from one to the other.
-#include "engine/cpu/instruction_sets.h"
-#include "engine/cuda/backend.h"
-#include "engine/engine.h"
 #include "engine/reference/forward.h"
-#include "engine/sequence_state.h"
-#include "tests/support/catch.h"
+#include "tests/engine/cuda/device_runtime.h"
 #include "tests/support/cuda_on_cpu/control.h"
 #include "tests/support/image_prompt.h"
-#include "tests/support/memory_model.h"
 #include "tests/support/temp_dir.h"
 
 #include <algorithm>
@@ -17,61 +12,12 @@
 namespace facet::engine {
 namespace {
 
-using test::make_memory_model;
+using test::fresh_logits;
+using test::logits_of;
+using test::make_sequence;
+using test::on_cpu;
+using test::on_device;
 using test::random_ids;
-
-struct DeviceOptions {
-  bool is_deterministic = true;
-  std::int64_t prefix_bytes_max = 0;
-};
-
-RuntimeOptions runtime_options(const DeviceOptions& options) {
-  return {.threads = 1,
-          .context_tokens_max = 400,
-          .prefill_chunk_tokens = 48,
-          .prefix_bytes_max = options.prefix_bytes_max,
-          .kv_type = KvType::bf16,
-          .float_activations = false};
-}
-
-std::shared_ptr<const Runtime> on_device(const test::MemoryModelOptions& model,
-                                         const DeviceOptions& options = {}) {
-  RuntimeModel made = make_memory_model(model);
-  ThreadPool pool(1);
-  auto backend = cuda::CudaBackend::create(made.config,
-                                           made.weights,
-                                           {.plan = {.context_tokens_max = 400,
-                                                     .rows_max = 96,
-                                                     .prefix_bytes_max = options.prefix_bytes_max},
-                                            .is_deterministic = options.is_deterministic},
-                                           pool);
-  INFO((backend ? "" : backend.error().message));
-  REQUIRE(backend.has_value());
-  return std::make_shared<const Runtime>(
-      std::move(made), *usable_ops().front(), runtime_options(options), *std::move(backend));
-}
-
-std::shared_ptr<const Runtime> on_cpu(const test::MemoryModelOptions& model) {
-  return std::make_shared<const Runtime>(
-      make_memory_model(model), *usable_ops().front(), runtime_options({}));
-}
-
-Sequence make_sequence(const std::shared_ptr<const Runtime>& runtime) {
-  return Sequence(std::make_unique<SequenceState>(runtime));
-}
-
-std::vector<float> logits_of(const Sequence& sequence) {
-  const auto logits = sequence.logits();
-  REQUIRE(logits.has_value());
-  return {logits->begin(), logits->end()};
-}
-
-std::vector<float> fresh_logits(const std::shared_ptr<const Runtime>& runtime,
-                                std::span<const TokenId> ids) {
-  Sequence sequence = make_sequence(runtime);
-  REQUIRE(sequence.append(ids).has_value());
-  return logits_of(sequence);
-}
 
 double distance(const std::vector<float>& a, std::span<const double> b) {
   double wrong = 0.0;
