@@ -8,6 +8,7 @@ set(facet_cuda_sources
   candidates.cc
   decode.cc
   device.cu
+  device_limits.cc
   elementwise.cu
   expand.cu
   flash.cu
