@@ -53,6 +53,15 @@ class Backend {
   /// has no dense layers. REQUIRES: the model is an embedder, ids within the vocabulary.
   virtual Result<std::vector<float>> embed(std::span<const TokenId> ids) = 0;
 
+  /// True: encode_image() is there.
+  [[nodiscard]] virtual bool has_vision() const { return false; }
+  /// The soft tokens of one image, as VisionEncoder::encode of vision/encoder.h, which serves where
+  /// a backend has no tower. pixels: (3, image_size, image_size). unavailable when the device
+  /// failed. REQUIRES: has_vision().
+  virtual Result<std::vector<float>> encode_image(std::span<const float> /*pixels*/) {
+    return Error{Code::unsupported, "this backend has no vision tower"};
+  }
+
   /// What step() finds of StepItem::candidates. By default nothing: who samples then takes logits.
   [[nodiscard]] virtual CandidateLimits candidate_limits() const { return {}; }
 

@@ -71,7 +71,8 @@ struct EngineOptions {
   /// the placeholders of multimodal files too. For checks that speak in ids.
   bool with_tokenizer = true;
 
-  /// Where the model runs, as parse_device reads it (device.h). Pictures are read on the CPU.
+  /// Where the model runs, as parse_device reads it (device.h); its vision tower too, where the
+  /// device has room for it (ModelInfo::vision_note).
   std::string device;
   /// What the program has of CUDA (cuda/support.h), borrowed for the call; null: nothing, and
   /// "cuda" is unavailable.
@@ -264,8 +265,8 @@ class Engine {
                                   const TextSink& sink = {}) const;
 
   /// The soft tokens of a picture, resized to the tower's square; see preprocess.h for crops. Takes
-  /// seconds to minutes. unsupported when the model reads text only, invalid_data when its tower
-  /// gives values that are not finite.
+  /// seconds to minutes on a CPU. unsupported when the model reads text only, invalid_data when its
+  /// tower gives values that are not finite.
   [[nodiscard]] Result<std::shared_ptr<const SoftTokens>> encode_image(const Image& image) const;
 
   /// The L2-normalised vector of `ids` (bos and eos included by the caller). (embedding_dim)

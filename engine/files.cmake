@@ -38,7 +38,6 @@ facet_library(engine
     model/safetensors_header.cc
     model/tensor_table.cc
     model/weights.cc
-    reference/vision.cc
     sampling/drafts.cc
     scheduler/scheduler.cc
     sequence.cc

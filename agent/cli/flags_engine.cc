@@ -228,7 +228,8 @@ void add_bench(CLI::App& app, Command& command) {
   bench
       .add_option("-s,--sequences", options->sequences, "Sequences that write at the same time (1)")
       ->check(CLI::Range(1, 64));
-  bench.add_option("-t,--threads", options->model.threads, "Threads to compute with (one per core)")
+  bench
+      .add_option("-t,--threads", options->model.threads, "Threads to compute with (one per core)")
       ->check(CLI::Range(0, 256));
   add_activations(bench, options->model.float_activations, kFast);
   add_kv_type(bench, options->model.kv_type);

@@ -6,6 +6,7 @@
 #include "engine/cuda/forward.h"
 #include "engine/cuda/page_pool.h"
 #include "engine/cuda/pass.h"
+#include "engine/cuda/vision.h"
 #include "engine/cuda/weights.h"
 #include "engine/cuda/workspace.h"
 
@@ -56,6 +57,7 @@ struct CudaBackend::Parts {
   std::optional<PassTables> tables;
   std::optional<CandidateTables> candidates;
   std::optional<Forward> forward;
+  std::optional<VisionTower> vision;
   PinnedBuffer logits;  ///< (decode_rows, vocabulary): on their way to the caller.
   std::map<RecordingKey, RecordedWork> recordings;
   BackendStats stats;
@@ -163,6 +165,8 @@ Result<std::unique_ptr<CudaBackend>> CudaBackend::create(const ModelConfig& conf
   if (Status taken = parts->take_memory(weights, pool); !taken) {
     return taken.error().with_context(where);
   }
+  parts->options.vision_weights = nullptr;
+  parts->options.plan.vision = nullptr;
   return std::unique_ptr<CudaBackend>(new CudaBackend(std::move(parts)));
 }
 
@@ -178,6 +182,16 @@ Status CudaBackend::Parts::take_memory(const ModelWeights& model, ThreadPool& th
   FACET_TRY(weights,
             upload_weights(config, model, options.plan.weights, pool->data(), threads, *work));
   pages.emplace(share(pool, page_begin), plan.page_bytes, work);
+  if (plan.vision_bytes > 0) {
+    FACET_CHECK(options.vision_weights != nullptr);
+    FACET_TRY(vision,
+              VisionTower::create(*options.plan.vision,
+                                  *options.vision_weights,
+                                  page_begin + plan.page_bytes,
+                                  !options.is_deterministic,
+                                  threads,
+                                  *work));
+  }
   FACET_TRY(tables, PassTables::create(layout, workspace));
   FACET_TRY(candidates, CandidateTables::create(layout, workspace));
   FACET_TRY(logits, PinnedBuffer::allocate(static_cast<std::size_t>(layout.logits.bytes) + 4));
@@ -381,6 +395,18 @@ Result<std::vector<float>> CudaBackend::embed(std::span<const TokenId> ids) {
 
 CandidateLimits CudaBackend::candidate_limits() const {
   return kCandidateLimits;
+}
+bool CudaBackend::has_vision() const {
+  return parts_->vision.has_value();
+}
+Result<std::vector<float>> CudaBackend::encode_image(std::span<const float> pixels) {
+  Parts& p = *parts_;
+  FACET_CHECK(p.vision.has_value());
+  const std::lock_guard lock(p.work->mutex);
+  FACET_TRY_STATUS(p.work->begin());
+  auto out = p.vision->encode(pixels);
+  if (!out) return p.work->noted(out.error()).error();
+  return out;
 }
 PageMemory& CudaBackend::page_memory() {
   return *parts_->pages;

@@ -29,4 +29,7 @@ set(facet_cuda_sources
   product_q8_min.cu
   sampling.cu
   support.cc
+  uploader.cc
+  vision.cc
+  vision_kernels.cu
   weights.cc)

@@ -82,10 +82,10 @@ TEST_CASE("bench and embed take a device, or say why not", "[e2e]") {
                          quoted((home.path() / "m.gguf").string()));
   };
   const auto embed = [&](const std::string& device) {
-    return run_facet(home.path(),
-                     "embed --json --device " + device + " --model " +
-                         quoted((home.path() / "e.gguf").string()),
-                     "a b\n");
+    return run_facet(
+        home.path(),
+        "embed --json --device " + device + " --model " + quoted((home.path() / "e.gguf").string()),
+        "a b\n");
   };
   // cuda:63: no machine has it, with or without CUDA in the build.
   for (const Finished& finished : {bench("cuda:63"), embed("cuda:63")}) {

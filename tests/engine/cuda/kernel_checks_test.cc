@@ -46,6 +46,10 @@ TEST_CASE("the device finds the candidates that sorting finds", "[cuda]") {
   run_all(facet::test::sampling_checks());
 }
 
+TEST_CASE("the vision tower on a device agrees with the reference", "[cuda]") {
+  run_all(facet::test::vision_checks());
+}
+
 TEST_CASE("whole steps agree with the CPU engine", "[cuda]") {
   run_all(facet::test::backend_checks(), 1);
 }
