@@ -173,7 +173,8 @@ Result<Setup> make_setup(const std::string& shape,
                                 out.model.weights,
                                 {.plan = {.context_tokens_max = context + kChunk,
                                           .rows_max = kChunk + 32,
-                                          .weights = form}},
+                                          .weights = form},
+                                 .made_rows = facet::bench::kMadeRows},
                                 pool));
   print(out, "load", 0, "\"s\": " + std::to_string(seconds_since(begin)));
   return out;

@@ -117,7 +117,13 @@ bool wants_candidates(std::span<const WantedRow> rows) {
       rows.begin(), rows.end(), [](const WantedRow& row) { return row.candidates != nullptr; });
 }
 
-Status check_options(const ModelConfig& config, const PlanOptions& plan) {
+Status check_options(const ModelConfig& config, const BackendOptions& options) {
+  const PlanOptions& plan = options.plan;
+  if (options.made_rows < 0 || options.made_rows % kPanelRows != 0) {
+    return Error{
+        Code::invalid_argument,
+        "made_rows is " + std::to_string(options.made_rows) + ", expected a multiple of 16"};
+  }
   if (plan.rows_max < 1 || plan.rows_max > kRowsMax) {
     return Error{Code::invalid_argument,
                  "rows_max is " + std::to_string(plan.rows_max) + ", expected 1 to " +
@@ -151,7 +157,7 @@ Result<std::unique_ptr<CudaBackend>> CudaBackend::create(const ModelConfig& conf
                                                          const ModelWeights& weights,
                                                          const BackendOptions& options,
                                                          ThreadPool& pool) {
-  FACET_TRY_STATUS(check_options(config, options.plan));
+  FACET_TRY_STATUS(check_options(config, options));
   FACET_TRY(DeviceInfo device, open_device(options.device));
   auto parts = std::make_unique<Parts>();
   parts->config = config;
@@ -179,8 +185,10 @@ Status CudaBackend::Parts::take_memory(const ModelWeights& model, ThreadPool& th
   pool = std::make_shared<DeviceBuffer>(std::move(memory));
   workspace = pool->data() + plan.weight_bytes;
   std::byte* const page_begin = workspace + plan.workspace_bytes;
-  FACET_TRY(weights,
-            upload_weights(config, model, options.plan.weights, pool->data(), threads, *work));
+  FACET_TRY(
+      weights,
+      upload_weights(
+          config, model, options.plan.weights, pool->data(), threads, *work, options.made_rows));
   pages.emplace(share(pool, page_begin), plan.page_bytes, work);
   if (plan.vision_bytes > 0) {
     FACET_CHECK(options.vision_weights != nullptr);

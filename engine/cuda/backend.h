@@ -24,6 +24,9 @@ struct BackendOptions {
   bool is_deterministic = false;
   /// Of plan.vision, borrowed for the call.
   const VisionWeights* vision_weights = nullptr;
+  /// Above 0, for benchmarks: the device repeats so many rows of each matrix to its end, and no
+  /// others are read (Uploader). A multiple of 16.
+  std::int64_t made_rows = 0;
   /// False: every launch of a decode step is made one by one. For tests.
   bool with_graphs = true;
 };

@@ -23,8 +23,12 @@ std::int64_t rows_bytes(Layout layout, std::int64_t rows, std::int64_t cols) {
 
 }  // namespace
 
-Result<Uploader> Uploader::create(std::byte* to, ThreadPool& pool, DeviceWork& work) {
-  Uploader out(to, pool, work);
+Result<Uploader> Uploader::create(std::byte* to,
+                                  ThreadPool& pool,
+                                  DeviceWork& work,
+                                  std::int64_t made_rows) {
+  FACET_CHECK(made_rows >= 0 && made_rows % kPanelRows == 0);
+  Uploader out(to, pool, work, made_rows);
   FACET_TRY(out.stage_, PinnedBuffer::allocate(static_cast<std::size_t>(kStageBytes)));
   return out;
 }
@@ -34,8 +38,15 @@ Result<PackedMatrix> Uploader::matrix(const TensorView& from, Layout layout) {
   const std::int64_t row_bytes = rows_bytes(layout, kPanelRows, from.cols) / kPanelRows;
   const std::int64_t each =
       std::max<std::int64_t>(1, kStageBytes / ((row_bytes + 4) * kPanelRows)) * kPanelRows;
-  for (std::int64_t begin = 0; begin < from.rows; begin += each) {
-    FACET_TRY_STATUS(stripe(from, layout, begin, std::min(from.rows, begin + each)));
+  const bool is_repeated = made_rows_ > 0 && made_rows_ < from.rows;
+  const std::int64_t rows = is_repeated ? made_rows_ : from.rows;
+  for (std::int64_t begin = 0; begin < rows; begin += each) {
+    FACET_TRY_STATUS(stripe(from, layout, begin, std::min(rows, begin + each)));
+  }
+  if (is_repeated) {
+    const std::int64_t all = rows_bytes(layout, from.rows, from.cols);
+    FACET_TRY_STATUS(repeat(to_, rows_bytes(layout, rows, from.cols), all));
+    if (layout == Layout::fp8) FACET_TRY_STATUS(repeat(to_ + all, 4 * rows, 4 * from.rows));
   }
   to_ += aligned_bytes(matrix_bytes(layout, from.rows, from.cols));
   return out;
@@ -50,6 +61,15 @@ Result<const float*> Uploader::vector(std::span<const float> from) {
   const auto* out = reinterpret_cast<const float*>(to_);
   to_ += aligned_bytes(bytes);
   return out;
+}
+
+Status Uploader::repeat(std::byte* at, std::int64_t made, std::int64_t all) {
+  while (made < all) {
+    const std::int64_t more = std::min(made, all - made);
+    FACET_TRY_STATUS(work_->queue.copy_on_device(at + made, at, static_cast<std::size_t>(more)));
+    made += more;
+  }
+  return ok();
 }
 
 Status Uploader::finish() {

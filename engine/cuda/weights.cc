@@ -46,8 +46,9 @@ Result<DeviceWeights> upload_weights(const ModelConfig& config,
                                      WeightForm form,
                                      std::byte* to,
                                      ThreadPool& pool,
-                                     DeviceWork& work) {
-  FACET_TRY(Uploader uploader, Uploader::create(to, pool, work));
+                                     DeviceWork& work,
+                                     std::int64_t made_rows) {
+  FACET_TRY(Uploader uploader, Uploader::create(to, pool, work, made_rows));
   ModelUploader up(uploader, form);
   DeviceWeights out;
   FACET_TRY(out.embedding, up.matrix(embedding_of(config, weights)));
