@@ -26,9 +26,9 @@ void add_kv_type(CLI::App& app, std::optional<engine::KvType>& kv_type) {
   app.add_option_function<std::string>(
          "--kv-type",
          [&kv_type](const std::string& name) { kv_type = engine::kv_type_from_name(name); },
-         "Keys and values kept as f32, or rounded to bf16 or int8: a half or a quarter (f32; bf16 "
-         "on a CUDA device)")
-      ->check(CLI::IsMember({"f32", "bf16", "int8"}));
+         "Keys and values kept as f32, or rounded to bf16 (a half), int8 or fp8 (a quarter) (f32; "
+         "bf16 on a CUDA device)")
+      ->check(CLI::IsMember({"f32", "bf16", "int8", "fp8"}));
 }
 
 void add_huge_pages(CLI::App& app, bool& huge_pages) {

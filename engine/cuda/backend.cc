@@ -130,10 +130,10 @@ Status check_options(const ModelConfig& config, const BackendOptions& options) {
                      std::to_string(kRowsMax)};
   }
   for (const LayerSpec& spec : config.layers) {
-    if (plan.kv_type == KvType::int8 && spec.kv_heads * spec.head_dim % 4 != 0) {
+    if (kv_has_scales(plan.kv_type) && spec.kv_heads * spec.head_dim % 4 != 0) {
       return Error{Code::unsupported,
-                   "keys and values as int8 in rows of " +
-                       std::to_string(spec.kv_heads * spec.head_dim) +
+                   "keys and values as " + std::string(kv_type_name(plan.kv_type)) +
+                       " in rows of " + std::to_string(spec.kv_heads * spec.head_dim) +
                        " on a CUDA device; a multiple of 4 is needed"};
     }
     if (spec.head_dim <= 256 && spec.head_dim % 2 == 0) continue;
