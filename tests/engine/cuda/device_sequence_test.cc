@@ -58,9 +58,10 @@ TEST_CASE("forks and rewinds on a device give the bits of a fresh sequence", "[c
 
 TEST_CASE("a saved sequence goes from the device to the CPU and back", "[cuda]") {
   cuda_on_cpu::reset();
+  const KvType type = GENERATE(KvType::bf16, KvType::int8, KvType::fp8);
   const test::MemoryModelOptions model{.layers = 3, .window = 20, .seed = 42};
-  const auto device = on_device(model);
-  const auto cpu = on_cpu(model);
+  const auto device = on_device(model, {.kv_type = type});
+  const auto cpu = on_cpu(model, {.kv_type = type});
   const test::TempDir folder;
   std::mt19937 random(42);
   const std::vector<TokenId> ids = random_ids(130, random);
@@ -82,7 +83,8 @@ TEST_CASE("a saved sequence goes from the device to the CPU and back", "[cuda]")
     Sequence restored(*std::move(state));
     CHECK(logits_of(restored) == logits_of(sequence));
     REQUIRE(restored.append(next).has_value());
-    CHECK(distance(logits_of(restored), last) < 0.02);
+    INFO(kv_type_name(type));
+    CHECK(distance(logits_of(restored), last) < (type == KvType::fp8 ? 0.05 : 0.02));
     if (from == to) {
       REQUIRE(sequence.append(next).has_value());
       CHECK(logits_of(restored) == logits_of(sequence));
