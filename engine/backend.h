@@ -1,14 +1,15 @@
 // Backend: one pass through a model for several sequences at once, whatever it runs on.
 //
 // Chosen when a model is loaded. A caller hands in what each sequence has new (a chunk of its
-// prompt, its next token, an image) and gets the logits it asked for; everything between, weights
-// and activations and order of work, is the backend's own. Keys and values go into the sequences'
-// caches, whose pages lie in the backend's PageMemory.
+// prompt, its next token, an image) and gets the logits it asked for, or the best of them;
+// everything between, weights and activations and order of work, is the backend's own. Keys and
+// values go into the sequences' caches, whose pages lie in the backend's PageMemory.
 #pragma once
 
 #include "base/result.h"
 #include "engine/kv/cache.h"
 #include "engine/kv/page_memory.h"
+#include "engine/sampling/candidates.h"
 #include "engine/tokenizer/tokenizer.h"
 
 #include <cstdint>
@@ -30,6 +31,9 @@ struct StepItem {
   /// Host memory, written before step() returns: empty, (vocabulary) for the logits after the last
   /// token, or (tokens, vocabulary) for those after each.
   std::span<float> logits;
+  /// In place of logits, as far as candidate_limits() goes: empty, one row for the last token, or
+  /// one for each.
+  std::span<CandidateRow> candidates;
 };
 
 /// Thread-safe.
@@ -48,6 +52,18 @@ class Backend {
   /// The L2-normalised vector of `ids` (at least one). (embedding_dim), or (hidden) where the model
   /// has no dense layers. REQUIRES: the model is an embedder, ids within the vocabulary.
   virtual Result<std::vector<float>> embed(std::span<const TokenId> ids) = 0;
+
+  /// True: encode_image() is there.
+  [[nodiscard]] virtual bool has_vision() const { return false; }
+  /// The soft tokens of one image, as VisionEncoder::encode of vision/encoder.h, which serves where
+  /// a backend has no tower. pixels: (3, image_size, image_size). unavailable when the device
+  /// failed. REQUIRES: has_vision().
+  virtual Result<std::vector<float>> encode_image(std::span<const float> /*pixels*/) {
+    return Error{Code::unsupported, "this backend has no vision tower"};
+  }
+
+  /// What step() finds of StepItem::candidates. By default nothing: who samples then takes logits.
+  [[nodiscard]] virtual CandidateLimits candidate_limits() const { return {}; }
 
   /// Where the pages of caches for this backend live; as long as the backend.
   [[nodiscard]] virtual PageMemory& page_memory() = 0;

@@ -134,6 +134,7 @@ struct Loading {
   ModelWeights weights;
   RuntimeOptions options;
   std::int64_t image_tokens = 0;
+  const VisionModel* vision = nullptr;  ///< Null: text only.
 };
 
 /// Copies the weights where that helps. What keeps them alive; `note` as ModelInfo::weights_note.
@@ -164,17 +165,21 @@ Result<cuda::CudaModel> make_cuda_model(const EngineOptions& options,
   }
   const std::int64_t rows = std::max<std::int64_t>(
       loading.options.prefill_chunk_tokens + kDecodeRows, loading.image_tokens);
+  const VisionModel* const vision = loading.vision;
   const cuda::PlanOptions plan{.context_tokens_max = loading.options.context_tokens_max,
                                .rows_max = rows,
                                .prefix_bytes_max = loading.options.prefix_bytes_max,
                                .kv_type = loading.options.kv_type,
-                               .weights = options.device_weights};
+                               .weights = options.device_weights,
+                               .vision = vision == nullptr ? nullptr : &vision->config()};
   ThreadPool pool(loading.options.threads);
-  return options.cuda->create(
-      loading.config,
-      loading.weights,
-      {.device = choice.index, .plan = plan, .is_deterministic = options.is_deterministic},
-      pool);
+  return options.cuda->create(loading.config,
+                              loading.weights,
+                              {.device = choice.index,
+                               .plan = plan,
+                               .is_deterministic = options.is_deterministic,
+                               .vision_weights = vision == nullptr ? nullptr : &vision->weights()},
+                              pool);
 }
 
 }  // namespace
@@ -205,17 +210,22 @@ Result<std::shared_ptr<Engine>> Engine::load(const EngineOptions& options) {
   auto parts = std::make_unique<Parts>();
   FACET_TRY(parts->vision, load_vision(options, model->config()));
   Loading loading{.config = model->config(), .weights = weights_of(*model)};
+  loading.vision = parts->vision.get();
   if (parts->vision != nullptr) loading.image_tokens = parts->vision->config().image_tokens;
   FACET_TRY(loading.options, resolve(options, model->config(), choice.is_cuda));
   std::unique_ptr<Backend> backend;
   std::string device = "cpu";
   std::string note;
+  std::string vision_note;
   if (choice.is_cuda) {
     auto made = make_cuda_model(options, choice, loading);
     if (made) {
       const cuda::DeviceInfo& info = made->device;
       device = "cuda:" + std::to_string(info.index) + " (" + info.name + ")";
       backend = std::move(made->backend);
+      if (parts->vision != nullptr && !backend->has_vision()) {
+        vision_note = "the device has no room for the vision tower: pictures are read on the CPU";
+      }
     } else if (choice.falls_back && made.error().code != Code::invalid_argument) {
       note = made.error().message;
       FACET_TRY(loading.options, resolve(options, model->config(), false));
@@ -232,6 +242,7 @@ Result<std::shared_ptr<Engine>> Engine::load(const EngineOptions& options) {
   parts->info.weights_note = weights_note;
   parts->info.device = device;
   parts->info.device_note = note;
+  parts->info.vision_note = vision_note;
   parts->runtime =
       std::make_shared<const Runtime>(RuntimeModel{.config = std::move(loading.config),
                                                    .weights = std::move(loading.weights),
@@ -314,9 +325,15 @@ Result<std::shared_ptr<const SoftTokens>> Engine::encode_image(const Image& imag
     return Error{Code::unsupported, "model '" + parts_->info.name + "' reads text only"};
   }
   const VisionConfig& config = parts_->vision->config();
-  const VisionEncoder encoder(
-      config, parts_->vision->weights(), parts_->runtime->ops(), parts_->runtime->pool());
-  std::vector<float> out = encoder.encode(preprocess_image(image, config.image_size));
+  const std::vector<float> pixels = preprocess_image(image, config.image_size);
+  std::vector<float> out;
+  if (parts_->runtime->backend().has_vision()) {
+    FACET_TRY(out, parts_->runtime->backend().encode_image(pixels));
+  } else {
+    const VisionEncoder encoder(
+        config, parts_->vision->weights(), parts_->runtime->ops(), parts_->runtime->pool());
+    out = encoder.encode(pixels);
+  }
   if (!std::all_of(out.begin(), out.end(), [](float value) { return std::isfinite(value); })) {
     return Error{Code::invalid_data, "the soft tokens of the image are not finite"};
   }

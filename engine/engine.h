@@ -71,7 +71,8 @@ struct EngineOptions {
   /// the placeholders of multimodal files too. For checks that speak in ids.
   bool with_tokenizer = true;
 
-  /// Where the model runs, as parse_device reads it (device.h). Pictures are read on the CPU.
+  /// Where the model runs, as parse_device reads it (device.h); its vision tower too, where the
+  /// device has room for it (ModelInfo::vision_note).
   std::string device;
   /// What the program has of CUDA (cuda/support.h), borrowed for the call; null: nothing, and
   /// "cuda" is unavailable.
@@ -144,8 +145,9 @@ class Sequence {
   void remember();
 
   /// Logits over the vocabulary after the last token. (vocabulary); valid until the next change.
-  /// After a rewind or a cancelled append the last token is run once more to get them, which may
-  /// fail as append does and then leaves the sequence without it. REQUIRES: !tokens().empty().
+  /// After a rewind, a cancelled append, or a generation on a device that ended otherwise than by a
+  /// stop token or tokens_max, the last token is run once more to get them, which may fail as
+  /// append does and then leaves the sequence without it. REQUIRES: !tokens().empty().
   [[nodiscard]] Result<std::span<const float>> logits() const;
 
   /// An independent sequence with the same tokens and KV.
@@ -192,8 +194,11 @@ struct GenerateRequest {
   /// sampling. Where tokens_max has room for a shortest completion, it is always completed.
   Constraint* constraint = nullptr;
   std::optional<int> draft_tokens_max;  ///< In place of EngineOptions::draft_tokens_max.
-  bool jump_forward = true;             ///< False: forced tokens are sampled like all others.
-  bool text_with_control = true;        ///< Spell control tokens in text (parsers need them).
+  /// False: tokens are chosen from all logits even where the device finds the best of them. The
+  /// same tokens, but a megabyte comes from the device for each.
+  bool candidates = true;
+  bool jump_forward = true;       ///< False: forced tokens are sampled like all others.
+  bool text_with_control = true;  ///< Spell control tokens in text (parsers need them).
   std::stop_token stop;
   std::chrono::milliseconds time_max{0};  ///< 0: none.
 };
@@ -260,8 +265,8 @@ class Engine {
                                   const TextSink& sink = {}) const;
 
   /// The soft tokens of a picture, resized to the tower's square; see preprocess.h for crops. Takes
-  /// seconds to minutes. unsupported when the model reads text only, invalid_data when its tower
-  /// gives values that are not finite.
+  /// seconds to minutes on a CPU. unsupported when the model reads text only, invalid_data when its
+  /// tower gives values that are not finite.
   [[nodiscard]] Result<std::shared_ptr<const SoftTokens>> encode_image(const Image& image) const;
 
   /// The L2-normalised vector of `ids` (bos and eos included by the caller). (embedding_dim)

@@ -10,6 +10,7 @@ find_path(WEBP_INCLUDE webp/decode.h REQUIRED)
 facet_library(engine
   SOURCES
     ${facet_engine_computing}
+    candidate_wish.cc
     engine.cc
     generate.cc
     kv/prefix_tree.cc
@@ -37,7 +38,6 @@ facet_library(engine
     model/safetensors_header.cc
     model/tensor_table.cc
     model/weights.cc
-    reference/vision.cc
     sampling/drafts.cc
     scheduler/scheduler.cc
     sequence.cc

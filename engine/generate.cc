@@ -1,5 +1,6 @@
 #include "engine/generate.h"
 
+#include "engine/candidate_wish.h"
 #include "engine/sampling/drafts.h"
 
 #include <algorithm>
@@ -83,40 +84,39 @@ std::vector<TokenId> forced_tokens(const GenerateRequest& request, std::int64_t 
   return ids;
 }
 
-/// The next token as the model wants it.
-Result<TokenId> sample(SequenceState& sequence,
-                       const Tokenizer& tokenizer,
-                       Sampler& sampler,
-                       const TokenFilter& filter,
-                       const Constraint* constraint) {
-  // Rows of the embedding that the tokenizer has no piece for are never sampled.
-  FACET_TRY(const std::span<const float> logits, sequence.logits());
-  const auto usable = logits.first(std::min(logits.size(), tokenizer.size()));
-  TokenMaskSource mask;
-  if (constraint != nullptr) mask = [constraint] { return constraint->mask(); };
-  auto sampled = sampler.sample(usable, sequence.tokens(), filter, mask);
-  if (sampled) return sampled;
-  return sampled.error().with_context("token " + std::to_string(sequence.tokens().size()));
+/// Rows of the embedding that the tokenizer has no piece for are never sampled.
+std::size_t sampled_ids_end(const SequenceState& sequence, const Tokenizer& tokenizer) {
+  const auto vocabulary = static_cast<std::size_t>(sequence.runtime().config().vocabulary);
+  return std::min(vocabulary, tokenizer.size());
+}
+
+int drafts_max(const SequenceState& sequence, const GenerateRequest& request) {
+  return request.draft_tokens_max.value_or(sequence.runtime().options().draft_tokens_max);
 }
 
 /// The steps of one generation: its tokens, and guesses of what follows checked beside them.
 class Steps {
  public:
-  Steps(SequenceState& sequence, int draft_tokens_max)
-      : sequence_(sequence), budget_(draft_tokens_max), is_drafting_(draft_tokens_max > 0) {
+  Steps(SequenceState& sequence, const GenerateRequest& request, CandidateWish wish)
+      : sequence_(sequence),
+        request_(request),
+        wish_(std::move(wish)),
+        budget_(drafts_max(sequence, request)),
+        is_drafting_(drafts_max(sequence, request) > 0) {
     if (is_drafting_) drafter_.append(sequence.tokens());
   }
   Steps(const Steps&) = delete;
   Steps& operator=(const Steps&) = delete;
   ~Steps() { sequence_.drop_drafts(); }
 
-  /// Appends `ids`, behind which at most `left` tokens may come.
+  /// Appends `ids`, which the constraint has accepted and behind which at most `left` tokens may
+  /// come.
   Status append(std::span<const TokenId> ids, std::int64_t left) {
     const std::size_t confirmed = sequence_.confirm(ids);
+    row_ += confirmed;
     accepted_ += static_cast<std::int64_t>(confirmed);
-    const auto open = static_cast<int>(sequence_.drafts_left());
-    if (pending_ > 0 && (confirmed < ids.size() || open == 0)) {
-      budget_.resolved(std::exchange(pending_, 0), last_drafts_ - open);
+    if (pending_ > 0 && (confirmed < ids.size() || sequence_.drafts_left() == 0)) {
+      budget_.resolved(std::exchange(pending_, 0), static_cast<int>(row_));
     }
     if (is_drafting_) drafter_.append(ids);
     const std::span<const TokenId> rest = ids.subspan(confirmed);
@@ -126,13 +126,26 @@ class Steps {
       drafts =
           drafter_.draft(static_cast<std::size_t>(std::min<std::int64_t>(budget_.next(), left)));
     }
+    // Behind the last token nothing is chosen: whoever goes on finds its logits.
+    rows_ = {};
+    if (left > 0 && wish_.is_possible()) {
+      rows_ = wish_.rows({.before = sequence_.tokens(), .ids = rest, .drafts = drafts},
+                         request_.constraint,
+                         request_.stop_ids);
+    }
+    row_ = 0;
     const auto start = Time::now();
-    FACET_TRY_STATUS(sequence_.extend(rest, drafts));
+    FACET_TRY_STATUS(sequence_.extend(rest, drafts, rows_));
     const std::chrono::duration<double> spent = Time::now() - start;
-    last_drafts_ = pending_ = static_cast<int>(sequence_.drafts_left());
-    drafted_ += last_drafts_;
-    if (rest.size() == 1) budget_.took(last_drafts_, spent.count());
+    pending_ = static_cast<int>(sequence_.drafts_left());
+    drafted_ += pending_;
+    if (rest.size() == 1) budget_.took(pending_, spent.count());
     return ok();
+  }
+
+  /// What was found of the token that comes next; null: nothing was asked for.
+  [[nodiscard]] const CandidateRow* candidates() const {
+    return row_ < rows_.size() ? &rows_[row_] : nullptr;
   }
 
   [[nodiscard]] std::int64_t drafted() const { return drafted_; }
@@ -140,14 +153,57 @@ class Steps {
 
  private:
   SequenceState& sequence_;
+  const GenerateRequest& request_;
+  CandidateWish wish_;
+  std::span<CandidateRow> rows_;  ///< Of the last pass, for its last token and its drafts.
+  std::size_t row_ = 0;           ///< Drafts of the last pass that were confirmed.
   NgramDrafter drafter_;
   DraftBudget budget_;
   bool is_drafting_;
-  int last_drafts_ = 0;  ///< Of the last pass.
-  int pending_ = 0;      ///< The same until the budget has heard how they went.
+  int pending_ = 0;  ///< Drafts of the last pass until the budget has heard how they went.
   std::int64_t drafted_ = 0;
   std::int64_t accepted_ = 0;
 };
+
+/// Everything that a generation chooses its next token by.
+struct Choice {
+  const GenerateRequest& request;
+  const Tokenizer& tokenizer;
+  Sampler& sampler;
+  std::int64_t left = 0;
+};
+
+/// The next token as the model wants it: from the best few where they were found and are enough,
+/// else from all logits; the same one either way.
+Result<TokenId> sample(SequenceState& sequence,
+                       const Choice& choice,
+                       const CandidateRow* found,
+                       bool& is_cut) {
+  const auto filter = [&] { return filter_of(choice.request, choice.left, is_cut); };
+  if (found != nullptr) {
+    if (const auto token = choice.sampler.sample_from(*found, filter())) return *token;
+  }
+  FACET_TRY(const std::span<const float> logits, sequence.logits());
+  const auto usable = logits.first(sampled_ids_end(sequence, choice.tokenizer));
+  const Constraint* const constraint = choice.request.constraint;
+  TokenMaskSource mask;
+  if (constraint != nullptr) mask = [constraint] { return constraint->mask(); };
+  auto sampled = choice.sampler.sample(usable, sequence.tokens(), filter(), mask);
+  if (sampled) return sampled;
+  return sampled.error().with_context("token " + std::to_string(sequence.tokens().size()));
+}
+
+/// What the steps of a generation ask for; nothing where the request wants all logits.
+CandidateWish wish_of(const SequenceState& sequence,
+                      const Tokenizer& tokenizer,
+                      const GenerateRequest& request,
+                      const Sampler& sampler) {
+  const CandidateLimits limits = sequence.runtime().backend().candidate_limits();
+  return {request.sampling,
+          sampler.candidates_wanted(),
+          request.candidates ? limits : CandidateLimits{},
+          static_cast<std::int64_t>(sampled_ids_end(sequence, tokenizer))};
+}
 
 }  // namespace
 
@@ -174,8 +230,7 @@ Result<GenerateResult> generate(SequenceState& sequence,
   const auto start = Time::now();
   Sampler sampler(request.sampling);
   StreamDecoder decoder(tokenizer, request.text_with_control);
-  Steps steps(sequence,
-              request.draft_tokens_max.value_or(sequence.runtime().options().draft_tokens_max));
+  Steps steps(sequence, request, wish_of(sequence, tokenizer, request, sampler));
   GenerateResult result;
   bool listening = static_cast<bool>(sink);
   bool is_cut = false;  // The end was written for want of room, not because the model came to it.
@@ -193,8 +248,9 @@ Result<GenerateResult> generate(SequenceState& sequence,
     std::vector<TokenId> next = forced_tokens(request, left);
     result.forced_tokens += next.size();
     if (next.empty()) {
-      const TokenFilter filter = filter_of(request, left, is_cut);
-      FACET_TRY(const TokenId id, sample(sequence, tokenizer, sampler, filter, request.constraint));
+      const Choice choice{
+          .request = request, .tokenizer = tokenizer, .sampler = sampler, .left = left};
+      FACET_TRY(const TokenId id, sample(sequence, choice, steps.candidates(), is_cut));
       next.push_back(id);
     }
     for (const TokenId id : next) {

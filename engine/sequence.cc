@@ -149,8 +149,11 @@ std::size_t SequenceState::confirm(std::span<const TokenId> ids) {
   return count;
 }
 
-Status SequenceState::extend(std::span<const TokenId> ids, std::span<const TokenId> drafts) {
+Status SequenceState::extend(std::span<const TokenId> ids,
+                             std::span<const TokenId> drafts,
+                             std::span<CandidateRow> candidates) {
   FACET_CHECK(!ids.empty() && std::ssize(drafts) < kRewindFreeTokens);
+  FACET_CHECK(candidates.empty() || candidates.size() == 1 + drafts.size());
   forget_drafts();
   if (std::ssize(ids) > runtime_->options().prefill_chunk_tokens) return append(ids, {});
   FACET_TRY_STATUS(check_ids(ids));
@@ -160,17 +163,22 @@ Status SequenceState::extend(std::span<const TokenId> ids, std::span<const Token
   drafts = drafts.first(std::min(drafts.size(), room - tokens_.size() - ids.size()));
   std::vector<TokenId> all(ids.begin(), ids.end());
   all.insert(all.end(), drafts.begin(), drafts.end());
-  const std::size_t floats =
-      (1 + drafts.size()) * static_cast<std::size_t>(runtime_->config().vocabulary);
   logits_known_ = false;
-  if (rows_.size() < floats) rows_.resize(floats);
-  FACET_TRY_STATUS(runtime_->scheduler().run(
-      {.cache = &cache_, .ids = all, .logits = std::span(rows_).first(floats)}));
+  StepItem item{.cache = &cache_, .ids = all};
+  if (candidates.empty()) {
+    const std::size_t floats =
+        (1 + drafts.size()) * static_cast<std::size_t>(runtime_->config().vocabulary);
+    if (rows_.size() < floats) rows_.resize(floats);
+    item.logits = std::span(rows_).first(floats);
+  } else {
+    item.candidates = candidates.first(1 + drafts.size());
+  }
+  FACET_TRY_STATUS(runtime_->scheduler().run(item));
   tokens_.insert(tokens_.end(), ids.begin(), ids.end());
   drafts_.assign(drafts.begin(), drafts.end());
   row_ = 0;
-  rows_known_ = true;
-  logits_known_ = true;
+  rows_known_ = candidates.empty();
+  logits_known_ = candidates.empty();
   computed_tokens_ += std::ssize(all);
   return ok();
 }
@@ -216,6 +224,7 @@ void SequenceState::drop_from(std::int64_t size) {
 Result<std::span<const float>> SequenceState::logits() {
   FACET_CHECK(!tokens_.empty());
   if (!logits_known_) {
+    forget_drafts();
     const auto size = static_cast<std::int64_t>(tokens_.size());
     const TokenId last = tokens_.back();
     const ImageSpan* span = image_at(size - 1);

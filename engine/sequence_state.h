@@ -36,15 +36,21 @@ class SequenceState {
   std::size_t confirm(std::span<const TokenId> ids);
   /// Appends what is left of the ids (at least one), and computes `drafts`, a guess of what follows
   /// them, in the same pass; drafts that nobody confirmed are dropped. As many drafts are taken as
-  /// fit the context: drafts_left(). REQUIRES: drafts.size() < kRewindFreeTokens.
-  Status extend(std::span<const TokenId> ids, std::span<const TokenId> drafts);
+  /// fit the context: drafts_left(). `candidates`: for what comes after the last of `ids` and after
+  /// each draft, found in place of logits, which are then not known; those of drafts that were not
+  /// taken, and all where the ids are more than a chunk (the logits are known then), stay as they
+  /// are. Empty: logits. REQUIRES: drafts.size() < kRewindFreeTokens, and candidates.size() is 0 or
+  /// 1 + drafts.size().
+  Status extend(std::span<const TokenId> ids,
+                std::span<const TokenId> drafts,
+                std::span<CandidateRow> candidates = {});
   /// Ends decoding: what is not confirmed is dropped.
   void drop_drafts();
   /// Drafts that are computed and neither confirmed nor dropped.
   [[nodiscard]] std::size_t drafts_left() const { return drafts_.size(); }
 
-  /// After a rewind or a cancelled append the logits are unknown; the first call then runs the last
-  /// token again (and counts it).
+  /// After a rewind, a cancelled append or a step that found candidates the logits are unknown; the
+  /// first call then drops the drafts and runs the last token again (and counts it).
   Result<std::span<const float>> logits();
   [[nodiscard]] std::unique_ptr<SequenceState> fork() const;
   std::size_t recall(std::span<const TokenId> ids);

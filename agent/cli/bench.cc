@@ -1,6 +1,8 @@
 // facet bench: how fast a model reads a prompt and writes tokens, beside what the machine allows.
 #include "agent/cli/commands.h"
 #include "agent/cli/paths.h"
+#include "agent/cli/workbench.h"
+#include "engine/device.h"
 #include "engine/engine.h"
 
 #include <nlohmann/json.hpp>
@@ -38,6 +40,13 @@ double cpu_seconds() {
   ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
   return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) * 1e-9;
 }
+
+/// What the place where the model runs does at most.
+struct Ceilings {
+  engine::MachineLimits machine;      ///< Of the CPU.
+  engine::cuda::DeviceLimits device;  ///< Of a CUDA device; 0: the model runs on the CPU.
+  [[nodiscard]] bool is_device() const { return device.copy_gb_per_s > 0.0; }
+};
 
 /// One line of the result.
 struct Measured {
@@ -158,10 +167,17 @@ ordered_json rates(const Measured& test, const std::vector<double>& seconds) {
           {"max", test.rate(seconds.front())}};
 }
 
+ordered_json to_json(const Ceilings& ceilings) {
+  if (ceilings.is_device()) return {{"copy_gb_per_s", ceilings.device.copy_gb_per_s}};
+  return {{"read_gb_per_s", ceilings.machine.read_gb_per_s},
+          {"gop_per_s", ceilings.machine.arithmetic_gop_per_s},
+          {"instructions", ceilings.machine.arithmetic}};
+}
+
 ordered_json to_json(const Measured& test,
                      const BenchOptions& options,
                      const engine::Engine& engine,
-                     const engine::MachineLimits& limits) {
+                     const Ceilings& ceilings) {
   const double seconds = median(test.times.wall);
   return {{"test", test.name},
           {"depth", options.depth},
@@ -172,38 +188,59 @@ ordered_json to_json(const Measured& test,
           {"bytes_per_token", test.bytes() / test.tokens},
           {"gb_per_s", test.bytes() / seconds * 1e-9},
           {"gflop_per_s", test.cost.flops / seconds * 1e-9},
-          {"limits",
-           {{"read_gb_per_s", limits.read_gb_per_s},
-            {"gop_per_s", limits.arithmetic_gop_per_s},
-            {"instructions", limits.arithmetic}}},
+          {"limits", to_json(ceilings)},
           {"model", engine.info().name},
           {"weights", engine.info().weight_types},
           {"weights_note", engine.info().weights_note},
           {"threads", engine.threads()},
+          {"device", engine.info().device},
           {"cpu_path", engine.info().cpu_path}};
+}
+
+/// "D of L unit", or "D unit" where no limit was measured.
+std::string beside(double done, double limit, const char* unit, int digits) {
+  const auto in_text = [digits](double value) {
+    char text[64];
+    std::snprintf(text, sizeof text, "%.*f", digits, value);
+    return std::string(text);
+  };
+  const std::string of_limit = limit > 0.0 ? " of " + in_text(limit) : "";
+  return in_text(done) + of_limit + " " + unit;
 }
 
 void print(const Measured& test,
            const BenchOptions& options,
-           const engine::MachineLimits& limits,
+           const Ceilings& ceilings,
            Console& console) {
   const double seconds = median(test.times.wall);
-  char line[256];
+  char line[128];
   std::snprintf(line,
                 sizeof line,
-                "%-8s depth %-6lld %10.1f tok/s (%.1f to %.1f)  %.1f of %.1f GB/s  %.0f of %.0f "
-                "GFLOP/s (%s)",
+                "%-8s depth %-6lld %10.1f tok/s (%.1f to %.1f)  ",
                 test.name.c_str(),
                 static_cast<long long>(options.depth),
                 test.rate(seconds),
                 test.rate(test.times.wall.back()),
-                test.rate(test.times.wall.front()),
-                test.bytes() / seconds * 1e-9,
-                limits.read_gb_per_s,
-                test.cost.flops / seconds * 1e-9,
-                limits.arithmetic_gop_per_s,
-                limits.arithmetic);
-  console.out_line(line);
+                test.rate(test.times.wall.front()));
+  const bool is_device = ceilings.is_device();
+  const double gb = is_device ? ceilings.device.copy_gb_per_s : ceilings.machine.read_gb_per_s;
+  const double gflop = is_device ? 0.0 : ceilings.machine.arithmetic_gop_per_s;
+  const std::string instructions =
+      is_device ? "" : std::string(" (") + ceilings.machine.arithmetic + ")";
+  console.out_line(line + beside(test.bytes() / seconds * 1e-9, gb, "GB/s", 1) + "  " +
+                   beside(test.cost.flops / seconds * 1e-9, gflop, "GFLOP/s", 0) + instructions);
+}
+
+/// What the device that the options ask for does at most, measured before a model takes its memory;
+/// zeros for the CPU.
+Result<engine::cuda::DeviceLimits> device_limits(const ModelOptions& options) {
+  FACET_TRY(const auto choice, engine::parse_device(device_name(options.device)));
+  const engine::cuda::CudaSupport* const cuda = cuda_of_build();
+  if (!choice.is_cuda || cuda == nullptr) return engine::cuda::DeviceLimits{};
+  auto limits = cuda->measure_limits(choice.index);
+  // auto: whether the device can be had is said by whoever loads the model.
+  if (!limits && choice.falls_back) return engine::cuda::DeviceLimits{};
+  return limits;
 }
 
 Result<std::vector<Measured>> measure_all(const engine::Engine& engine,
@@ -230,29 +267,46 @@ int run_bench(const BenchOptions& options, Environment environment) {
     const Error error{Code::invalid_argument, "-p 0 and -n 0 leave nothing to measure"};
     return console.fail(error, options.json, exit_usage);
   }
-  const auto path = find_model(options.model, ModelKind::generator);
+  const ModelOptions& model = options.model;
+  if (const auto device = check_device(model.device); !device) {
+    return console.fail(device.error(), options.json);
+  }
+  const auto path = find_model(model.model, ModelKind::generator);
   if (!path) return console.fail(path.error(), options.json, exit_unavailable);
-  const auto engine = engine::Engine::load({.model = *path,
-                                            .threads = options.threads,
-                                            .kv_type = options.kv_type,
-                                            .huge_pages = options.huge_pages,
-                                            .float_activations = options.float_activations,
-                                            .with_tokenizer = false});
+  const auto device = device_limits(model);
+  if (!device) return console.fail(device.error(), options.json, exit_unavailable);
+  const auto engine = load_engine({.model = *path,
+                                   .threads = model.threads,
+                                   .context_tokens_max = model.context_tokens_max,
+                                   .kv_type = model.kv_type,
+                                   .huge_pages = model.huge_pages,
+                                   .float_activations = model.float_activations,
+                                   .with_tokenizer = false,
+                                   .device_weights = model.device_weights,
+                                   .is_deterministic = model.is_deterministic},
+                                  model.device,
+                                  console);
   if (!engine) return console.fail(engine.error(), options.json, exit_unavailable);
   if ((*engine)->info().is_embedder) {
     const Error error{Code::invalid_argument,
                       "model '" + (*engine)->info().name + "' is an embedder: it writes no tokens"};
     return console.fail(error, options.json);
   }
-  const engine::MachineLimits limits = (*engine)->machine_limits();
+  Ceilings ceilings;
+  if ((*engine)->info().device == "cpu") {
+    ceilings.machine = (*engine)->machine_limits();
+  } else {
+    ceilings.device = *device;
+    if (!options.json) console.out_line((*engine)->info().device);
+  }
   const auto tests = measure_all(**engine, options, environment.stop);
   if (!tests) return console.fail(tests.error(), options.json);
   if (options.json) {
     ordered_json list = ordered_json::array();
-    for (const Measured& test : *tests) list.push_back(to_json(test, options, **engine, limits));
+    for (const Measured& test : *tests) list.push_back(to_json(test, options, **engine, ceilings));
     console.out_json(list);
   } else {
-    for (const Measured& test : *tests) print(test, options, limits, console);
+    for (const Measured& test : *tests) print(test, options, ceilings, console);
   }
   return exit_ok;
 }

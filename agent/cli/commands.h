@@ -218,10 +218,9 @@ struct TokenizeOptions {
 int run_tokenize(const TokenizeOptions& options, Environment environment);
 
 struct EmbedOptions {
-  std::string model;        ///< An embedder; empty: pocket.
+  /// Of an embedder; its device, activations and threads count.
+  ModelOptions model{.float_activations = true};
   std::string prompt_name;  ///< Empty: the text alone.
-  bool float_activations = true;
-  int threads = 0;
   bool json = false;
 };
 int run_embed(const EmbedOptions& options, Environment environment);
@@ -239,15 +238,12 @@ struct DebugLogitsOptions {
 int run_debug_logits(const DebugLogitsOptions& options, Environment environment);
 
 struct BenchOptions {
-  std::string model;
+  /// Its device, caches, activations, huge pages and threads count.
+  ModelOptions model;
   std::int64_t prompt_tokens = 512;  ///< 0: no such test.
   std::int64_t decode_tokens = 64;   ///< 0: no such test.
   std::int64_t depth = 0;            ///< Tokens that are there before.
   int sequences = 1;                 ///< That write at the same time.
-  bool huge_pages = true;
-  bool float_activations = false;
-  engine::KvType kv_type = engine::KvType::f32;
-  int threads = 0;
   int repeats = 5;
   bool json = false;
 };

@@ -1,6 +1,7 @@
 // facet embed: vectors of texts, one text per line of stdin.
 #include "agent/cli/commands.h"
 #include "agent/cli/paths.h"
+#include "agent/cli/workbench.h"
 #include "agent/engine_embedder.h"
 #include "prompts/embedding_prompts.h"
 
@@ -65,10 +66,20 @@ int run_embed(const EmbedOptions& options, Environment environment) {
   if (const auto known = prompts::embedding_prompt(options.prompt_name, ""); !known) {
     return console.fail(known.error(), options.json);
   }
-  const auto path = find_model(options.model, ModelKind::embedder);
+  const ModelOptions& model = options.model;
+  if (const auto device = check_device(model.device); !device) {
+    return console.fail(device.error(), options.json);
+  }
+  const auto path = find_model(model.model, ModelKind::embedder);
   if (!path) return console.fail(path.error(), options.json, exit_unavailable);
-  const auto engine = engine::Engine::load(
-      {.model = *path, .threads = options.threads, .float_activations = options.float_activations});
+  const auto engine = load_engine({.model = *path,
+                                   .threads = model.threads,
+                                   .context_tokens_max = model.context_tokens_max,
+                                   .float_activations = model.float_activations,
+                                   .device_weights = model.device_weights,
+                                   .is_deterministic = model.is_deterministic},
+                                  model.device,
+                                  console);
   if (!engine) return console.fail(engine.error(), options.json, exit_unavailable);
   const auto embedder = EngineEmbedder::create(*engine);
   if (!embedder) return console.fail(embedder.error(), options.json);

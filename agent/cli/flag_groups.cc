@@ -22,13 +22,13 @@ void add_activations(CLI::App& app, bool& is_float, const char* text) {
       ->check(CLI::IsMember({"fast", "float"}));
 }
 
-template <class Type>
-void add_kv_type_to(CLI::App& app, Type& kv_type, const char* text) {
+void add_kv_type(CLI::App& app, std::optional<engine::KvType>& kv_type) {
   app.add_option_function<std::string>(
          "--kv-type",
-         [&kv_type](const std::string& name) { kv_type = *engine::kv_type_from_name(name); },
-         text)
-      ->check(CLI::IsMember({"f32", "bf16", "int8"}));
+         [&kv_type](const std::string& name) { kv_type = engine::kv_type_from_name(name); },
+         "Keys and values kept as f32, or rounded to bf16 (a half), int8 or fp8 (a quarter) (f32; "
+         "bf16 on a CUDA device)")
+      ->check(CLI::IsMember({"f32", "bf16", "int8", "fp8"}));
 }
 
 void add_huge_pages(CLI::App& app, bool& huge_pages) {
@@ -36,13 +36,6 @@ void add_huge_pages(CLI::App& app, bool& huge_pages) {
       "--no-huge-pages",
       [&huge_pages] { huge_pages = false; },
       "Leave the weights where the file is mapped");
-}
-
-void add_kv_type(CLI::App& app, engine::KvType& kv_type) {
-  add_kv_type_to(
-      app,
-      kv_type,
-      "Keys and values kept as f32, or rounded to bf16 or int8: a half or a quarter (f32)");
 }
 
 void add_device(CLI::App& app, ModelOptions& model) {
@@ -88,10 +81,7 @@ void add_model(CLI::App& app, ModelOptions& model) {
                  "gemma4-e2b (by the model's vocabulary)");
   add_device(app, model);
   add_activations(app, model.float_activations, kFast);
-  add_kv_type_to(app,
-                 model.kv_type,
-                 "Keys and values kept as f32, or rounded to bf16 or int8: a half or a quarter "
-                 "(f32; bf16 on a CUDA device)");
+  add_kv_type(app, model.kv_type);
   add_huge_pages(app, model.huge_pages);
   add_threads(app, model.threads);
   app.add_option("--prefix-cache",

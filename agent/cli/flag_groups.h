@@ -7,6 +7,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -36,7 +37,7 @@ inline constexpr const char* kExact =
 void add_json(CLI::App& app, bool& json);
 void add_threads(CLI::App& app, int& threads);
 void add_activations(CLI::App& app, bool& is_float, const char* text);
-void add_kv_type(CLI::App& app, engine::KvType& kv_type);
+void add_kv_type(CLI::App& app, std::optional<engine::KvType>& kv_type);
 /// --device and what belongs to it.
 void add_device(CLI::App& app, ModelOptions& model);
 void add_huge_pages(CLI::App& app, bool& huge_pages);

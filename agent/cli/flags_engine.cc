@@ -178,12 +178,14 @@ void add_eval(CLI::App& app, Command& command) {
 void add_number_commands(CLI::App& app, Command& command) {
   auto embed = std::make_shared<EmbedOptions>();
   CLI::App& embed_app = *app.add_subcommand("embed", "Vectors of the lines of text on stdin");
-  embed_app.add_option("-m,--model", embed->model, "Embedder: a GGUF, a folder or a name (pocket)");
+  embed_app.add_option(
+      "-m,--model", embed->model.model, "Embedder: a GGUF, a folder or a name (pocket)");
+  add_device(embed_app, embed->model);
   embed_app.add_option("--prompt-name",
                        embed->prompt_name,
                        "Prompt in front of each text: query, document, Clustering, ... (none)");
-  add_activations(embed_app, embed->float_activations, kExact);
-  embed_app.add_option("--threads", embed->threads, "Threads to compute with (one per core)")
+  add_activations(embed_app, embed->model.float_activations, kExact);
+  embed_app.add_option("--threads", embed->model.threads, "Threads to compute with (one per core)")
       ->check(CLI::Range(0, 256));
   add_json(embed_app, embed->json);
   bind(embed_app, command, embed, run_embed);
@@ -215,7 +217,8 @@ void add_bench(CLI::App& app, Command& command) {
   auto options = std::make_shared<BenchOptions>();
   CLI::App& bench = *app.add_subcommand(
       "bench", "How fast a model reads and writes, beside what this machine allows");
-  bench.add_option("-m,--model", options->model, "As in facet generate; needs no tokenizer");
+  bench.add_option("-m,--model", options->model.model, "As in facet generate; needs no tokenizer");
+  add_device(bench, options->model);
   bench.add_option("-p,--prompt", options->prompt_tokens, "Tokens to read; 0: not tested (512)")
       ->check(CLI::Range(std::int64_t{0}, kTokensMax));
   bench.add_option("-n,--decode", options->decode_tokens, "Tokens to write; 0: not tested (64)")
@@ -225,11 +228,12 @@ void add_bench(CLI::App& app, Command& command) {
   bench
       .add_option("-s,--sequences", options->sequences, "Sequences that write at the same time (1)")
       ->check(CLI::Range(1, 64));
-  bench.add_option("-t,--threads", options->threads, "Threads to compute with (one per core)")
+  bench
+      .add_option("-t,--threads", options->model.threads, "Threads to compute with (one per core)")
       ->check(CLI::Range(0, 256));
-  add_activations(bench, options->float_activations, kFast);
-  add_kv_type(bench, options->kv_type);
-  add_huge_pages(bench, options->huge_pages);
+  add_activations(bench, options->model.float_activations, kFast);
+  add_kv_type(bench, options->model.kv_type);
+  add_huge_pages(bench, options->model.huge_pages);
   bench.add_option("-r,--repeats", options->repeats, "Measured runs of each test (5)")
       ->check(CLI::Range(1, 1000));
   add_json(bench, options->json);

@@ -86,6 +86,7 @@ Result<std::shared_ptr<const engine::Engine>> load_generator(const ModelOptions&
                          .is_deterministic = options.is_deterministic},
                         options.device,
                         console));
+  if (!engine->info().vision_note.empty()) console.warn(engine->info().vision_note);
   const std::string& note = engine->info().weights_note;
   if (!note.empty()) console.note("weights stay where the file is mapped: " + note);
   return std::shared_ptr<const engine::Engine>(std::move(engine));

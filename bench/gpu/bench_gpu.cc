@@ -1,12 +1,14 @@
 // facet_bench_gpu SHAPE TYPE [CONTEXT...]: decode, prefill, the next turn of an agent and many
 // streams of one shape on cuda:0, as one JSON object a line. Times are by the clock around whole
-// steps, logits on the host included: what a caller waits for.
+// steps, with what a sampler of the default options needs on the host: what a caller waits for.
 #include "bench/gpu/shapes.h"
 #include "engine/cuda/backend.h"
+#include "engine/sampling/sampler.h"
 
 #include <algorithm>
 #include <charconv>
 #include <chrono>
+#include <deque>
 #include <exception>
 #include <iostream>
 #include <string>
@@ -16,6 +18,8 @@ namespace {
 
 using facet::Result;
 using facet::Status;
+using facet::engine::Candidate;
+using facet::engine::CandidateRow;
 using facet::engine::KvCache;
 using facet::engine::StepItem;
 using facet::engine::TokenId;
@@ -63,10 +67,22 @@ Status prefill(Setup& setup, KvCache& cache, std::int64_t tokens) {
   return facet::ok();
 }
 
+/// What one row of a decoding sequence asks for: the candidates of the default sampling options.
+struct Choice {
+  std::vector<Candidate> best;
+  CandidateRow row;
+
+  explicit Choice(const Setup& setup)
+      : best(static_cast<std::size_t>(facet::engine::SamplingOptions{}.top_k)),
+        row{.ids_end = setup.model.config.vocabulary, .best = best} {}
+};
+
 Status decode(Setup& setup, KvCache& cache, int tokens) {
+  Choice choice(setup);
   for (int i = 0; i < tokens; ++i) {
     const TokenId id = i % 100;
-    const StepItem item{.cache = &cache, .ids = std::span(&id, 1), .logits = setup.logits};
+    const StepItem item{
+        .cache = &cache, .ids = std::span(&id, 1), .candidates = std::span(&choice.row, 1)};
     FACET_TRY_STATUS(setup.backend->step(std::span(&item, 1)));
   }
   return facet::ok();
@@ -116,14 +132,12 @@ Status measure_streams(Setup& setup, int streams) {
     caches.push_back(setup.cache());
     FACET_TRY_STATUS(prefill(setup, caches.back(), kStreamTokens));
   }
-  const auto vocabulary = static_cast<std::size_t>(setup.model.config.vocabulary);
-  std::vector<float> logits(static_cast<std::size_t>(streams) * vocabulary);
+  std::deque<Choice> choices;  // Rows point into their own.
   const TokenId id = 5;
   std::vector<StepItem> items;
-  for (std::size_t i = 0; i < caches.size(); ++i) {
-    items.push_back({.cache = &caches[i],
-                     .ids = std::span(&id, 1),
-                     .logits = std::span(logits).subspan(i * vocabulary, vocabulary)});
+  for (KvCache& cache : caches) {
+    CandidateRow& row = choices.emplace_back(setup).row;
+    items.push_back({.cache = &cache, .ids = std::span(&id, 1), .candidates = std::span(&row, 1)});
   }
   FACET_TRY_STATUS(setup.backend->step(items));
   constexpr int kSteps = 16;
@@ -159,7 +173,8 @@ Result<Setup> make_setup(const std::string& shape,
                                 out.model.weights,
                                 {.plan = {.context_tokens_max = context + kChunk,
                                           .rows_max = kChunk + 32,
-                                          .weights = form}},
+                                          .weights = form},
+                                 .made_rows = facet::bench::kMadeRows},
                                 pool));
   print(out, "load", 0, "\"s\": " + std::to_string(seconds_since(begin)));
   return out;

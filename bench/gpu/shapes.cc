@@ -99,11 +99,8 @@ RandomModel random_model(const engine::ModelConfig& config, DType type) {
   const std::int64_t hidden = config.hidden;
   const std::int64_t q = std::int64_t{spec.heads} * spec.head_dim;
   const std::int64_t kv = std::int64_t{spec.kv_heads} * spec.head_dim;
-  const std::int64_t rows = std::max<std::int64_t>({config.vocabulary, spec.ffn, q});
   const std::int64_t widest = std::max<std::int64_t>({hidden, spec.ffn, q});
-  const auto row_bytes = [&](std::int64_t cols) { return *engine::dtype_row_bytes(type, cols); };
-  const std::int64_t bytes = std::max(rows * row_bytes(hidden), hidden * row_bytes(widest));
-  out.bytes = random_blocks(type, bytes);
+  out.bytes = random_blocks(type, kMadeRows * *engine::dtype_row_bytes(type, widest));
   const auto matrix = [&](std::int64_t height, std::int64_t width) {
     return TensorView{.type = type, .rows = height, .cols = width, .data = out.bytes.data()};
   };

@@ -5,13 +5,18 @@
 #include "engine/model/model.h"
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string_view>
 #include <vector>
 
 namespace facet::bench {
 
-/// Its tensors share one buffer of random blocks: on the device each has memory of its own.
+/// Rows of a matrix that are there; the device repeats them (BackendOptions::made_rows).
+inline constexpr std::int64_t kMadeRows = 64;
+
+/// Its tensors share one buffer of random blocks, kMadeRows of the widest: on the device each has
+/// memory of its own.
 struct RandomModel {
   engine::ModelConfig config;
   engine::ModelWeights weights;

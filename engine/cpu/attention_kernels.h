@@ -63,6 +63,29 @@ struct AttentionKernels {
     static float one(std::int8_t value) { return static_cast<float>(value); }
   };
 
+  /// Keys and values as E4M3 bytes, scaled like int8. Bytes that are no numbers do not occur: a
+  /// head that is not finite says so by its scale.
+  struct Fp8s {
+    using Value = std::uint8_t;
+    static constexpr bool kScaled = true;
+    static Reg load(const std::uint8_t* from) {
+      float values[static_cast<std::size_t>(kWidth)];
+      for (std::int64_t i = 0; i < kWidth; ++i) values[i] = one(from[i]);
+      return V::load(values);
+    }
+    static Reg load_part(const std::uint8_t* from, std::int64_t n) {
+      float values[static_cast<std::size_t>(kWidth)] = {};
+      for (std::int64_t i = 0; i < n; ++i) values[i] = one(from[i]);
+      return V::load(values);
+    }
+    static float one(std::uint8_t value) {
+      const std::uint32_t bits = (value & 0x80U) << 24U | (value & 0x7FU) << 20U;
+      float out = 0.0F;
+      std::memcpy(&out, &bits, sizeof out);
+      return out * 0x1p120F;
+    }
+  };
+
   /// Values (not bytes) from a row to the next.
   template <class K>
   static std::int64_t row_stride(const AttentionArgs& a) {
@@ -71,7 +94,9 @@ struct AttentionKernels {
   }
 
   /// The scale of the kv head in the row whose part of that head is at `part`.
-  static float scale_of(const AttentionArgs& a, const std::int8_t* part) {
+  template <class Value>
+  static float scale_of(const AttentionArgs& a, const Value* part) {
+    static_assert(sizeof(Value) == 1);
     const std::int64_t dim = a.kv.head_dim;
     float scale = 0.0F;
     std::memcpy(&scale, part + (a.kv.kv_heads - a.kv_head) * dim + a.kv_head * 4, sizeof scale);
@@ -162,6 +187,7 @@ struct AttentionKernels {
   static void scores(const AttentionArgs& a, std::int64_t begin, std::int64_t end) {
     if (a.kv.type == KvType::bf16) return scores_of<Bfloats>(a, begin, end);
     if (a.kv.type == KvType::int8) return scores_of<Ints>(a, begin, end);
+    if (a.kv.type == KvType::fp8) return scores_of<Fp8s>(a, begin, end);
     scores_of<Floats>(a, begin, end);
   }
 
@@ -276,6 +302,7 @@ struct AttentionKernels {
   static void weigh(const AttentionArgs& a, std::int64_t dim_begin, std::int64_t dim_end) {
     if (a.kv.type == KvType::bf16) return weigh_of<Bfloats>(a, dim_begin, dim_end);
     if (a.kv.type == KvType::int8) return weigh_of<Ints>(a, dim_begin, dim_end);
+    if (a.kv.type == KvType::fp8) return weigh_of<Fp8s>(a, dim_begin, dim_end);
     weigh_of<Floats>(a, dim_begin, dim_end);
   }
 

@@ -299,6 +299,7 @@ void Forward::write_logits(std::span<const StepItem> items, Workspace& work) con
   const StepItem* last = nullptr;
   bool is_one = true;
   for (std::size_t i = 0; i < items.size(); ++i) {
+    FACET_CHECK(items[i].candidates.empty());
     if (items[i].logits.empty()) continue;
     const Chunk& chunk = work.chunks[i];
     const std::int64_t count = std::ssize(items[i].logits) / vocabulary;

@@ -277,8 +277,8 @@ int attend_splits(int kv_heads, int multiprocessors) {
 Status attend(const AttendArgs& args, const LaunchOrder& order) {
   if (args.rows.rows == 0) return ok();
   const int dim = args.pages.head_dim;
-  // Scales of int8 rows lie behind the values.
-  const bool has_odd_scales = args.pages.type == KvType::int8 && args.pages.kv_heads * dim % 4 != 0;
+  // Scales lie behind the bytes of a row.
+  const bool has_odd_scales = kv_has_scales(args.pages.type) && args.pages.kv_heads * dim % 4 != 0;
   if (has_odd_scales || dim < 2 || dim > 256 || dim % 2 != 0 || args.pages.kv_heads < 1 ||
       args.heads % args.pages.kv_heads != 0 || args.splits < 1 || args.splits > kSplitsMax) {
     return Error{Code::invalid_argument,
@@ -289,6 +289,7 @@ Status attend(const AttendArgs& args, const LaunchOrder& order) {
   }
   if (args.pages.type == KvType::bf16) return launch_type<__nv_bfloat16>(args, order);
   if (args.pages.type == KvType::int8) return launch_type<signed char>(args, order);
+  if (args.pages.type == KvType::fp8) return launch_type<Fp8>(args, order);
   return launch_type<float>(args, order);
 }
 

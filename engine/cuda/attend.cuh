@@ -145,6 +145,9 @@ __device__ inline float to_float(__nv_bfloat16 value) {
 __device__ inline float to_float(signed char value) {
   return static_cast<float>(value);
 }
+__device__ inline float to_float(Fp8 value) {
+  return fp8_value(value.bits);
+}
 
 /// Eight values that lie together as pairs of bfloat16, exactly.
 __device__ inline uint4 bf16_eight(const __nv_bfloat16* from) {
@@ -157,6 +160,14 @@ __device__ inline std::uint32_t bf16_pair(std::uint32_t bytes, int first) {
 __device__ inline uint4 bf16_eight(const signed char* from) {
   const uint2 w = *reinterpret_cast<const uint2*>(from);
   return make_uint4(bf16_pair(w.x, 0), bf16_pair(w.x, 2), bf16_pair(w.y, 0), bf16_pair(w.y, 2));
+}
+
+__device__ inline std::uint32_t fp8_pair(std::uint32_t bytes, int first) {
+  return pack_bf16(fp8_value(bytes >> (8 * first)), fp8_value(bytes >> (8 * first + 8)));
+}
+__device__ inline uint4 bf16_eight(const Fp8* from) {
+  const uint2 w = *reinterpret_cast<const uint2*>(from);
+  return make_uint4(fp8_pair(w.x, 0), fp8_pair(w.x, 2), fp8_pair(w.y, 0), fp8_pair(w.y, 2));
 }
 
 /// Scores by matrix products: head_dim a multiple of 32, at most 256. Warp w has positions
@@ -284,6 +295,15 @@ __device__ inline void load_chunk(const signed char* from, float (&to)[kChunk]) 
   for (int i = 0; i < 4; ++i) {
     to[i] = static_cast<float>(static_cast<signed char>(w.x >> (8 * i)));
     to[i + 4] = static_cast<float>(static_cast<signed char>(w.y >> (8 * i)));
+  }
+}
+
+/// E4M3, the same.
+__device__ inline void load_chunk(const Fp8* from, float (&to)[kChunk]) {
+  const uint2 w = *reinterpret_cast<const uint2*>(from);
+  for (int i = 0; i < 4; ++i) {
+    to[i] = fp8_value(w.x >> (8 * i));
+    to[i + 4] = fp8_value(w.y >> (8 * i));
   }
 }
 

@@ -1,10 +1,12 @@
 #include "engine/cuda/backend.h"
 
 #include "base/check.h"
+#include "engine/cuda/candidates.h"
 #include "engine/cuda/device_work.h"
 #include "engine/cuda/forward.h"
 #include "engine/cuda/page_pool.h"
 #include "engine/cuda/pass.h"
+#include "engine/cuda/vision.h"
 #include "engine/cuda/weights.h"
 #include "engine/cuda/workspace.h"
 
@@ -20,8 +22,18 @@ namespace {
 
 constexpr std::int64_t kRowsMax = 16384;
 
-/// A recorded decode step is kept for every number of rows, with logits and without.
-using RecordingKey = std::pair<std::int64_t, bool>;
+/// How a decode step ends. What comes later has all of what comes earlier.
+enum class DecodeEnd : std::uint8_t { layers, logits, candidates };
+
+/// A recorded decode step is kept for every number of rows and every end.
+using RecordingKey = std::pair<std::int64_t, DecodeEnd>;
+
+/// A row of a pass that something is wanted of.
+struct WantedRow {
+  std::int64_t row = 0;
+  float* logits = nullptr;             ///< Null: not wanted.
+  CandidateRow* candidates = nullptr;  ///< The same.
+};
 
 /// Memory of the pool as pages hold on to it: the device's memory lives while one of them does.
 std::shared_ptr<std::byte[]> share(std::shared_ptr<DeviceBuffer> pool, std::byte* begin) {
@@ -43,58 +55,85 @@ struct CudaBackend::Parts {
   DeviceWeights weights;
   std::optional<PagePool> pages;
   std::optional<PassTables> tables;
+  std::optional<CandidateTables> candidates;
   std::optional<Forward> forward;
+  std::optional<VisionTower> vision;
   PinnedBuffer logits;  ///< (decode_rows, vocabulary): on their way to the caller.
   std::map<RecordingKey, RecordedWork> recordings;
   BackendStats stats;
 
   Status take_memory(const ModelWeights& weights, ThreadPool& threads);
   Status run(const Pass& pass);
-  Status enqueue_decode(const Pass& pass, bool with_logits);
-  Status decode_with_logits(const Pass& pass, bool with_logits);
-  Status read_logits(std::span<float* const> to);
-  Status prompt_logits(const Pass& pass);
+  Status enqueue_decode(const Pass& pass, DecodeEnd end);
+  Status decode(const Pass& pass, DecodeEnd end);
+  Status find(std::size_t rows, bool overlaps);
+  Status read_rows(std::span<const WantedRow> rows);
+  Status prompt_rows(const Pass& pass);
   Status pool_text(const Pass& pass, const KvCache& cache, std::vector<float>& out);
   Result<std::vector<float>> dense(const PackedMatrix& w, std::span<const float> x);
 };
 
 namespace {
 
-/// Rows of the pass whose logits are wanted, with where they go, in ascending order.
-struct Wanted {
-  std::vector<std::int64_t> rows;
-  std::vector<float*> to;
-};
-
-Wanted wanted_logits(const Pass& pass, std::int64_t vocabulary) {
-  Wanted out;
+/// Rows of the pass that something is wanted of, in ascending order.
+std::vector<WantedRow> wanted_rows(const Pass& pass, std::int64_t vocabulary) {
+  std::vector<WantedRow> out;
   for (const Slice& slice : pass.slices) {
     const std::span<float> logits = slice.item->logits;
-    if (logits.empty()) continue;
+    const std::span<CandidateRow> candidates = slice.item->candidates;
+    if (logits.empty() && candidates.empty()) continue;
+    FACET_CHECK(logits.empty() || candidates.empty());
     const std::int64_t rows = std::ssize(logits) / vocabulary;
     FACET_CHECK(rows * vocabulary == std::ssize(logits));
-    const bool wants_all = rows > 1;
+    const bool wants_all = std::max(rows, std::ssize(candidates)) > 1;
     for (std::int64_t t = 0; t < slice.tokens; ++t) {
       const bool is_last = slice.is_last && t + 1 == slice.tokens;
       if (!wants_all && !is_last) continue;
-      out.rows.push_back(slice.row + t);
-      out.to.push_back(logits.data() + (wants_all ? slice.begin + t : 0) * vocabulary);
+      const std::int64_t at = wants_all ? slice.begin + t : 0;
+      WantedRow row{.row = slice.row + t};
+      if (logits.empty()) row.candidates = &candidates[static_cast<std::size_t>(at)];
+      if (candidates.empty()) row.logits = logits.data() + at * vocabulary;
+      out.push_back(row);
     }
   }
   return out;
 }
 
-Status check_options(const ModelConfig& config, const PlanOptions& plan) {
+/// Something for every row up to the last that is wanted.
+std::vector<WantedRow> filled_up(const std::vector<WantedRow>& wanted) {
+  std::vector<WantedRow> out(static_cast<std::size_t>(wanted.back().row) + 1);
+  for (const WantedRow& row : wanted) out[static_cast<std::size_t>(row.row)] = row;
+  return out;
+}
+
+std::vector<CandidateRow*> candidates_of(std::span<const WantedRow> rows) {
+  std::vector<CandidateRow*> out;
+  for (const WantedRow& row : rows) out.push_back(row.candidates);
+  return out;
+}
+
+bool wants_candidates(std::span<const WantedRow> rows) {
+  return std::any_of(
+      rows.begin(), rows.end(), [](const WantedRow& row) { return row.candidates != nullptr; });
+}
+
+Status check_options(const ModelConfig& config, const BackendOptions& options) {
+  const PlanOptions& plan = options.plan;
+  if (options.made_rows < 0 || options.made_rows % kPanelRows != 0) {
+    return Error{
+        Code::invalid_argument,
+        "made_rows is " + std::to_string(options.made_rows) + ", expected a multiple of 16"};
+  }
   if (plan.rows_max < 1 || plan.rows_max > kRowsMax) {
     return Error{Code::invalid_argument,
                  "rows_max is " + std::to_string(plan.rows_max) + ", expected 1 to " +
                      std::to_string(kRowsMax)};
   }
   for (const LayerSpec& spec : config.layers) {
-    if (plan.kv_type == KvType::int8 && spec.kv_heads * spec.head_dim % 4 != 0) {
+    if (kv_has_scales(plan.kv_type) && spec.kv_heads * spec.head_dim % 4 != 0) {
       return Error{Code::unsupported,
-                   "keys and values as int8 in rows of " +
-                       std::to_string(spec.kv_heads * spec.head_dim) +
+                   "keys and values as " + std::string(kv_type_name(plan.kv_type)) +
+                       " in rows of " + std::to_string(spec.kv_heads * spec.head_dim) +
                        " on a CUDA device; a multiple of 4 is needed"};
     }
     if (spec.head_dim <= 256 && spec.head_dim % 2 == 0) continue;
@@ -118,7 +157,7 @@ Result<std::unique_ptr<CudaBackend>> CudaBackend::create(const ModelConfig& conf
                                                          const ModelWeights& weights,
                                                          const BackendOptions& options,
                                                          ThreadPool& pool) {
-  FACET_TRY_STATUS(check_options(config, options.plan));
+  FACET_TRY_STATUS(check_options(config, options));
   FACET_TRY(DeviceInfo device, open_device(options.device));
   auto parts = std::make_unique<Parts>();
   parts->config = config;
@@ -132,6 +171,8 @@ Result<std::unique_ptr<CudaBackend>> CudaBackend::create(const ModelConfig& conf
   if (Status taken = parts->take_memory(weights, pool); !taken) {
     return taken.error().with_context(where);
   }
+  parts->options.vision_weights = nullptr;
+  parts->options.plan.vision = nullptr;
   return std::unique_ptr<CudaBackend>(new CudaBackend(std::move(parts)));
 }
 
@@ -144,10 +185,23 @@ Status CudaBackend::Parts::take_memory(const ModelWeights& model, ThreadPool& th
   pool = std::make_shared<DeviceBuffer>(std::move(memory));
   workspace = pool->data() + plan.weight_bytes;
   std::byte* const page_begin = workspace + plan.workspace_bytes;
-  FACET_TRY(weights,
-            upload_weights(config, model, options.plan.weights, pool->data(), threads, *work));
+  FACET_TRY(
+      weights,
+      upload_weights(
+          config, model, options.plan.weights, pool->data(), threads, *work, options.made_rows));
   pages.emplace(share(pool, page_begin), plan.page_bytes, work);
+  if (plan.vision_bytes > 0) {
+    FACET_CHECK(options.vision_weights != nullptr);
+    FACET_TRY(vision,
+              VisionTower::create(*options.plan.vision,
+                                  *options.vision_weights,
+                                  page_begin + plan.page_bytes,
+                                  !options.is_deterministic,
+                                  threads,
+                                  *work));
+  }
   FACET_TRY(tables, PassTables::create(layout, workspace));
+  FACET_TRY(candidates, CandidateTables::create(layout, workspace));
   FACET_TRY(logits, PinnedBuffer::allocate(static_cast<std::size_t>(layout.logits.bytes) + 4));
   int splits = 1;
   for (const LayerSpec& spec : config.layers) {
@@ -165,29 +219,49 @@ Status CudaBackend::Parts::take_memory(const ModelWeights& model, ThreadPool& th
   return forward->prepare();
 }
 
-Status CudaBackend::Parts::read_logits(std::span<float* const> to) {
-  const auto row = static_cast<std::size_t>(config.vocabulary) * sizeof(float);
-  FACET_TRY_STATUS(work->queue.copy_to_host(logits.data(), forward->logits(), to.size() * row));
-  FACET_TRY_STATUS(work->queue.wait());
-  for (std::size_t i = 0; i < to.size(); ++i) {
-    if (to[i] != nullptr) std::memcpy(to[i], logits.data() + i * row, row);
+/// Everything that came of `rows`, which are the first ones of logits(), by one wait.
+Status CudaBackend::Parts::read_rows(std::span<const WantedRow> rows) {
+  const auto row_bytes = static_cast<std::size_t>(config.vocabulary) * sizeof(float);
+  std::size_t with_logits = 0;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    if (rows[i].logits != nullptr) with_logits = i + 1;
   }
+  const bool has_candidates = wants_candidates(rows);
+  if (with_logits > 0) {
+    FACET_TRY_STATUS(
+        work->queue.copy_to_host(logits.data(), forward->logits(), with_logits * row_bytes));
+  }
+  if (has_candidates) FACET_TRY_STATUS(candidates->enqueue_read(rows.size(), *work));
+  FACET_TRY_STATUS(work->queue.wait());
+  for (std::size_t i = 0; i < with_logits; ++i) {
+    if (rows[i].logits == nullptr) continue;
+    std::memcpy(rows[i].logits, logits.data() + i * row_bytes, row_bytes);
+  }
+  if (has_candidates) candidates->take(candidates_of(rows));
   return ok();
 }
 
-Status CudaBackend::Parts::enqueue_decode(const Pass& pass, bool with_logits) {
-  FACET_TRY_STATUS(forward->embed_tokens(pass));
-  FACET_TRY_STATUS(forward->decode_layers(static_cast<int>(pass.rows)));
-  return with_logits ? forward->decode_logits(static_cast<int>(pass.rows)) : ok();
+Status CudaBackend::Parts::find(std::size_t rows, bool overlaps) {
+  return find_candidates(
+      candidates->args(forward->logits(), static_cast<int>(rows), forward->find_counters()),
+      {.stream = work->queue.handle(), .overlaps = overlaps});
 }
 
-Status CudaBackend::Parts::decode_with_logits(const Pass& pass, bool with_logits) {
-  if (!options.with_graphs || pass.has_image) return enqueue_decode(pass, with_logits);
-  const RecordingKey key{pass.rows, with_logits};
+Status CudaBackend::Parts::enqueue_decode(const Pass& pass, DecodeEnd end) {
+  FACET_TRY_STATUS(forward->embed_tokens(pass));
+  FACET_TRY_STATUS(forward->decode_layers(static_cast<int>(pass.rows)));
+  if (end == DecodeEnd::layers) return ok();
+  FACET_TRY_STATUS(forward->decode_logits(static_cast<int>(pass.rows)));
+  return end == DecodeEnd::logits ? ok() : find(static_cast<std::size_t>(pass.rows), true);
+}
+
+Status CudaBackend::Parts::decode(const Pass& pass, DecodeEnd end) {
+  if (!options.with_graphs || pass.has_image) return enqueue_decode(pass, end);
+  const RecordingKey key{pass.rows, end};
   auto found = recordings.find(key);
   if (found == recordings.end()) {
     FACET_TRY(RecordedWork recorded,
-              RecordedWork::record(work->queue, [&] { return enqueue_decode(pass, with_logits); }));
+              RecordedWork::record(work->queue, [&] { return enqueue_decode(pass, end); }));
     found = recordings.emplace(key, std::move(recorded)).first;
     ++stats.recorded;
   }
@@ -195,13 +269,19 @@ Status CudaBackend::Parts::decode_with_logits(const Pass& pass, bool with_logits
   return found->second.enqueue(work->queue);
 }
 
-Status CudaBackend::Parts::prompt_logits(const Pass& pass) {
-  const Wanted wanted = wanted_logits(pass, config.vocabulary);
+Status CudaBackend::Parts::prompt_rows(const Pass& pass) {
+  const std::vector<WantedRow> wanted = wanted_rows(pass, config.vocabulary);
   const auto each = static_cast<std::size_t>(layout.shape.decode_rows);
-  for (std::size_t at = 0; at < wanted.rows.size(); at += each) {
-    const std::size_t count = std::min(each, wanted.rows.size() - at);
-    FACET_TRY_STATUS(forward->prompt_logits(std::span(wanted.rows).subspan(at, count)));
-    FACET_TRY_STATUS(read_logits(std::span(wanted.to).subspan(at, count)));
+  for (std::size_t at = 0; at < wanted.size(); at += each) {
+    const auto part = std::span(wanted).subspan(at, std::min(each, wanted.size() - at));
+    std::vector<std::int64_t> rows;
+    for (const WantedRow& row : part) rows.push_back(row.row);
+    FACET_TRY_STATUS(forward->prompt_logits(rows));
+    if (wants_candidates(part)) {
+      FACET_TRY_STATUS(candidates->fill(candidates_of(part), *work));
+      FACET_TRY_STATUS(find(part.size(), false));
+    }
+    FACET_TRY_STATUS(read_rows(part));
   }
   return ok();
 }
@@ -212,17 +292,25 @@ Status CudaBackend::Parts::run(const Pass& pass) {
   if (!pass.is_decode) {
     FACET_TRY_STATUS(forward->embed_tokens(pass));
     FACET_TRY_STATUS(forward->prompt_layers(pass.rows));
-    FACET_TRY_STATUS(prompt_logits(pass));
+    FACET_TRY_STATUS(prompt_rows(pass));
     return work->queue.wait();
   }
-  const Wanted wanted = wanted_logits(pass, config.vocabulary);
-  FACET_TRY_STATUS(decode_with_logits(pass, !wanted.rows.empty()));
-  if (wanted.rows.empty()) return work->queue.wait();
-  std::vector<float*> to(static_cast<std::size_t>(wanted.rows.back()) + 1, nullptr);
-  for (std::size_t i = 0; i < wanted.rows.size(); ++i) {
-    to[static_cast<std::size_t>(wanted.rows[i])] = wanted.to[i];
+  const std::vector<WantedRow> wanted = wanted_rows(pass, config.vocabulary);
+  if (wanted.empty()) {
+    FACET_TRY_STATUS(decode(pass, DecodeEnd::layers));
+    return work->queue.wait();
   }
-  return read_logits(to);
+  const std::vector<WantedRow> rows = filled_up(wanted);
+  if (!wants_candidates(rows)) {
+    FACET_TRY_STATUS(decode(pass, DecodeEnd::logits));
+    return read_rows(rows);
+  }
+  // Every row of the recorded step is looked for, so every one must say what it wants.
+  std::vector<CandidateRow*> wishes = candidates_of(rows);
+  wishes.resize(static_cast<std::size_t>(pass.rows), nullptr);
+  FACET_TRY_STATUS(candidates->fill(wishes, *work));
+  FACET_TRY_STATUS(decode(pass, DecodeEnd::candidates));
+  return read_rows(rows);
 }
 
 Status CudaBackend::step(std::span<const StepItem> items) {
@@ -313,6 +401,21 @@ Result<std::vector<float>> CudaBackend::embed(std::span<const TokenId> ids) {
   return out;
 }
 
+CandidateLimits CudaBackend::candidate_limits() const {
+  return kCandidateLimits;
+}
+bool CudaBackend::has_vision() const {
+  return parts_->vision.has_value();
+}
+Result<std::vector<float>> CudaBackend::encode_image(std::span<const float> pixels) {
+  Parts& p = *parts_;
+  FACET_CHECK(p.vision.has_value());
+  const std::lock_guard lock(p.work->mutex);
+  FACET_TRY_STATUS(p.work->begin());
+  auto out = p.vision->encode(pixels);
+  if (!out) return p.work->noted(out.error()).error();
+  return out;
+}
 PageMemory& CudaBackend::page_memory() {
   return *parts_->pages;
 }

@@ -9,6 +9,7 @@
 #include "engine/cuda/plan.h"
 #include "engine/model/config.h"
 #include "engine/model/model.h"
+#include "engine/vision/weights.h"
 
 #include <cstdint>
 #include <memory>
@@ -21,6 +22,11 @@ struct BackendOptions {
   /// True: a sequence's bits depend on its tokens only, not on chunks and company; prompts are
   /// computed 16 tokens at a time.
   bool is_deterministic = false;
+  /// Of plan.vision, borrowed for the call.
+  const VisionWeights* vision_weights = nullptr;
+  /// Above 0, for benchmarks: the device repeats so many rows of each matrix to its end, and no
+  /// others are read (Uploader). A multiple of 16.
+  std::int64_t made_rows = 0;
   /// False: every launch of a decode step is made one by one. For tests.
   bool with_graphs = true;
 };
@@ -37,7 +43,8 @@ class CudaBackend final : public Backend {
  public:
   /// Opens the device, plans its memory and copies the weights there. Errors of open_device and
   /// plan_memory; invalid_argument for options out of range; unsupported for a shape that no kernel
-  /// takes. `config` is copied; `weights` and `pool` are used during the call only.
+  /// takes. `config` is copied; `weights`, `pool` and what `options` point to are used during the
+  /// call only.
   static Result<std::unique_ptr<CudaBackend>> create(const ModelConfig& config,
                                                      const ModelWeights& weights,
                                                      const BackendOptions& options,
@@ -48,6 +55,9 @@ class CudaBackend final : public Backend {
 
   Status step(std::span<const StepItem> items) override;
   Result<std::vector<float>> embed(std::span<const TokenId> ids) override;
+  [[nodiscard]] CandidateLimits candidate_limits() const override;
+  [[nodiscard]] bool has_vision() const override;
+  Result<std::vector<float>> encode_image(std::span<const float> pixels) override;
   PageMemory& page_memory() override;
 
   [[nodiscard]] const DeviceInfo& device() const;

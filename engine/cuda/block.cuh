@@ -97,6 +97,14 @@ __device__ inline std::uint32_t pack_bf16(float low, float high) {
   return *reinterpret_cast<const std::uint32_t*>(&pair);
 }
 
+/// An E4M3 byte of a cache, which a scale is kept for; NaN does not occur there.
+struct Fp8 {
+  unsigned char bits;
+};
+__device__ inline float fp8_value(std::uint32_t byte) {
+  return __uint_as_float((byte & 0x80U) << 24U | (byte & 0x7FU) << 20U) * 0x1p120F;
+}
+
 __device__ inline std::uint32_t pack_f16(float low, float high) {
   const __half2 pair = __floats2half2_rn(low, high);
   return *reinterpret_cast<const std::uint32_t*>(&pair);

@@ -96,6 +96,7 @@ Status flash_attend(const FlashArgs& args, const LaunchOrder& order) {
   }
   if (pages.type == KvType::bf16) return launch_type<__nv_bfloat16>(args, order);
   if (pages.type == KvType::int8) return launch_type<signed char>(args, order);
+  if (pages.type == KvType::fp8) return launch_type<Fp8>(args, order);
   return launch_type<float>(args, order);
 }
 

@@ -66,6 +66,11 @@ class Forward {
   Status dense(const PackedMatrix& w, const float* x, float* y);
 
   [[nodiscard]] float* logits() const { return at(layout_.logits); }
+  /// Counters of find_candidates.
+  [[nodiscard]] std::uint32_t* find_counters() const {
+    return at_as<std::uint32_t>(layout_.counters) + qkv_counters(layout_.shape) +
+           attend_counters(layout_.shape);
+  }
   [[nodiscard]] float* pooled() const { return at(layout_.pooled); }
 
   /// Tokens of an AttentionTile, for PassTables::fill.

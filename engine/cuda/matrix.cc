@@ -325,25 +325,4 @@ void unpack_row(const PackedMatrix& w, std::int64_t row, float* to) {
   }
 }
 
-float fp8_to_float(std::uint8_t bits) {
-  const int exponent = bits >> 3 & 15;
-  const int mantissa = bits & 7;
-  if (exponent == 15 && mantissa == 7) return std::numeric_limits<float>::quiet_NaN();
-  const float magnitude = exponent == 0
-                              ? std::ldexp(static_cast<float>(mantissa), -9)
-                              : std::ldexp(static_cast<float>(8 + mantissa), exponent - 10);
-  return (bits & 0x80) != 0 ? -magnitude : magnitude;
-}
-
-std::uint8_t float_to_fp8(float value) {
-  const auto sign = static_cast<std::uint8_t>(std::signbit(value) ? 0x80 : 0);
-  const float magnitude = std::abs(value);
-  if (std::isnan(value)) return sign | 0x7F;
-  if (magnitude >= 448.0F) return sign | 0x7E;
-  // Steps of 2^-9 below 2^-6, else an eighth of the power of two below; both rounded half to even.
-  const int exponent = magnitude < 0x1p-6F ? -6 : std::ilogb(magnitude);
-  const auto steps = static_cast<int>(std::nearbyint(std::ldexp(magnitude, 3 - exponent)));
-  return static_cast<std::uint8_t>(sign + (exponent + 6) * 8 + steps);
-}
-
 }  // namespace facet::engine::cuda

@@ -110,8 +110,4 @@ void repack(
 /// Row `row` of a packed matrix in host memory as floats: the obvious form. to: (cols).
 void unpack_row(const PackedMatrix& w, std::int64_t row, float* to);
 
-/// An E4M3 byte as float, and the nearest one (half to even; saturates at 448, NaN stays NaN).
-float fp8_to_float(std::uint8_t bits);
-std::uint8_t float_to_fp8(float value);
-
 }  // namespace facet::engine::cuda

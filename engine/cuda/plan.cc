@@ -1,5 +1,6 @@
 #include "engine/cuda/plan.h"
 
+#include "engine/cuda/vision_layout.h"
 #include "engine/cuda/workspace.h"
 #include "engine/kv/cache.h"
 #include "engine/ops.h"
@@ -139,6 +140,11 @@ MemoryPlan plan_needs(const ModelConfig& config,
   return plan;
 }
 
+std::int64_t plan_vision_bytes(const PlanOptions& options) {
+  if (options.vision == nullptr || wide_head_dim(options.vision->head_dim()) == 0) return 0;
+  return aligned_bytes(lay_out_vision(*options.vision).bytes);
+}
+
 Result<MemoryPlan> plan_memory(const ModelConfig& config,
                                const ModelWeights& weights,
                                const PlanOptions& options,
@@ -156,8 +162,10 @@ Result<MemoryPlan> plan_memory(const ModelConfig& config,
                      ", of " + std::to_string(mib(std::max<std::int64_t>(0, room))) +
                      " MiB that are free; " + hint};
   }
+  const std::int64_t vision = plan_vision_bytes(options);
+  if (plan.pool_bytes() + vision <= room) plan.vision_bytes = vision;
   const std::int64_t wanted = kSequencesPlanned * plan.sequence_bytes + options.prefix_bytes_max;
-  const std::int64_t left = room - plan.weight_bytes - plan.workspace_bytes;
+  const std::int64_t left = room - plan.weight_bytes - plan.workspace_bytes - plan.vision_bytes;
   plan.page_bytes =
       std::max(plan.sequence_bytes, std::min(wanted, left)) / kPieceAlignment * kPieceAlignment;
   return plan;

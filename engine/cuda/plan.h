@@ -10,6 +10,7 @@
 #include "engine/kv/kv_type.h"
 #include "engine/model/config.h"
 #include "engine/model/model.h"
+#include "engine/vision/config.h"
 
 #include <cstdint>
 #include <string>
@@ -25,6 +26,9 @@ struct PlanOptions {
   std::int64_t prefix_bytes_max = 0;    ///< For remembered sequences.
   KvType kv_type = KvType::bf16;
   WeightForm weights = WeightForm::stored;
+  /// The model's vision tower, borrowed; null: it has none. It is on the device where there is room
+  /// besides what text needs, else pictures are read on the CPU.
+  const VisionConfig* vision = nullptr;
 };
 
 struct MemoryPlan {
@@ -32,8 +36,9 @@ struct MemoryPlan {
   std::int64_t workspace_bytes = 0;
   std::int64_t sequence_bytes = 0;  ///< Keys and values of one sequence that fills the context.
   std::int64_t page_bytes = 0;      ///< Of the pool, for all sequences; at least sequence_bytes.
+  std::int64_t vision_bytes = 0;    ///< Weights and workspace of the tower; 0: not on the device.
   [[nodiscard]] std::int64_t pool_bytes() const {
-    return weight_bytes + workspace_bytes + page_bytes;
+    return weight_bytes + workspace_bytes + page_bytes + vision_bytes;
   }
   /// With what the driver takes: the smallest device that serves.
   [[nodiscard]] std::int64_t device_bytes_min() const {
@@ -63,6 +68,10 @@ std::int64_t plan_sequence_bytes(const ModelConfig& config,
                                  const PlanOptions& options,
                                  std::int64_t tokens);
 
+/// What the tower takes where it is on the device; 0: there is none, or its heads are wider than
+/// 256.
+std::int64_t plan_vision_bytes(const PlanOptions& options);
+
 /// What one sequence needs, plus room for others where `free_bytes` (what the device has left; the
 /// driver's share is taken off) allows: three more of them and prefix_bytes_max. unavailable,
 /// naming the parts and what to lower, when not even one fits.
@@ -71,7 +80,7 @@ Result<MemoryPlan> plan_memory(const ModelConfig& config,
                                const PlanOptions& options,
                                std::int64_t free_bytes);
 
-/// The same parts without a device: page_bytes is for one sequence.
+/// The same parts without a device: page_bytes is for one sequence, and the tower is not counted.
 MemoryPlan plan_needs(const ModelConfig& config,
                       const ModelWeights& weights,
                       const PlanOptions& options);

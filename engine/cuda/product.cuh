@@ -199,7 +199,7 @@ __device__ inline void finish_heads(const QkvTail& tail, QkvRole role, int first
 
 /// True where a value can be stored element by element, without the rest of its head.
 __device__ inline bool is_direct(const QkvTail& tail, QkvRole role) {
-  return role == QkvRole::v && tail.pages.type != KvType::int8;
+  return role == QkvRole::v && !kv_has_scales(tail.pages.type);
 }
 
 /// A panel of the qkv product is done: counts the panels of its head, and finishes the head with

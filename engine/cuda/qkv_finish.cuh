@@ -6,6 +6,8 @@
 #include "engine/cuda/step.h"
 #include "engine/ops.h"
 
+#include <cuda_fp8.h>
+
 #include <cstdint>
 
 namespace facet::engine::cuda {
@@ -35,12 +37,13 @@ __device__ inline void kv_store(
 }
 
 /// One head by one warp, for every type: each(put) calls put(i, value) for the elements of this
-/// lane. int8 goes through the head twice, as its scale comes first; rounded as kv_store_head does.
+/// lane. Bytes with a scale go through the head twice, as the scale comes first; rounded as
+/// kv_store_head of kv/kv_type.h does.
 template <class Each>
 __device__ inline void kv_store_head(
     const LayerPages& layer, const StepRows& rows, int row, int plane, int head, const Each& each) {
   const int first = head * layer.head_dim;
-  if (layer.type != KvType::int8) {
+  if (!kv_has_scales(layer.type)) {
     each([&](int i, float value) { kv_store(layer, rows, row, plane, first + i, value); });
     return;
   }
@@ -52,12 +55,19 @@ __device__ inline void kv_store_head(
   });
   top = warp_max(top);
   broken = warp_sum(broken);
-  float scale = top / 127.0F;
+  const bool is_fp8 = layer.type == KvType::fp8;
+  float scale = top / (is_fp8 ? 448.0F : 127.0F);
   const float inverse = scale < 1e-30F ? 0.0F : 1.0F / scale;
   if (scale < 1e-30F) scale = 0.0F;
   const bool is_broken = broken != 0.0F;
   unsigned char* to = kv_row(layer, rows, row, plane);
   each([&](int i, float value) {
+    if (is_fp8) {
+      to[first + i] = is_broken ? 0x38
+                                : static_cast<unsigned char>(__nv_cvt_float_to_fp8(
+                                      value * inverse, __NV_SATFINITE, __NV_E4M3));
+      return;
+    }
     const int q = is_broken ? 1 : min(max(__float2int_rn(value * inverse), -127), 127);
     reinterpret_cast<signed char*>(to)[first + i] = static_cast<signed char>(q);
   });

@@ -1,5 +1,5 @@
-// sample_rows() of sampling.h. Blocks take 2,048 logits each and leave the best of them; the last
-// block of a row merges these, and chooses as Sampler does, in the same order of operations.
+// find_candidates() of sampling.h. Blocks take 2,048 logits each and leave the best of them; the
+// last block of a row merges these.
 //
 // A candidate is one 64-bit key, so that sorting is comparing: above the logit in an order that
 // integers have, below the complement of the id, so that the lowest id comes first among equals.
@@ -13,13 +13,14 @@
 namespace facet::engine::cuda {
 namespace {
 
-constexpr int kKeys = 2048;
+constexpr auto kKeys = static_cast<int>(kFindBlockLogits);
 
 /// Above every candidate: a logit that is NaN or +infinity.
 constexpr std::uint64_t kBroken = ~std::uint64_t{0};
 
 __device__ std::uint64_t key_of(float logit, std::int64_t id) {
-  const std::uint32_t bits = __float_as_uint(logit);
+  // Equal floats have equal keys: -0 counts as 0.
+  const std::uint32_t bits = logit == 0.0F ? 0U : __float_as_uint(logit);
   const std::uint32_t ordered = (bits & 0x80000000U) != 0 ? ~bits : bits | 0x80000000U;
   return static_cast<std::uint64_t>(ordered) << 32U |
          (0xFFFFFFFFU - static_cast<std::uint32_t>(id));
@@ -53,7 +54,7 @@ __device__ void sort_keys(std::uint64_t* keys) {
 }
 
 /// The key of a logit after penalty and mask; 0 where it is not a candidate.
-__device__ std::uint64_t candidate(const SampleRow& row,
+__device__ std::uint64_t candidate(const RowWish& row,
                                    float logit,
                                    std::int64_t id,
                                    bool is_recent) {
@@ -68,11 +69,8 @@ __device__ std::uint64_t candidate(const SampleRow& row,
 }
 
 /// The candidates among logits [first, first + kKeys), in no order.
-__device__ void load_keys(const SampleArgs& args,
-                          const SampleRow& row,
-                          int index,
-                          std::int64_t first,
-                          std::uint64_t* keys) {
+__device__ void load_keys(
+    const FindArgs& args, const RowWish& row, int index, std::int64_t first, std::uint64_t* keys) {
   __shared__ std::uint32_t recent[kKeys / 32];
   for (int i = static_cast<int>(threadIdx.x); i < kKeys / 32; i += kThreads) recent[i] = 0;
   __syncthreads();
@@ -85,7 +83,7 @@ __device__ void load_keys(const SampleArgs& args,
   for (int i = static_cast<int>(threadIdx.x); i < kKeys; i += kThreads) {
     const std::int64_t id = first + i;
     const bool is_recent = (recent[i / 32] >> (i % 32) & 1U) != 0;
-    keys[i] = id < args.vocabulary ? candidate(row, logits[id], id, is_recent) : 0;
+    keys[i] = id < row.ids_end ? candidate(row, logits[id], id, is_recent) : 0;
   }
 }
 
@@ -107,8 +105,8 @@ __device__ std::uint64_t largest_key(const std::uint64_t* keys, std::uint64_t* p
 
 /// The best `count` keys of all parts, largest first, at the front of `keys`.
 __device__ void merge_parts(const std::uint64_t* lists, int parts, int count, std::uint64_t* keys) {
-  constexpr int kNew = kKeys - kSampleTopKMax;
-  for (int i = static_cast<int>(threadIdx.x); i < kSampleTopKMax; i += kThreads) keys[i] = 0;
+  constexpr int kNew = kKeys - kCandidatesMax;
+  for (int i = static_cast<int>(threadIdx.x); i < kCandidatesMax; i += kThreads) keys[i] = 0;
   __syncthreads();
   // The best of each part first: most of what comes later is then below the last one kept.
   for (int base = 0; base < parts * count; base += kNew) {
@@ -117,58 +115,30 @@ __device__ void merge_parts(const std::uint64_t* lists, int parts, int count, st
     for (int i = static_cast<int>(threadIdx.x); i < kNew; i += kThreads) {
       const int at = base + i;
       std::uint64_t key = 0;
-      if (at < parts * count) key = lists[at % parts * kSampleTopKMax + at / parts];
+      if (at < parts * count) key = lists[at % parts * kCandidatesMax + at / parts];
       if (key <= least) key = 0;
-      keys[kSampleTopKMax + i] = key;
+      keys[kCandidatesMax + i] = key;
       if (key != 0) is_better = 1;
     }
     if (__syncthreads_or(is_better) != 0) sort_keys(keys);
   }
 }
 
-/// One of the first `count` candidates; by one thread, in the order of Sampler. `p`: scratch.
-__device__ std::int32_t choose(SampleRow& row, const std::uint64_t* keys, int count, float* p) {
-  float total = 0.0F;
-  for (int i = 0; i < count; ++i) total += p[i];
-  for (int i = 0; i < count; ++i) p[i] /= total;
-  float before = 0.0F;
-  int kept = 0;
-  while (kept < count && (row.top_p >= 1.0F || before < row.top_p)) before += p[kept++];
-  const float floor = row.min_p * p[0];
-  while (p[kept - 1] < floor) --kept;
-  // SplitMix64, Steele, Lea and Flood 2014.
-  row.state += 0x9E3779B97F4A7C15U;
-  std::uint64_t z = row.state;
-  z = (z ^ (z >> 30U)) * 0xBF58476D1CE4E5B9U;
-  z = (z ^ (z >> 27U)) * 0x94D049BB133111EBU;
-  z ^= z >> 31U;
-  double sum = 0.0;
-  for (int i = 0; i < kept; ++i) sum += static_cast<double>(p[i]);
-  double left = static_cast<double>(z >> 11U) * 0x1p-53 * sum;
-  for (int i = 0; i < kept; ++i) {
-    left -= static_cast<double>(p[i]);
-    if (left < 0.0) return id_of(keys[i]);
-  }
-  return id_of(keys[kept - 1]);
-}
-
 /// grid: (parts, rows)
-__global__ __launch_bounds__(kThreads) void sample_kernel(const SampleArgs args) {
+__global__ __launch_bounds__(kThreads) void find_kernel(const FindArgs args) {
   grid_dependency_wait();
   grid_dependency_launch();
   __shared__ std::uint64_t keys[kKeys];
   __shared__ std::uint64_t partial[kWarps];
-  __shared__ float probabilities[kSampleTopKMax];
   __shared__ bool is_last;
   const auto index = static_cast<int>(blockIdx.y);
   const auto parts = static_cast<int>(gridDim.x);
-  const SampleRow row = args.options[index];
-  const bool is_greedy = row.temperature == 0.0F;
-  const bool is_valid = is_greedy || (row.top_k >= 1 && row.top_k <= kSampleTopKMax);
-  const int count = is_greedy || !is_valid ? 1 : row.top_k;
+  const RowWish row = args.wishes[index];
+  const int count = row.wanted < kCandidatesMax ? row.wanted : kCandidatesMax;
+  if (count < 1) return;
   load_keys(args, row, index, static_cast<std::int64_t>(blockIdx.x) * kKeys, keys);
-  std::uint64_t* lists = args.scratch + static_cast<std::int64_t>(index) * parts * kSampleTopKMax;
-  std::uint64_t* own = lists + blockIdx.x * kSampleTopKMax;
+  std::uint64_t* lists = args.scratch + static_cast<std::int64_t>(index) * parts * kCandidatesMax;
+  std::uint64_t* own = lists + blockIdx.x * kCandidatesMax;
   __syncthreads();
   if (count == 1) {
     const std::uint64_t largest = largest_key(keys, partial);
@@ -188,20 +158,16 @@ __global__ __launch_bounds__(kThreads) void sample_kernel(const SampleArgs args)
   __threadfence();
   merge_parts(lists, parts, count, keys);
   __syncthreads();
-  int found = 0;
-  while (found < count && keys[found] != 0) ++found;
-  const std::uint64_t best = keys[0];
-  if (static_cast<int>(threadIdx.x) < found) {
-    const float distance = logit_of(keys[threadIdx.x]) - logit_of(best);
-    probabilities[threadIdx.x] = is_greedy ? 1.0F : expf(distance / row.temperature);
+  RowFound& found = args.found[index];
+  for (int i = static_cast<int>(threadIdx.x); i < count; i += kThreads) {
+    if (keys[i] == 0) continue;
+    found.best[i].logit = logit_of(keys[i]);
+    found.best[i].id = id_of(keys[i]);
   }
-  __syncthreads();
   if (threadIdx.x != 0) return;
-  std::int32_t token = kNoToken;
-  if (is_valid && found > 0 && best != kBroken) {
-    token = is_greedy ? id_of(best) : choose(args.options[index], keys, found, probabilities);
-  }
-  args.token[index] = token;
+  int all = 0;
+  while (all < count && keys[all] != 0) ++all;
+  found.count = keys[0] == kBroken ? -1 : all;
 }
 
 std::int64_t parts_of(std::int64_t vocabulary) {
@@ -210,11 +176,7 @@ std::int64_t parts_of(std::int64_t vocabulary) {
 
 }  // namespace
 
-std::int64_t sample_scratch_words(int rows, std::int64_t vocabulary) {
-  return rows * parts_of(vocabulary) * kSampleTopKMax;
-}
-
-Status sample_rows(const SampleArgs& args, const LaunchOrder& order) {
+Status find_candidates(const FindArgs& args, const LaunchOrder& order) {
   if (args.rows == 0) return ok();
   if (args.vocabulary < 1 || args.vocabulary > 0x7FFFFFFF) {
     return Error{Code::invalid_argument,
@@ -226,7 +188,7 @@ Status sample_rows(const SampleArgs& args, const LaunchOrder& order) {
                             .shared_bytes = 0,
                             .stream = order.stream,
                             .overlaps_previous = order.overlaps};
-  return launch("sample_rows", sample_kernel, config, args);
+  return launch("find_candidates", find_kernel, config, args);
 }
 
 }  // namespace facet::engine::cuda

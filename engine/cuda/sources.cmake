@@ -5,8 +5,10 @@ set(facet_cuda_sources
   attend.cu
   backend.cc
   blas.cc
+  candidates.cc
   decode.cc
   device.cu
+  device_limits.cc
   elementwise.cu
   expand.cu
   flash.cu
@@ -27,4 +29,7 @@ set(facet_cuda_sources
   product_q8_min.cu
   sampling.cu
   support.cc
+  uploader.cc
+  vision.cc
+  vision_kernels.cu
   weights.cc)

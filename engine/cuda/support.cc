@@ -16,11 +16,17 @@ Result<CudaModel> create(const ModelConfig& config,
   return out;
 }
 
+Result<DeviceLimits> measure_limits(int index) {
+  return measure_device_limits(index);
+}
+
 }  // namespace
 
 const CudaSupport& cuda_support() {
-  static constexpr CudaSupport kSupport{
-      .create = &create, .list_devices = &cuda::list_devices, .open_device = &cuda::open_device};
+  static constexpr CudaSupport kSupport{.create = &create,
+                                        .list_devices = &cuda::list_devices,
+                                        .open_device = &cuda::open_device,
+                                        .measure_limits = &measure_limits};
   return kSupport;
 }
 

@@ -6,6 +6,7 @@
 #include "engine/backend.h"
 #include "engine/cpu/thread_pool.h"
 #include "engine/cuda/backend.h"
+#include "engine/cuda/device_limits.h"
 
 #include <memory>
 #include <vector>
@@ -27,6 +28,7 @@ struct CudaSupport {
                               ThreadPool& pool) = nullptr;
   Result<std::vector<DeviceInfo>> (*list_devices)() = nullptr;
   Result<DeviceInfo> (*open_device)(int index) = nullptr;
+  Result<DeviceLimits> (*measure_limits)(int index) = nullptr;
 };
 
 /// Defined in facet_engine_cuda only.

@@ -39,13 +39,14 @@ struct DeviceWeights {
   PackedMatrix dense3;
 };
 
-/// Writes `weights` to `to`: plan_weight_bytes(form) bytes of device memory. `pool` repacks. Called
-/// with the mutex of `work` held.
+/// Writes `weights` to `to`: plan_weight_bytes(form) bytes of device memory. `pool` repacks.
+/// `made_rows` as Uploader takes it. Called with the mutex of `work` held.
 Result<DeviceWeights> upload_weights(const ModelConfig& config,
                                      const ModelWeights& weights,
                                      WeightForm form,
                                      std::byte* to,
                                      ThreadPool& pool,
-                                     DeviceWork& work);
+                                     DeviceWork& work,
+                                     std::int64_t made_rows = 0);
 
 }  // namespace facet::engine::cuda

@@ -65,10 +65,16 @@ WorkspaceLayout lay_out(const WorkspaceShape& s) {
                                             static_cast<int>(s.heads),
                                             static_cast<int>(s.head_dim),
                                             kSplitsMax));
-  out.counters = take(4 * (qkv_counters(s) + s.rows * s.heads));
+  out.counters = take(4 * (qkv_counters(s) + attend_counters(s) + decode));
   out.unpacked = take(s.unpacked_bytes);
   out.picked = floats(decode * s.hidden);
   out.logits = floats(decode * s.vocabulary);
+  CandidatePlaces& found = out.candidates;
+  found.wishes = take(static_cast<std::int64_t>(sizeof(RowWish)) * decode);
+  found.recent = take(4 * decode * kRecentMax);
+  found.masks = take(8 * decode * mask_words(s.vocabulary));
+  found.scratch = take(8 * find_scratch_words(decode, s.vocabulary));
+  found.found = take(static_cast<std::int64_t>(sizeof(RowFound)) * decode);
   out.pooled = floats(s.dense > 0 ? 3 * std::max(s.hidden, s.dense) : 0);
   return out;
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "engine/cuda/prefill.h"
+#include "engine/cuda/sampling.h"
 #include "engine/cuda/step.h"
 #include "engine/model/config.h"
 
@@ -76,6 +77,19 @@ struct InputPlaces {
   Place tiles;     ///< (rows) AttentionTile; prompts only.
 };
 
+/// What find_candidates reads and writes, for up to decode_rows rows.
+struct CandidatePlaces {
+  Place wishes;   ///< (decode_rows) RowWish, and behind them
+  Place recent;   ///< (decode_rows, kRecentMax) int32: one copy for both.
+  Place masks;    ///< (decode_rows, mask_words) uint64
+  Place scratch;  ///< find_scratch_words()
+  Place found;    ///< (decode_rows) RowFound
+};
+/// Words of a mask over the vocabulary.
+constexpr std::int64_t mask_words(std::int64_t vocabulary) {
+  return (vocabulary + 63) / 64;
+}
+
 struct WorkspaceLayout {
   WorkspaceShape shape;
   InputPlaces decode;
@@ -97,15 +111,19 @@ struct WorkspaceLayout {
   Place unpacked;
   Place picked;  ///< (decode_rows, hidden): rows whose logits are wanted
   Place logits;  ///< (decode_rows, vocabulary)
+  CandidatePlaces candidates;
   Place pooled;  ///< (3, max(hidden, dense)): an embedder's vector on its way
   std::int64_t bytes = 0;
 };
 
 WorkspaceLayout lay_out(const WorkspaceShape& shape);
 
-/// Zero-initialised counters come first for project_qkv, then for attend.
+/// Zero-initialised counters come first for project_qkv, then for attend, then for find_candidates.
 constexpr std::int64_t qkv_counters(const WorkspaceShape& s) {
   return s.heads + 2 * s.kv_heads;
+}
+constexpr std::int64_t attend_counters(const WorkspaceShape& s) {
+  return s.rows * s.heads;
 }
 
 }  // namespace facet::engine::cuda

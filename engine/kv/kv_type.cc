@@ -13,21 +13,37 @@ namespace {
 /// Heads below this are kept as zeros: their scale would not be a normal number.
 constexpr float kScaleMin = 1e-30F;
 
-void store_int8(const float* values, std::int64_t count, std::int8_t* to, std::byte* scale_at) {
+/// A byte of each value by `to_byte(value / scale)`, and the scale, which makes `most` of the
+/// largest value. `one`: a byte that is a number other than 0.
+template <class ToByte>
+void store_scaled(const float* values,
+                  std::int64_t count,
+                  float most,
+                  std::byte one,
+                  const ToByte& to_byte,
+                  std::byte* to,
+                  std::byte* scale_at) {
   float top = 0.0F;
   for (std::int64_t i = 0; i < count; ++i) top = std::max(top, std::fabs(values[i]));
   // NaN loses every comparison: the sum finds it.
   float sum = 0.0F;
   for (std::int64_t i = 0; i < count; ++i) sum += values[i] * 0.0F;
-  float scale = top / 127.0F;
+  float scale = top / most;
   const float inverse = scale < kScaleMin ? 0.0F : 1.0F / scale;
   if (scale < kScaleMin) scale = 0.0F;
   if (sum != 0.0F) scale = sum;  // NaN: what was not finite reads back as such.
   for (std::int64_t i = 0; i < count; ++i) {
-    const float q = std::nearbyint(values[i] * inverse);
-    to[i] = static_cast<std::int8_t>(sum == 0.0F ? std::clamp(q, -127.0F, 127.0F) : 1.0F);
+    to[i] = sum == 0.0F ? to_byte(values[i] * inverse) : one;
   }
   std::memcpy(scale_at, &scale, sizeof scale);
+}
+
+std::byte int8_byte(float value) {
+  const float q = std::clamp(std::nearbyint(value), -127.0F, 127.0F);
+  return static_cast<std::byte>(static_cast<std::int8_t>(q));
+}
+std::byte fp8_byte(float value) {
+  return static_cast<std::byte>(float_to_fp8(value));
 }
 
 }  // namespace
@@ -50,11 +66,15 @@ void kv_store_head(KvType type,
       return;
     }
     case KvType::int8:
-      store_int8(values,
-                 head_dim,
-                 reinterpret_cast<std::int8_t*>(bytes) + at,
-                 bytes + kv_heads * head_dim + head * 4);
+    case KvType::fp8: {
+      std::byte* const scale = bytes + kv_heads * head_dim + head * 4;
+      if (type == KvType::int8) {
+        store_scaled(values, head_dim, 127.0F, std::byte{1}, int8_byte, bytes + at, scale);
+      } else {
+        store_scaled(values, head_dim, 448.0F, std::byte{0x38}, fp8_byte, bytes + at, scale);
+      }
       return;
+    }
   }
 }
 
@@ -78,7 +98,9 @@ float kv_load(KvType type,
   }
   float scale = 0.0F;
   std::memcpy(&scale, bytes + kv_heads * head_dim + head * 4, sizeof scale);
-  return scale * static_cast<float>(static_cast<std::int8_t>(bytes[at]));
+  const std::byte value = bytes[at];
+  if (type == KvType::fp8) return scale * fp8_to_float(static_cast<std::uint8_t>(value));
+  return scale * static_cast<float>(static_cast<std::int8_t>(value));
 }
 
 }  // namespace facet::engine

@@ -16,9 +16,16 @@ namespace facet::engine {
 /// attention reads.
 /// int8: x = d q for each head, with d = max |x| / 127 and q = round(x / d), half to even; about a
 /// quarter. A row is int8 q[kv_heads][head_dim], then float d[kv_heads].
-enum class KvType : std::uint8_t { f32, bf16, int8 };
+/// fp8: as int8, with q an E4M3 byte of x / d and d = max |x| / 448: off by at most |x| / 16 +
+/// d / 1024. As many bytes; small values keep more of their digits than as int8, large ones fewer.
+enum class KvType : std::uint8_t { f32, bf16, int8, fp8 };
 
-inline constexpr KvType kKvTypes[] = {KvType::f32, KvType::bf16, KvType::int8};
+inline constexpr KvType kKvTypes[] = {KvType::f32, KvType::bf16, KvType::int8, KvType::fp8};
+
+/// True where a byte is kept of each value, and a scale of each head behind them.
+constexpr bool kv_has_scales(KvType type) {
+  return type == KvType::int8 || type == KvType::fp8;
+}
 
 constexpr std::int64_t kv_row_bytes(KvType type, std::int64_t kv_heads, std::int64_t head_dim) {
   switch (type) {
@@ -27,13 +34,24 @@ constexpr std::int64_t kv_row_bytes(KvType type, std::int64_t kv_heads, std::int
     case KvType::bf16:
       return kv_heads * head_dim * 2;
     case KvType::int8:
+    case KvType::fp8:
       return kv_heads * (head_dim + 4);
   }
   return 0;
 }
 
 constexpr std::string_view kv_type_name(KvType type) {
-  return type == KvType::f32 ? "f32" : type == KvType::bf16 ? "bf16" : "int8";
+  switch (type) {
+    case KvType::f32:
+      return "f32";
+    case KvType::bf16:
+      return "bf16";
+    case KvType::int8:
+      return "int8";
+    case KvType::fp8:
+      return "fp8";
+  }
+  return "";
 }
 
 constexpr std::optional<KvType> kv_type_from_name(std::string_view name) {

@@ -16,6 +16,8 @@ struct ModelInfo {
   std::string device;        ///< "cpu", or "cuda:0 (NVIDIA H200)": where it runs; filled by Engine.
   /// Why "auto" did not take the CUDA device; empty where that does not apply.
   std::string device_note;
+  /// Why pictures are read on the CPU although text is not; empty where that is not so.
+  std::string vision_note;
   std::string weight_types;  ///< e.g. "Q8_0 x57, F32 x49".
   /// The Jinja text of the file's own chat template; empty where it has none. Never run.
   std::string chat_template;

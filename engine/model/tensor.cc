@@ -9,6 +9,7 @@
 #include <cmath>
 #include <cstring>
 #include <iterator>
+#include <limits>
 
 namespace facet::engine {
 namespace {
@@ -136,6 +137,32 @@ std::uint16_t float_to_bf16(float value) {
   if ((bits & 0x7FFFFFFFU) > 0x7F800000U) return static_cast<std::uint16_t>((bits >> 16U) | 0x40U);
   const std::uint32_t odd = (bits >> 16U) & 1U;
   return static_cast<std::uint16_t>((bits + 0x7FFFU + odd) >> 16U);
+}
+
+float fp8_to_float(std::uint8_t bits) {
+  const std::uint32_t magnitude = bits & 0x7FU;
+  if (magnitude == 0x7F) return std::numeric_limits<float>::quiet_NaN();
+  // The exponent of a float is biased by 120 more; subnormal values become subnormal floats.
+  const float value = std::bit_cast<float>(magnitude << 20U) * 0x1p120F;
+  return (bits & 0x80U) != 0 ? -value : value;
+}
+
+std::uint8_t float_to_fp8(float value) {
+  const auto bits = std::bit_cast<std::uint32_t>(value);
+  const std::uint32_t sign = bits >> 24U & 0x80U;
+  const std::uint32_t magnitude = bits & 0x7FFFFFFFU;
+  if (magnitude > std::bit_cast<std::uint32_t>(HUGE_VALF))
+    return static_cast<std::uint8_t>(sign | 0x7FU);
+  if (magnitude >= std::bit_cast<std::uint32_t>(448.0F))
+    return static_cast<std::uint8_t>(sign | 0x7EU);
+  // Steps of 2^-9 below 2^-6, else an eighth of the power of two below; both rounded half to even.
+  std::uint32_t code = 0;
+  if (magnitude < std::bit_cast<std::uint32_t>(0x1p-6F)) {
+    code = static_cast<std::uint32_t>(std::nearbyint(std::bit_cast<float>(magnitude) * 512.0F));
+  } else {
+    code = ((magnitude + 0x7FFFFU + (magnitude >> 20U & 1U)) >> 20U) - (120U << 3U);
+  }
+  return static_cast<std::uint8_t>(sign | code);
 }
 
 void dequantize(DType type, const std::byte* from, std::int64_t count, float* to) {

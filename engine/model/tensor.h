@@ -81,4 +81,9 @@ float bf16_to_float(std::uint16_t bits);
 std::uint16_t float_to_half(float value);
 std::uint16_t float_to_bf16(float value);
 
+/// A byte of FP8 (E4M3, no infinities) as float, and the nearest one (half to even; saturates at
+/// 448, NaN stays NaN).
+float fp8_to_float(std::uint8_t bits);
+std::uint8_t float_to_fp8(float value);
+
 }  // namespace facet::engine

@@ -11,12 +11,10 @@
 namespace facet::engine {
 namespace {
 
-using Candidate = std::pair<float, TokenId>;
-
 /// True when `a` comes after `b` in the order best logit first, lowest id among equals: the heap
 /// functions then keep the best candidate in front.
 bool is_worse(const Candidate& a, const Candidate& b) {
-  return a.first != b.first ? a.first < b.first : a.second > b.second;
+  return a.logit != b.logit ? a.logit < b.logit : a.id > b.id;
 }
 
 Error out_of_range(const char* field, double value, const char* range) {
@@ -81,7 +79,7 @@ void collect(std::span<const float> logits,
              std::vector<Candidate>& out) {
   out.clear();
   const auto add = [&](std::size_t id) {
-    if (std::isfinite(logits[id])) out.emplace_back(logits[id], static_cast<TokenId>(id));
+    if (std::isfinite(logits[id])) out.push_back({logits[id], static_cast<TokenId>(id)});
   };
   if (mask.empty()) {
     for (std::size_t id = 0; id < logits.size(); ++id) add(id);
@@ -102,20 +100,20 @@ std::vector<Candidate> best_allowed(std::vector<Candidate>& candidates,
   std::vector<Candidate> out;
   // Without a filter, or when its answer is yes, this one pass is all that greedy needs.
   const auto best = std::max_element(candidates.begin(), candidates.end(), is_worse);
-  if (count == 1 && best != candidates.end() && (!allowed || allowed(best->second))) return {*best};
+  if (count == 1 && best != candidates.end() && (!allowed || allowed(best->id))) return {*best};
   std::make_heap(candidates.begin(), candidates.end(), is_worse);
   auto end = candidates.end();
   while (out.size() < count && end != candidates.begin()) {
     std::pop_heap(candidates.begin(), end, is_worse);
     --end;
-    if (!allowed || allowed(end->second)) out.push_back(*end);
+    if (!allowed || allowed(end->id)) out.push_back(*end);
   }
   return out;
 }
 
 /// Replaces logits (best first) by probabilities, and drops what top-p and min-p drop.
 void to_probabilities(std::vector<Candidate>& kept, const SamplingOptions& options) {
-  const float top = kept.front().first;
+  const float top = kept.front().logit;
   float total = 0.0F;
   for (auto& [value, id] : kept) {
     value = std::exp((value - top) / options.temperature);
@@ -126,11 +124,11 @@ void to_probabilities(std::vector<Candidate>& kept, const SamplingOptions& optio
   float before = 0.0F;
   std::size_t count = 0;
   while (count < kept.size() && (options.top_p >= 1.0F || before < options.top_p)) {
-    before += kept[count++].first;
+    before += kept[count++].logit;
   }
   kept.resize(count);
-  const float floor = options.min_p * kept.front().first;
-  while (kept.back().first < floor) kept.pop_back();
+  const float floor = options.min_p * kept.front().logit;
+  while (kept.back().logit < floor) kept.pop_back();
 }
 
 }  // namespace
@@ -173,7 +171,7 @@ Result<TokenId> Sampler::sample(std::span<const float> logits,
     if (best && penalizes) {
       collect(logits, {}, candidates_);
       penalize(candidates_, recent, options_);
-      best = std::max_element(candidates_.begin(), candidates_.end(), is_worse)->second;
+      best = std::max_element(candidates_.begin(), candidates_.end(), is_worse)->id;
     }
     if (best && allowed(*best)) return *best;
   }
@@ -186,17 +184,37 @@ Result<TokenId> Sampler::sample(std::span<const float> logits,
     return Error{Code::invalid_data,
                  "none of " + std::to_string(logits.size()) + " tokens is finite and allowed"};
   }
-  if (greedy) return kept.front().second;
+  return choose(kept);
+}
 
+std::int64_t Sampler::candidates_wanted() const {
+  return options_.temperature == 0.0F ? 1 : options_.top_k;
+}
+
+std::optional<TokenId> Sampler::sample_from(const CandidateRow& row, const TokenFilter& allowed) {
+  const auto wanted = static_cast<std::size_t>(candidates_wanted());
+  if (row.found < 0) return std::nullopt;
+  std::vector<Candidate> kept;
+  for (const Candidate& candidate : row.best.first(static_cast<std::size_t>(row.found))) {
+    if (kept.size() == wanted) break;
+    if (!allowed || allowed(candidate.id)) kept.push_back(candidate);
+  }
+  const bool may_be_more = row.found == std::ssize(row.best);
+  if (kept.empty() || (kept.size() < wanted && may_be_more)) return std::nullopt;
+  return choose(kept);
+}
+
+TokenId Sampler::choose(std::vector<Candidate>& kept) {
+  if (options_.temperature == 0.0F) return kept.front().id;
   to_probabilities(kept, options_);
   double total = 0.0;
-  for (const Candidate& candidate : kept) total += static_cast<double>(candidate.first);
+  for (const Candidate& candidate : kept) total += static_cast<double>(candidate.logit);
   double left = uniform(state_) * total;
   for (const Candidate& candidate : kept) {
-    left -= static_cast<double>(candidate.first);
-    if (left < 0.0) return candidate.second;
+    left -= static_cast<double>(candidate.logit);
+    if (left < 0.0) return candidate.id;
   }
-  return kept.back().second;  // Rounding may leave a trace of `left` behind the last one.
+  return kept.back().id;  // Rounding may leave a trace of `left` behind the last one.
 }
 
 }  // namespace facet::engine

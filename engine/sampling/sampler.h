@@ -2,10 +2,12 @@
 #pragma once
 
 #include "base/result.h"
+#include "engine/sampling/candidates.h"
 #include "engine/tokenizer/tokenizer.h"
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -49,10 +51,24 @@ class Sampler {
                          const TokenFilter& allowed = {},
                          const TokenMaskSource& mask = {});
 
+  /// How many of the best candidates sample_from needs to be sure; 0: it would need all.
+  [[nodiscard]] std::int64_t candidates_wanted() const;
+
+  /// The token that sample() takes for the same logits, penalty, mask and filter, from the best of
+  /// them: bit for bit the same choice, and the same random number is used up. Nothing, and no
+  /// number used, where `row` does not tell: nothing was found, or `allowed` lets through too few
+  /// while there may be others. REQUIRES: row.best has room for candidates_wanted(), which is not
+  /// 0.
+  [[nodiscard]] std::optional<TokenId> sample_from(const CandidateRow& row,
+                                                   const TokenFilter& allowed = {});
+
  private:
+  /// One of `kept` (at least one), best first.
+  TokenId choose(std::vector<Candidate>& kept);
+
   SamplingOptions options_;
   std::uint64_t state_;
-  std::vector<std::pair<float, TokenId>> candidates_;
+  std::vector<Candidate> candidates_;
 };
 
 }  // namespace facet::engine

@@ -56,10 +56,6 @@ Status check_normalisation(const Gguf& gguf) {
 
 }  // namespace
 
-int VisionConfig::side_tokens() const {
-  return static_cast<int>(std::lround(std::sqrt(static_cast<double>(image_tokens))));
-}
-
 Status check_vision_config(const VisionConfig& config) {
   const ConfigLimits limits;
   FACET_TRY_STATUS(check_range("image_size", config.image_size, kImageSizeMax));

@@ -5,6 +5,7 @@
 #include "base/result.h"
 #include "engine/model/gguf.h"
 
+#include <cmath>
 #include <cstdint>
 #include <optional>
 #include <string_view>
@@ -30,7 +31,9 @@ struct VisionConfig {
   }
   /// Floats of one patch: three colours, each patch x patch.
   [[nodiscard]] std::int64_t patch_floats() const { return std::int64_t{3} * patch * patch; }
-  [[nodiscard]] int side_tokens() const;
+  [[nodiscard]] int side_tokens() const {
+    return static_cast<int>(std::lround(std::sqrt(static_cast<double>(image_tokens))));
+  }
   [[nodiscard]] int head_dim() const { return hidden / heads; }
 };
 

@@ -20,6 +20,7 @@ TEST_CASE("bench prints a list with one entry for each test", "[e2e]") {
   for (const auto& test : list) {
     CHECK(test.at("depth") == 5);
     CHECK(test.at("threads") == 2);
+    CHECK(test.at("device") == "cpu");
     const auto& rate = test.at("tok_per_s");
     CHECK(rate.at("min").get<double>() > 0.0);
     CHECK(rate.at("min").get<double>() <= rate.at("median").get<double>());
@@ -69,4 +70,34 @@ TEST_CASE("bench refuses what it cannot measure", "[e2e]") {
   CHECK_THAT(run(model + " -p 1000000 -r 1").err, Catch::Contains("context"));
   CHECK(run(quoted((home.path() / "e.gguf").string())).exit_code == 2);
   CHECK(run(quoted((home.path() / "none.gguf").string())).exit_code == 5);
+}
+
+TEST_CASE("bench and embed take a device, or say why not", "[e2e]") {
+  const TempDir home;
+  write_tiny_gguf(home.path() / "m.gguf", TinyModel{});
+  write_tiny_gguf(home.path() / "e.gguf", TinyModel{.is_embedder = true});
+  const auto bench = [&](const std::string& device) {
+    return run_facet(home.path(),
+                     "bench -p 4 -n 0 -r 1 --json --device " + device + " --model " +
+                         quoted((home.path() / "m.gguf").string()));
+  };
+  const auto embed = [&](const std::string& device) {
+    return run_facet(
+        home.path(),
+        "embed --json --device " + device + " --model " + quoted((home.path() / "e.gguf").string()),
+        "a b\n");
+  };
+  // cuda:63: no machine has it, with or without CUDA in the build.
+  for (const Finished& finished : {bench("cuda:63"), embed("cuda:63")}) {
+    CHECK(finished.exit_code == 5);
+    CHECK(finished.json().at("error").at("code") == "unavailable");
+  }
+  for (const Finished& finished : {bench("tpu"), embed("tpu")}) {
+    CHECK(finished.exit_code == 2);
+    CHECK_THAT(finished.err, Catch::Contains("tpu"));
+  }
+  CHECK(bench("cpu").json().at(0).at("device") == "cpu");
+  const Finished embedded = embed("cpu");
+  INFO(embedded.err);
+  CHECK(embedded.json().at("vectors").size() == 1);
 }

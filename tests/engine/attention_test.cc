@@ -94,9 +94,12 @@ TEST_CASE("what a cache keeps is as close as its type allows", "[engine][kv][uni
         for (std::int64_t i = 0; i < kDim; ++i) {
           const float value = values[static_cast<std::size_t>(i)];
           const float off = std::abs(kv_load(type, row.data(), kKvHeads, kDim, head, i) - value);
+          // As kv_type.h states them, and a little for the scale's own rounding.
+          const float fp8 = (std::abs(value) / 16.0F + top / 448.0F / 1024.0F) * 1.0001F;
           const float bound = type == KvType::f32    ? 0.0F
                               : type == KvType::bf16 ? std::abs(value) / 256.0F
-                                                     : top / 253.0F;
+                              : type == KvType::int8 ? top / 253.0F
+                                                     : fp8;
           REQUIRE(off <= bound);
         }
       }
@@ -113,7 +116,7 @@ TEST_CASE("what a cache keeps is as close as its type allows", "[engine][kv][uni
 }
 
 TEST_CASE("attention over a tile agrees with the reference", "[engine][unit]") {
-  const KvType type = GENERATE(KvType::f32, KvType::bf16, KvType::int8);
+  const KvType type = GENERATE(KvType::f32, KvType::bf16, KvType::int8, KvType::fp8);
   std::mt19937 random(51);
   for (const std::int64_t dim : {8, 24, 64, 256}) {
     for (const int heads : {1, 2, 3, 4}) {
@@ -141,7 +144,7 @@ TEST_CASE("attention over a tile agrees with the reference", "[engine][unit]") {
 }
 
 TEST_CASE("attention gives the same bits in tiles, alone and in steps", "[engine][unit]") {
-  const KvType type = GENERATE(KvType::f32, KvType::bf16, KvType::int8);
+  const KvType type = GENERATE(KvType::f32, KvType::bf16, KvType::int8, KvType::fp8);
   std::mt19937 random(52);
   constexpr std::int64_t kTokens = 11;
   for (const std::int64_t dim : {24, 128}) {

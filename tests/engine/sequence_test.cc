@@ -334,7 +334,7 @@ TEST_CASE("a save that cannot be written says so and leaves no file", "[engine][
 
 TEST_CASE("a rounded cache is exact among its own, close to f32 and smaller",
           "[engine][kv][unit]") {
-  const KvType kept = GENERATE(KvType::bf16, KvType::int8);
+  const KvType kept = GENERATE(KvType::bf16, KvType::int8, KvType::fp8);
   const test::TempDir folder;
   const auto path = folder.path() / "sequence.kv";
   const auto make = [](KvType type, std::int64_t chunk, int threads) {
@@ -382,7 +382,8 @@ TEST_CASE("a rounded cache is exact among its own, close to f32 and smaller",
   }
   INFO(std::sqrt(wrong / all));
   CHECK(wrong > 0.0);
-  CHECK(std::sqrt(wrong / all) < (kept == KvType::bf16 ? 0.002 : 0.006));
+  const double allowed = kept == KvType::bf16 ? 0.002 : kept == KvType::int8 ? 0.006 : 0.03;
+  CHECK(std::sqrt(wrong / all) < allowed);
 }
 
 TEST_CASE("forks run in different threads", "[engine][unit]") {

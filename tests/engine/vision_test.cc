@@ -8,7 +8,7 @@
 #include "engine/vision/model.h"
 #include "tests/support/catch.h"
 #include "tests/support/formula_vision.h"
-#include "tests/support/random_tensors.h"
+#include "tests/support/random_tower.h"
 #include "tests/support/temp_dir.h"
 
 #include <nlohmann/json.hpp>
@@ -22,6 +22,7 @@ namespace facet::engine {
 namespace {
 
 using test::FormulaWeights;
+using test::RandomTower;
 
 nlohmann::json golden() {
   const std::string root = FACET_SOURCE_DIR;
@@ -53,49 +54,6 @@ double relative_difference(const std::vector<A>& got, const std::vector<double>&
   }
   return worst / largest;
 }
-
-/// A tower of random weights, its matrices of any type.
-struct RandomTower {
-  VisionConfig config;
-  VisionWeights weights;
-  std::vector<test::RandomTensor> memory;
-  std::vector<float> pixels;
-
-  RandomTower(const VisionConfig& shape, DType type, unsigned seed) : config(shape) {
-    std::mt19937 random(seed);
-    memory.reserve(2 + 6 * static_cast<std::size_t>(config.layers));  // Views must stay valid.
-    const auto matrix = [&](DType of, std::int64_t rows, std::int64_t cols) {
-      memory.emplace_back(of, rows, cols, random);
-      return memory.back().view();
-    };
-    const auto linear = [&](std::int64_t rows, std::int64_t cols) {
-      return VisionLinear{.w = matrix(type, rows, cols), .bias = test::random_floats(rows, random)};
-    };
-    const auto norm = [&] {
-      return VisionNorm{.w = test::random_floats(config.hidden, random),
-                        .bias = test::random_floats(config.hidden, random)};
-    };
-    const std::int64_t hidden = config.hidden;
-    weights.patch = {.w = matrix(DType::f32, hidden, config.patch_floats()),
-                     .bias = test::random_floats(hidden, random)};
-    weights.position = matrix(DType::f32, config.patches(), hidden);
-    for (int i = 0; i < config.layers; ++i) {
-      weights.layers.push_back({.norm1 = norm(),
-                                .q = linear(hidden, hidden),
-                                .k = linear(hidden, hidden),
-                                .v = linear(hidden, hidden),
-                                .o = linear(hidden, hidden),
-                                .norm2 = norm(),
-                                .fc1 = linear(config.ffn, hidden),
-                                .fc2 = linear(hidden, config.ffn)});
-    }
-    weights.post_norm = norm();
-    weights.soft_norm = test::random_floats(hidden, random);
-    weights.projection = test::random_floats(hidden * config.text_hidden, random);
-    const std::int64_t size = config.image_size;
-    pixels = test::random_floats(3 * size * size, random);
-  }
-};
 
 }  // namespace
 

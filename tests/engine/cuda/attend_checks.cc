@@ -115,6 +115,14 @@ CheckOutcome check_f32() {
                        {4, 2, 128, KvType::f32, 70, false, 3}},
                       22);
 }
+CheckOutcome check_fp8() {
+  return check_shapes({{4, 2, 256, KvType::fp8, 0, true, 5},
+                       {4, 1, 256, KvType::fp8, 100, true, 16},
+                       {2, 2, 64, KvType::fp8, 0, false, 2},
+                       {3, 3, 12, KvType::fp8, 0, true, 2}},
+                      25);
+}
+
 CheckOutcome check_int8() {
   return check_shapes({{4, 2, 256, KvType::int8, 0, true, 5},
                        {4, 1, 256, KvType::int8, 100, true, 16},
@@ -138,6 +146,7 @@ std::vector<KernelCheck> attend_checks() {
   return {{"attention of a step, bf16 cache", check_bf16},
           {"attention of a step, f32 cache", check_f32},
           {"attention of a step, int8 cache", check_int8},
+          {"attention of a step, fp8 cache", check_fp8},
           {"attention of a step, odd heads", check_odd}};
 }
 

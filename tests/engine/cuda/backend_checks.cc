@@ -6,6 +6,7 @@
 #include "engine/cuda/backend.h"
 #include "tests/engine/cuda/checks.h"
 #include "tests/support/memory_model.h"
+#include "tests/support/reference_candidates.h"
 
 #include <algorithm>
 #include <cmath>
@@ -209,6 +210,85 @@ CheckOutcome company_and_forks() {
   return {.failure = status ? "" : status.error().message};
 }
 
+/// One item of a step, its logits, and what is wanted of them in another step of the same items.
+struct MixedItem {
+  KvCache with_logits;
+  KvCache with_candidates;
+  std::vector<TokenId> ids;
+  std::vector<float> logits;
+  std::vector<engine::CandidateRow> rows;
+  std::vector<engine::Candidate> best;
+  std::vector<std::uint64_t> mask;
+  bool takes_logits = false;
+
+  MixedItem(Pair& pair, std::size_t tokens, std::size_t wanted_rows, std::mt19937& random)
+      : with_logits(pair.model.config.layers, KvType::bf16, pair.device->page_memory()),
+        with_candidates(pair.model.config.layers, KvType::bf16, pair.device->page_memory()),
+        ids(random_ids(tokens, random)),
+        logits(wanted_rows * kVocabulary),
+        best(wanted_rows * 5) {
+    mask = {random() | std::uint64_t{random()} << 32U, random()};
+    for (std::size_t i = 0; i < wanted_rows; ++i) {
+      rows.push_back({.ids_end = 60,
+                      .repetition_penalty = 1.3F,
+                      .recent = std::span(ids).first(1 + i),
+                      .best = std::span(best).subspan(i * 5, 1 + random() % 5)});
+      if (random() % 2U == 0) rows.back().mask = mask;
+    }
+  }
+};
+
+/// A step of items that want candidates, logits or nothing, against sorting the logits of the same
+/// step.
+CheckOutcome candidates_of_mixed_rows(bool with_graphs) {
+  Pair pair({.type = DType::q4_0, .layers = 2, .seed = 60}, {.with_graphs = with_graphs});
+  if (!pair.failure.empty()) return {.failure = pair.failure};
+  std::mt19937 random(60);
+  // Rows of each item, and rows that it wants to know about: few rows, then many.
+  using Shape = std::vector<std::pair<std::size_t, std::size_t>>;
+  for (const Shape& shape : {Shape{{1, 1}}, {{1, 1}, {4, 4}, {1, 0}, {1, 1}}, {{30, 30}, {9, 1}}}) {
+    for (int time = 0; time < 2; ++time) {
+      std::vector<MixedItem> items;
+      items.reserve(shape.size());
+      for (const auto& [tokens, wanted] : shape) items.emplace_back(pair, tokens, wanted, random);
+      if (items.size() > 2) items.back().takes_logits = true;
+      std::vector<StepItem> first;
+      std::vector<StepItem> second;
+      for (MixedItem& item : items) {
+        first.push_back({.cache = &item.with_logits, .ids = item.ids, .logits = item.logits});
+        second.push_back({.cache = &item.with_candidates, .ids = item.ids});
+        if (!item.takes_logits) second.back().candidates = item.rows;
+      }
+      std::vector<float> again(kVocabulary, std::numeric_limits<float>::quiet_NaN());
+      if (items.back().takes_logits) second.back().logits = again;
+      for (const auto& step : {first, second}) {
+        const Status status = pair.device->step(step);
+        if (!status) return {.failure = status.error().message};
+      }
+      if (items.back().takes_logits && again != items.back().logits) {
+        return same_bits(false, "logits beside candidates are others");
+      }
+      for (const MixedItem& item : items) {
+        for (std::size_t i = 0; !item.takes_logits && i < item.rows.size(); ++i) {
+          std::vector<engine::Candidate> best(item.rows[i].best.size());
+          engine::CandidateRow expected = item.rows[i];
+          expected.best = best;
+          find_by_sorting(std::span(item.logits).subspan(i * kVocabulary, kVocabulary), expected);
+          const bool is_same =
+              expected.found == item.rows[i].found &&
+              std::equal(best.begin(), best.begin() + expected.found, item.rows[i].best.begin());
+          if (!is_same) return same_bits(false, "candidates are not those of the logits");
+        }
+      }
+    }
+  }
+  return {};
+}
+
+CheckOutcome candidates_of_steps() {
+  return worse(candidates_of_mixed_rows(true), candidates_of_mixed_rows(false));
+}
+
 CheckOutcome cuts_of_a_deterministic_backend() {
   Pair pair({.type = DType::q8_0, .layers = 3, .seed = 56}, {.is_deterministic = true});
   std::string failure = pair.failure;
@@ -281,6 +361,7 @@ std::vector<KernelCheck> backend_checks() {
       {"backend: forward pass of shrunken 1B and 27B", shaped_models},
       {"backend: recorded steps against single launches", recorded_against_single},
       {"backend: company and forks against alone", company_and_forks},
+      {"backend: candidates against logits, recorded and not", candidates_of_steps},
       {"backend: cuts of a deterministic backend", cuts_of_a_deterministic_backend},
       {"backend: an embedder", embedder},
 #ifndef FACET_CUDA_ON_CPU

@@ -86,6 +86,7 @@ const Case kCases[] = {
     {"q4_k", {.type = DType::q4_k, .layers = 3, .seed = 21}, KvType::bf16, 0.03, 0.02},
     {"q6_k", {.type = DType::q6_k, .layers = 3, .seed = 21}, KvType::bf16, 0.03, 0.02},
     {"int8 cache", {.type = DType::bf16, .layers = 3, .seed = 21}, KvType::int8, 0.03, 0.03},
+    {"fp8 cache", {.type = DType::bf16, .layers = 3, .seed = 21}, KvType::fp8, 0.05, 0.05},
     {"1B-like",
      {.type = DType::bf16,
       .layers = 3,

@@ -8,7 +8,8 @@ std::vector<KernelCheck> kernel_checks() {
                              sampling_checks(),
                              product_checks(),
                              attend_checks(),
-                             prefill_checks()}) {
+                             prefill_checks(),
+                             vision_checks()}) {
     out.insert(out.end(), checks.begin(), checks.end());
   }
   return out;

@@ -30,6 +30,7 @@ std::vector<KernelCheck> elementwise_checks();
 std::vector<KernelCheck> attend_checks();
 std::vector<KernelCheck> prefill_checks();
 std::vector<KernelCheck> sampling_checks();
+std::vector<KernelCheck> vision_checks();
 
 /// Of whole steps, in backend_checks.cc.
 std::vector<KernelCheck> backend_checks();

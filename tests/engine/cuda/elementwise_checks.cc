@@ -261,6 +261,60 @@ CheckOutcome check_finish_qkv() {
   return log.outcome();
 }
 
+/// Values reach the pages as the host's kv_store_head writes them, in every type of cache.
+CheckOutcome check_stored_rows() {
+  Comparison log;
+  std::mt19937 random(36);
+  constexpr int kRows = 12;
+  constexpr int kKvHeads = 2;
+  constexpr int kDim = 64;
+  constexpr std::int64_t kWidth = kKvHeads * kDim;
+  auto v = normal_floats(kRows * kWidth, random);
+  for (std::size_t i = 0; i < v.size(); ++i) {
+    const std::size_t row = i / kWidth;
+    if (row == 1) v[i] = 0.0F;
+    if (row == 2) v[i] *= 1e-38F;
+    if (row == 3) v[i] *= std::exp2(static_cast<float>(i % 40) - 30.0F);  // Of every size.
+    if (row == 4) v[i] *= 1e30F;
+  }
+  const std::vector<float> ones(static_cast<std::size_t>(kRows * kWidth), 1.0F);
+  const DeviceArray<float> device_v(log, v);
+  const DeviceArray<float> device_ones(log, ones);
+  for (const engine::KvType type : engine::kKvTypes) {
+    log.part(std::string(engine::kv_type_name(type)));
+    const PagedSequences pages(log, type, kKvHeads, kDim, 1, engine::kPageTokens);
+    StepTable step(log);
+    for (int row = 0; row < kRows; ++row) {
+      step.add({.position = row, .end = row + 1, .sequence = 0});
+    }
+    log.ok(cuda::finish_qkv({.q = device_ones.get(),
+                             .k = device_ones.get(),
+                             .v = device_v.get(),
+                             .q_stride = kWidth,
+                             .kv_stride = kWidth,
+                             .heads = kKvHeads,
+                             .q_norm = device_ones.get(),
+                             .k_norm = device_ones.get(),
+                             .cos = device_ones.get(),
+                             .sin = device_ones.get(),
+                             .rows = step.upload(),
+                             .pages = pages.layer()},
+                            {}));
+    const auto bits = pages.read();
+    const std::int64_t row_bytes = engine::kv_row_bytes(type, kKvHeads, kDim);
+    for (std::int64_t row = 0; row < kRows; ++row) {
+      std::vector<std::uint16_t> want(static_cast<std::size_t>(row_bytes / 2));
+      for (int head = 0; head < kKvHeads; ++head) {
+        const float* const from = v.data() + row * kWidth + head * kDim;
+        engine::kv_store_head(type, from, kDim, head, want.data(), kKvHeads);
+      }
+      const auto* const at = bits.data() + (engine::kPageTokens + row) * row_bytes / 2;
+      log.same_bits({at, at + want.size()}, want, "row " + std::to_string(row));
+    }
+  }
+  return log.outcome();
+}
+
 CheckOutcome check_mean() {
   Comparison log;
   log.part("mean_pool");
@@ -285,6 +339,7 @@ std::vector<KernelCheck> elementwise_checks() {
           {"embedding rows and bfloat16 stripes", check_expand},
           {"gated GELU", check_gelu},
           {"norm, rotation and pages after Q K V", check_finish_qkv},
+          {"values in the pages, bit for bit the host's", check_stored_rows},
           {"mean over tokens", check_mean}};
 }
 

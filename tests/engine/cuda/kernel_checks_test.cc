@@ -42,8 +42,12 @@ TEST_CASE("products and attention of many rows agree with the reference", "[cuda
   run_all(facet::test::prefill_checks());
 }
 
-TEST_CASE("sampling on the device chooses the host's tokens", "[cuda]") {
+TEST_CASE("the device finds the candidates that sorting finds", "[cuda]") {
   run_all(facet::test::sampling_checks());
+}
+
+TEST_CASE("the vision tower on a device agrees with the reference", "[cuda]") {
+  run_all(facet::test::vision_checks());
 }
 
 TEST_CASE("whole steps agree with the CPU engine", "[cuda]") {

@@ -13,6 +13,8 @@ namespace {
 namespace cuda = facet::engine::cuda;
 using cuda::Layout;
 using facet::engine::DType;
+using facet::engine::float_to_fp8;
+using facet::engine::fp8_to_float;
 using facet::test::RandomTensor;
 
 TEST_CASE("every weight of every type comes back from its layout, bit for bit", "[cuda]") {
@@ -63,21 +65,21 @@ TEST_CASE("quantised layouts are no larger than the file, but for padding", "[cu
 TEST_CASE("FP8 takes every one of its values back, and rounds half to even", "[cuda]") {
   for (int bits = 0; bits < 256; ++bits) {
     const auto code = static_cast<std::uint8_t>(bits);
-    const float value = cuda::fp8_to_float(code);
+    const float value = fp8_to_float(code);
     if (std::isnan(value)) continue;
-    REQUIRE(cuda::float_to_fp8(value) == code);
+    REQUIRE(float_to_fp8(value) == code);
     // Halfway to the next larger magnitude: to the even one.
     const auto next = static_cast<std::uint8_t>(code + 1);
-    const float above = cuda::fp8_to_float(next);
+    const float above = fp8_to_float(next);
     if (std::isnan(above) || (code & 0x7F) == 0x7F) continue;
     const float middle = (value + above) / 2.0F;
-    REQUIRE(cuda::float_to_fp8(middle) == (code % 2 == 0 ? code : next));
+    REQUIRE(float_to_fp8(middle) == (code % 2 == 0 ? code : next));
   }
-  CHECK(cuda::fp8_to_float(0x7E) == 448.0F);
-  CHECK(cuda::fp8_to_float(0x01) == 0x1p-9F);
-  CHECK(cuda::float_to_fp8(1e9F) == 0x7E);
-  CHECK(cuda::float_to_fp8(-std::numeric_limits<float>::infinity()) == 0xFE);
-  CHECK(std::isnan(cuda::fp8_to_float(cuda::float_to_fp8(std::nanf("")))));
+  CHECK(fp8_to_float(0x7E) == 448.0F);
+  CHECK(fp8_to_float(0x01) == 0x1p-9F);
+  CHECK(float_to_fp8(1e9F) == 0x7E);
+  CHECK(float_to_fp8(-std::numeric_limits<float>::infinity()) == 0xFE);
+  CHECK(std::isnan(fp8_to_float(float_to_fp8(std::nanf("")))));
 }
 
 TEST_CASE("FP8 weights are off by at most a sixteenth, bfloat16 ones by 2^-8", "[cuda]") {

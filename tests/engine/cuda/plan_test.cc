@@ -130,6 +130,28 @@ TEST_CASE("a bigger device gets pages for more sequences, up to four and the pre
   CHECK(large->page_bytes == 4 * large->sequence_bytes + kGiB);
 }
 
+TEST_CASE("the vision tower is on the device where it fits beside what text needs", "[cuda]") {
+  const Shapes model = gemma3_12b(DType::q4_0);
+  const VisionConfig tower{.text_hidden = 3840};
+  const cuda::PlanOptions options{.context_tokens_max = 32768, .rows_max = 2080, .vision = &tower};
+  const std::int64_t vision = cuda::plan_vision_bytes(options);
+  // 0.42e9 parameters as bf16 are 0.78 GiB.
+  CHECK(vision > kGiB * 9 / 10);
+  CHECK(vision < kGiB * 11 / 10);
+  const std::int64_t text =
+      cuda::plan_needs(model.config, model.weights, options).device_bytes_min();
+  const auto plan = [&](std::int64_t bytes) {
+    return *cuda::plan_memory(model.config, model.weights, options, bytes);
+  };
+  CHECK(plan(text).vision_bytes == 0);
+  CHECK(plan(text + vision - 1).vision_bytes == 0);
+  CHECK(plan(text + vision).vision_bytes == vision);
+  CHECK(plan(text + vision).pool_bytes() + cuda::kDriverBytes <= text + vision);
+  CHECK(plan(2 * text + vision).page_bytes > plan(text + vision).page_bytes);
+  const VisionConfig wide{.hidden = 2 * 264, .heads = 2, .text_hidden = 3840};
+  CHECK(cuda::plan_vision_bytes({.vision = &wide}) == 0);
+}
+
 TEST_CASE("one sequence that fills the context finds its pages, in chunks of any size", "[cuda]") {
   cuda_on_cpu::reset();
   const RuntimeModel model = test::make_memory_model({.layers = 4, .window = 70, .seed = 5});

@@ -213,7 +213,9 @@ CheckOutcome check_flash() {
                                   FlashShape{2, 2, 128, KvType::bf16, 64, true},
                                   FlashShape{4, 1, 64, KvType::bf16, 33, false},
                                   FlashShape{3, 1, 64, KvType::f32, 0, false},
-                                  FlashShape{2, 1, 256, KvType::int8, 90, true}}) {
+                                  FlashShape{2, 1, 256, KvType::int8, 90, true},
+                                  FlashShape{2, 1, 256, KvType::fp8, 90, true},
+                                  FlashShape{2, 2, 64, KvType::fp8, 0, false}}) {
     check_flash_shape(log, shape, random);
     if (log.has_failed()) break;
   }

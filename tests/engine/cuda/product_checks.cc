@@ -317,7 +317,9 @@ CheckOutcome check_qkv() {
                                 QkvShape{DType::q8_0, DType::q8_0, 6, 3, 8, 2, KvType::f32},
                                 QkvShape{DType::f32, DType::f32, 5, 5, 20, 4, KvType::bf16},
                                 QkvShape{DType::bf16, DType::bf16, 4, 2, 64, 5, KvType::int8},
-                                QkvShape{DType::q4_0, DType::q4_0, 2, 1, 12, 2, KvType::int8}}) {
+                                QkvShape{DType::q4_0, DType::q4_0, 2, 1, 12, 2, KvType::int8},
+                                QkvShape{DType::bf16, DType::bf16, 4, 2, 64, 5, KvType::fp8},
+                                QkvShape{DType::q4_0, DType::q4_0, 2, 1, 12, 2, KvType::fp8}}) {
     log.part(std::string(engine::dtype_name(shape.type)) + ", " + std::to_string(shape.heads) +
              " heads of " + std::to_string(shape.head_dim) + ", " + std::to_string(shape.rows) +
              " rows");

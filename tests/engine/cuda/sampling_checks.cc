@@ -1,92 +1,101 @@
-// Sampling on the device against engine/sampling/sampler.h: the same tokens.
+// Finding candidates on the device against sorting all logits: the same bits.
 #include "engine/cuda/sampling.h"
-#include "engine/sampling/sampler.h"
 #include "tests/engine/cuda/check_support.h"
+#include "tests/support/reference_candidates.h"
 
 namespace facet::test {
 namespace {
 
 namespace cuda = engine::cuda;
-using engine::SamplingOptions;
+using engine::Candidate;
+using engine::CandidateRow;
 using engine::TokenId;
 
-/// One row: what both samplers get.
+/// One row: what the device and the reference get.
 struct Row {
-  SamplingOptions options;
   std::vector<float> logits;
-  std::vector<TokenId> recent;
+  std::int64_t ids_end = 0;
   std::vector<std::uint64_t> mask;
+  float penalty = 1.0F;
+  std::vector<TokenId> recent;
+  int wanted = 1;
 };
 
 class Batch {
  public:
   Batch(Comparison& log, std::int64_t vocabulary) : log_(log), vocabulary_(vocabulary) {}
 
-  void add(Row row) { rows_.push_back(std::move(row)); }
+  void add(Row row) {
+    if (row.ids_end == 0) row.ids_end = vocabulary_;
+    rows_.push_back(std::move(row));
+  }
 
-  /// `steps` tokens of every row on the device, the state carried on.
-  std::vector<std::int32_t> sample(int steps) {
+  /// Twice, so that the counters must be as they were.
+  void compare() {
     std::vector<float> logits;
-    std::vector<cuda::SampleRow> options;
+    std::vector<cuda::RowWish> wishes;
     for (const Row& row : rows_) {
       logits.insert(logits.end(), row.logits.begin(), row.logits.end());
       recent_.emplace_back(log_, std::vector<std::int32_t>(row.recent.begin(), row.recent.end()));
       masks_.emplace_back(log_, row.mask);
-      options.push_back({.temperature = row.options.temperature,
-                         .top_k = row.options.top_k,
-                         .top_p = row.options.top_p,
-                         .min_p = row.options.min_p,
-                         .repetition_penalty = row.options.repetition_penalty,
-                         .recent_count = static_cast<std::int32_t>(row.recent.size()),
-                         .recent = recent_.back().get(),
-                         .mask = row.mask.empty() ? nullptr : masks_.back().get(),
-                         .state = row.options.seed});
+      wishes.push_back({.wanted = row.wanted,
+                        .ids_end = static_cast<std::int32_t>(row.ids_end),
+                        .repetition_penalty = row.penalty,
+                        .recent_count = static_cast<std::int32_t>(row.recent.size()),
+                        .recent = recent_.back().get(),
+                        .mask = row.mask.empty() ? nullptr : masks_.back().get()});
     }
     const auto rows = static_cast<int>(rows_.size());
     const DeviceArray<float> device_logits(log_, logits);
-    const DeviceArray<cuda::SampleRow> device_options(log_, options);
-    const DeviceArray<std::int32_t> token(log_, std::vector<std::int32_t>(rows_.size(), -7));
-    const auto words = static_cast<std::size_t>(cuda::sample_scratch_words(rows, vocabulary_));
+    const DeviceArray<cuda::RowWish> device_wishes(log_, wishes);
+    const DeviceArray<cuda::RowFound> found(log_, nothing_found());
+    const auto words = static_cast<std::size_t>(cuda::find_scratch_words(rows, vocabulary_));
     const DeviceArray<std::uint64_t> scratch(log_, std::vector<std::uint64_t>(words, ~0ULL));
     const DeviceArray<std::uint32_t> counters(log_, std::vector<std::uint32_t>(rows_.size()));
-    std::vector<std::int32_t> out;
-    for (int step = 0; step < steps; ++step) {
-      log_.ok(cuda::sample_rows({.logits = device_logits.get(),
-                                 .vocabulary = vocabulary_,
-                                 .rows = rows,
-                                 .options = device_options.get(),
-                                 .token = token.get(),
-                                 .scratch = scratch.get(),
-                                 .counters = counters.get()},
-                                {}));
-      const auto tokens = token.read();
-      out.insert(out.end(), tokens.begin(), tokens.end());
+    for (int time = 0; time < 2; ++time) {
+      log_.ok(cuda::find_candidates({.logits = device_logits.get(),
+                                     .vocabulary = vocabulary_,
+                                     .rows = rows,
+                                     .wishes = device_wishes.get(),
+                                     .found = found.get(),
+                                     .scratch = scratch.get(),
+                                     .counters = counters.get()},
+                                    {}));
+      const auto got = found.read();
+      for (std::size_t i = 0; i < rows_.size(); ++i) compare_row(i, got[i]);
     }
-    return out;
-  }
-
-  /// The same by the host's sampler.
-  std::vector<std::int32_t> expected(int steps) {
-    std::vector<engine::Sampler> samplers;
-    for (const Row& row : rows_) samplers.emplace_back(row.options);
-    std::vector<std::int32_t> out;
-    for (int step = 0; step < steps; ++step) {
-      for (std::size_t i = 0; i < rows_.size(); ++i) {
-        const Row& row = rows_[i];
-        engine::TokenMaskSource mask;
-        if (!row.mask.empty()) mask = [&row] { return row.mask; };
-        const auto allowed = [&row](TokenId id) {
-          return row.mask.empty() ||
-                 (row.mask[static_cast<std::size_t>(id / 64)] >> (id % 64) & 1U) != 0;
-        };
-        const auto token = samplers[i].sample(row.logits, row.recent, allowed, mask);
-        out.push_back(token ? *token : cuda::kNoToken);
-      }
-    }
-    return out;
   }
 
  private:
+  [[nodiscard]] std::vector<cuda::RowFound> nothing_found() const {
+    std::vector<cuda::RowFound> out(rows_.size());
+    for (cuda::RowFound& row : out) row.count = -7;
+    return out;
+  }
+
+  void compare_row(std::size_t index, const cuda::RowFound& got) {
+    const Row& row = rows_[index];
+    const std::string name = "row " + std::to_string(index);
+    if (row.wanted == 0) return log_.that(got.count == -7, name + " was written unasked");
+    std::vector<Candidate> best(static_cast<std::size_t>(row.wanted));
+    CandidateRow expected{.ids_end = row.ids_end,
+                          .mask = row.mask,
+                          .repetition_penalty = row.penalty,
+                          .recent = row.recent,
+                          .best = best};
+    find_by_sorting(row.logits, expected);
+    if (got.count != expected.found) {
+      return log_.fail(name + ": found " + std::to_string(got.count) + ", expected " +
+                       std::to_string(expected.found));
+    }
+    for (int i = 0; i < got.count; ++i) {
+      if (got.best[i] == best[static_cast<std::size_t>(i)]) continue;
+      return log_.fail(name + ": candidate " + std::to_string(i) + " is token " +
+                       std::to_string(got.best[i].id) + ", expected " +
+                       std::to_string(best[static_cast<std::size_t>(i)].id));
+    }
+  }
+
   Comparison& log_;
   std::int64_t vocabulary_;
   std::vector<Row> rows_;
@@ -97,8 +106,9 @@ class Batch {
 Row random_row(std::int64_t vocabulary, std::mt19937& random) {
   Row row;
   row.logits = normal_floats(vocabulary, random);
-  for (float& logit : row.logits) logit *= 3.0F;
-  row.options.seed = random();
+  // Rounded now and then, so that many are equal.
+  const bool is_rounded = random() % 2U == 0;
+  for (float& logit : row.logits) logit = is_rounded ? std::round(4.0F * logit) : 3.0F * logit;
   return row;
 }
 
@@ -108,17 +118,14 @@ CheckOutcome check_choices() {
   for (const std::int64_t vocabulary : {1, 70, 2048, 5000}) {
     log.part("vocabulary of " + std::to_string(vocabulary));
     Batch batch(log, vocabulary);
-    for (const int top_k : {1, 2, 40, 128}) {
-      for (const float temperature : {0.0F, 0.7F, 1.0F, 5.0F}) {
-        Row row = random_row(vocabulary, random);
-        row.options.temperature = temperature;
-        row.options.top_k = top_k;
-        row.options.top_p = top_k == 40 ? 0.9F : 1.0F;
-        row.options.min_p = top_k == 128 ? 0.02F : 0.0F;
-        batch.add(std::move(row));
-      }
+    for (const int wanted : {0, 1, 2, 40, 127, 128}) {
+      Row row = random_row(vocabulary, random);
+      row.wanted = wanted;
+      batch.add(row);
+      row.ids_end = std::max<std::int64_t>(1, vocabulary - 100);
+      batch.add(std::move(row));
     }
-    log.same_bits(batch.sample(4), batch.expected(4), "tokens");
+    batch.compare();
     if (log.has_failed()) break;
   }
   return log.outcome();
@@ -130,13 +137,13 @@ CheckOutcome check_penalty_and_mask() {
   log.part("penalty and mask");
   constexpr std::int64_t kVocabulary = 4500;
   Batch batch(log, kVocabulary);
-  for (int i = 0; i < 12; ++i) {
+  for (int i = 0; i < 16; ++i) {
     Row row = random_row(kVocabulary, random);
-    row.options.temperature = i % 3 == 0 ? 0.0F : 1.0F;
-    row.options.repetition_penalty = i % 2 == 0 ? 1.3F : 0.8F;
-    row.options.repetition_window = 100;
-    for (int t = 0; t < 100; ++t)
-      row.recent.push_back(static_cast<TokenId>(random() % kVocabulary));
+    row.wanted = i % 3 == 0 ? 1 : 64;
+    row.penalty = i % 2 == 0 ? 1.3F : 0.8F;
+    for (int t = 0; t < 100; ++t) {
+      row.recent.push_back(static_cast<TokenId>(random() % kVocabulary) - 3);
+    }
     if (i % 4 != 0) {
       row.mask.assign((kVocabulary + 63) / 64, 0);
       // Few tokens, or all but few.
@@ -144,25 +151,23 @@ CheckOutcome check_penalty_and_mask() {
       if (i % 4 == 2) {
         for (std::uint64_t& word : row.mask) word = ~word;
       }
-      row.mask.back() &= (1ULL << (kVocabulary % 64)) - 1;
     }
     batch.add(std::move(row));
   }
-  log.same_bits(batch.sample(6), batch.expected(6), "tokens");
+  batch.compare();
   return log.outcome();
 }
 
-/// Equal logits, nothing allowed, and logits that are no numbers.
+/// Equal logits, both zeros, nothing allowed, and logits that are no numbers.
 CheckOutcome check_edges() {
   Comparison log;
   std::mt19937 random(53);
   log.part("edges");
   constexpr std::int64_t kVocabulary = 4200;
   Batch batch(log, kVocabulary);
-  for (int i = 0; i < 8; ++i) {
+  for (int i = 0; i < 12; ++i) {
     Row row = random_row(kVocabulary, random);
-    row.options.temperature = i % 2 == 0 ? 0.0F : 1.0F;
-    row.options.top_k = 7;
+    row.wanted = i % 2 == 0 ? 1 : 7;
     auto& logits = row.logits;
     if (i < 2) {
       for (float& logit : logits) logit = 0.25F;
@@ -171,22 +176,31 @@ CheckOutcome check_edges() {
       logits[4100] = i == 2 ? -1e30F : -std::numeric_limits<float>::infinity();
     } else if (i < 6) {
       logits[4199] = i == 4 ? kPoison : std::numeric_limits<float>::infinity();
-    } else {
+    } else if (i < 8) {
       row.mask.assign((kVocabulary + 63) / 64, 0);
       if (i == 6) row.mask[65] = 1ULL << 3;
+    } else if (i < 10) {
+      for (float& logit : logits) logit = -0.0F;
+      for (std::size_t at = 3; at < logits.size(); at += 5) logits[at] = 0.0F;
+    } else {
+      // What no tokenizer has a piece for does not count, whatever it holds.
+      logits[4199] = kPoison;
+      row.ids_end = 4199;
+      row.penalty = 1e38F;
+      row.recent = {5, 6, 4198};
     }
     batch.add(std::move(row));
   }
-  log.same_bits(batch.sample(2), batch.expected(2), "tokens");
+  batch.compare();
   return log.outcome();
 }
 
 }  // namespace
 
 std::vector<KernelCheck> sampling_checks() {
-  return {{"sampling", check_choices},
-          {"sampling with penalty and mask", check_penalty_and_mask},
-          {"sampling of what has no answer", check_edges}};
+  return {{"candidates", check_choices},
+          {"candidates with penalty and mask", check_penalty_and_mask},
+          {"candidates of what has no answer", check_edges}};
 }
 
 }  // namespace facet::test

@@ -40,6 +40,8 @@ struct Counts {
   std::int64_t synchronisations = 0;
   std::int64_t allocations = 0;     ///< Calls of cudaMalloc that gave memory.
   std::size_t allocated_bytes = 0;  ///< Now.
+  /// That asynchronous copies to the host were asked for.
+  std::size_t bytes_to_host = 0;
 };
 Counts counts();
 

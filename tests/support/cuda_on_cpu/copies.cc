@@ -96,6 +96,7 @@ cudaError_t cudaMemcpyAsync(
   return call("cudaMemcpyAsync", [&](Runtime& r) -> cudaError_t {
     if (bytes == 0) return cudaSuccess;
     if (const cudaError_t error = check_copy(r, to, from, bytes, kind)) return error;
+    if (!r.memory->is_device(to)) r.counts.bytes_to_host += bytes;
     const bool is_pageable = (!r.memory->is_device(to) && !is_pinned(r, to, bytes)) ||
                              (!r.memory->is_device(from) && !is_pinned(r, from, bytes));
     if (is_pageable) {
