@@ -118,9 +118,9 @@ class Llama:
         return test.count * test.sequences / (clock() - begin)
 
 
-def facet_rate(path: Path, test, threads: int, field: str) -> float:
+def facet_rate(path: Path, test, threads: int, field: str, kv_type: str) -> float:
     command = [ROOT / "build" / "facet", "bench", "--model", path, "-d", str(test.depth), "-r", "1"]
-    command += ["-t", str(threads), "-s", str(test.sequences), "--json"]
+    command += ["-t", str(threads), "-s", str(test.sequences), "--kv-type", kv_type, "--json"]
     count = str(test.count)
     command += ["-p", count, "-n", "0"] if test.kind == "pp" else ["-p", "0", "-n", count]
     output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
@@ -152,6 +152,7 @@ def main() -> None:
     parser.add_argument("--tests", default="pp512,pp2048,tg64,tg64x4", help="ppN, tgN, tgNxS, with @depth")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--kv-type", default="f32", help="Facet's keys and values; llama.cpp keeps f16")
     parser.add_argument("--cpu-time", action="store_true", help="by processor time, on a machine with neighbours")
     parser.add_argument("--venv", type=Path, default=ROOT / "build" / "llama-venv")
     parser.add_argument("--cmake-args", default="-DGGML_NATIVE=ON", help="for compiling llama.cpp")
@@ -179,7 +180,7 @@ def main() -> None:
         ours, theirs = [], []
         for _ in range(args.rounds):
             theirs.append(llama.rate(test, clock))
-            ours.append(facet_rate(path, test, args.threads, field))
+            ours.append(facet_rate(path, test, args.threads, field, args.kv_type))
         llama.close()
         median = statistics.median(ours) / statistics.median(theirs)
         print(
