@@ -23,8 +23,8 @@ Result<std::vector<Picture>> read_pictures(const SessionHost& host,
 /// Owns what a Session borrows for the time of one conversation.
 class HostedSession final : public ResponseSession {
  public:
-  static Result<std::unique_ptr<ResponseSession>> open(std::shared_ptr<const SessionHost> host,
-                                                       SessionOptions options) {
+  static Result<std::unique_ptr<ResponseSession>> open(
+      const std::shared_ptr<const SessionHost>& host, SessionOptions options) {
     std::unique_ptr<HostedSession> hosted(new HostedSession(host));
     FACET_TRY(hosted->registry_, host->make_registry(hosted->book_));
     FACET_TRY(hosted->session_,

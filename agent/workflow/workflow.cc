@@ -52,10 +52,14 @@ class Reader {
       if (!item.first.IsScalar()) return at(item.first, "a key is not plain text");
       const std::string key = item.first.Scalar();
       if (std::find(known.begin(), known.end(), key) == known.end()) {
-        std::string list;
-        for (const std::string_view name : known)
-          list += (list.empty() ? "" : ", ") + std::string(name);
-        return at(item.first, "unknown key \"" + key + "\"; " + what + " has " + list);
+        std::string text = "unknown key \"";
+        text.append(key).append("\"; ").append(what).append(" has ");
+        const std::size_t named = text.size();
+        for (const std::string_view name : known) {
+          if (text.size() > named) text += ", ";
+          text += name;
+        }
+        return at(item.first, text);
       }
       if (!seen.insert(key).second) return at(item.first, "the key \"" + key + "\" is repeated");
     }

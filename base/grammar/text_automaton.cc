@@ -125,7 +125,7 @@ Result<TextAutomaton> intersection(const TextAutomaton& a, const TextAutomaton& 
       if (first <= last) {
         const auto [found, is_new] =
             known.try_emplace({l->to, r->to}, static_cast<std::int32_t>(pairs.size()));
-        if (is_new) pairs.push_back({l->to, r->to});
+        if (is_new) pairs.emplace_back(l->to, r->to);
         add_edge(state, {first, last, found->second});
       }
       (l->last < r->last ? l : r)++;

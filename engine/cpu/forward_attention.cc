@@ -67,7 +67,7 @@ void Forward::attend(std::size_t index, std::size_t cache_layer, Workspace& work
   work.tiles.clear();
   for (const Chunk& chunk : work.chunks) {
     const std::int64_t keys = keys_max(spec, chunk);
-    const bool is_alone = work.tokens < 2 * threads && chunk.tokens == 1;
+    const bool is_alone = work.tokens < 2 * std::int64_t{threads} && chunk.tokens == 1;
     if (is_alone && threads > 1 && 2 * group * keys * spec.head_dim >= kSharedWork) {
       for (std::int64_t head = 0; head < spec.kv_heads; ++head) {
         AttentionArgs args = tile_of(spec, chunk, 0, 1);

@@ -24,7 +24,7 @@ struct DeviceWork {
     return noted(use_device(device));
   }
   /// The status, which ends everything where it is an error.
-  Status noted(Status status) {
+  Status noted(const Status& status) {
     if (!status && !failure) {
       failure = status.error().with_context("the device failed, load the model again");
     }
