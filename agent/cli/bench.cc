@@ -275,17 +275,7 @@ int run_bench(const BenchOptions& options, Environment environment) {
   if (!path) return console.fail(path.error(), options.json, exit_unavailable);
   const auto device = device_limits(model);
   if (!device) return console.fail(device.error(), options.json, exit_unavailable);
-  const auto engine = load_engine({.model = *path,
-                                   .threads = model.threads,
-                                   .context_tokens_max = model.context_tokens_max,
-                                   .kv_type = model.kv_type,
-                                   .huge_pages = model.huge_pages,
-                                   .float_activations = model.float_activations,
-                                   .with_tokenizer = false,
-                                   .device_weights = model.device_weights,
-                                   .is_deterministic = model.is_deterministic},
-                                  model.device,
-                                  console);
+  const auto engine = load_engine(model, *path, console, false);
   if (!engine) return console.fail(engine.error(), options.json, exit_unavailable);
   if ((*engine)->info().is_embedder) {
     const Error error{Code::invalid_argument,

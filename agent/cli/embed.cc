@@ -72,14 +72,7 @@ int run_embed(const EmbedOptions& options, Environment environment) {
   }
   const auto path = find_model(model.model, ModelKind::embedder);
   if (!path) return console.fail(path.error(), options.json, exit_unavailable);
-  const auto engine = load_engine({.model = *path,
-                                   .threads = model.threads,
-                                   .context_tokens_max = model.context_tokens_max,
-                                   .float_activations = model.float_activations,
-                                   .device_weights = model.device_weights,
-                                   .is_deterministic = model.is_deterministic},
-                                  model.device,
-                                  console);
+  const auto engine = load_engine(model, *path, console);
   if (!engine) return console.fail(engine.error(), options.json, exit_unavailable);
   const auto embedder = EngineEmbedder::create(*engine);
   if (!embedder) return console.fail(embedder.error(), options.json);

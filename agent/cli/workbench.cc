@@ -53,12 +53,24 @@ Result<std::string> check_device(const std::string& device) {
   return info.error();
 }
 
-Result<std::shared_ptr<engine::Engine>> load_engine(engine::EngineOptions options,
-                                                    const std::string& device,
-                                                    Console& console) {
-  options.device = device_name(device);
-  options.cuda = cuda_of_build();
-  auto engine = engine::Engine::load(options);
+Result<std::shared_ptr<engine::Engine>> load_engine(const ModelOptions& options,
+                                                    const fs::path& path,
+                                                    Console& console,
+                                                    bool with_tokenizer) {
+  auto engine = engine::Engine::load({.model = path,
+                                      .vision = options.vision,
+                                      .threads = options.threads,
+                                      .context_tokens_max = options.context_tokens_max,
+                                      .prefix_bytes_max = std::int64_t{options.prefix_mib} << 20,
+                                      .draft_tokens_max = options.draft_tokens_max,
+                                      .kv_type = options.kv_type,
+                                      .huge_pages = options.huge_pages,
+                                      .float_activations = options.float_activations,
+                                      .with_tokenizer = with_tokenizer,
+                                      .device = device_name(options.device),
+                                      .cuda = cuda_of_build(),
+                                      .device_weights = options.device_weights,
+                                      .is_deterministic = options.is_deterministic});
   console.end_progress();
   if (engine && !(*engine)->info().device_note.empty()) {
     console.warn("computing on the CPU: " + (*engine)->info().device_note);
@@ -72,20 +84,7 @@ Result<std::shared_ptr<const engine::Engine>> load_generator(const ModelOptions&
   FACET_TRY_STATUS(check_device(options.device));
   FACET_TRY(const fs::path path, find_model(options.model, ModelKind::generator));
   console.progress(0, 0, "loading " + path.string());
-  FACET_TRY(auto engine,
-            load_engine({.model = path,
-                         .vision = options.vision,
-                         .threads = options.threads,
-                         .context_tokens_max = options.context_tokens_max,
-                         .prefix_bytes_max = std::int64_t{options.prefix_mib} << 20,
-                         .draft_tokens_max = options.draft_tokens_max,
-                         .kv_type = options.kv_type,
-                         .huge_pages = options.huge_pages,
-                         .float_activations = options.float_activations,
-                         .device_weights = options.device_weights,
-                         .is_deterministic = options.is_deterministic},
-                        options.device,
-                        console));
+  FACET_TRY(auto engine, load_engine(options, path, console));
   if (!engine->info().vision_note.empty()) console.warn(engine->info().vision_note);
   const std::string& note = engine->info().weights_note;
   if (!note.empty()) console.note("weights stay where the file is mapped: " + note);

@@ -46,10 +46,12 @@ const engine::cuda::CudaSupport* cuda_of_build();
 /// invalid_argument for anything but cpu, auto and cuda[:n].
 Result<std::string> check_device(const std::string& device);
 
-/// Engine::load on that device; where auto falls back to the CPU a warning says why.
-Result<std::shared_ptr<engine::Engine>> load_engine(engine::EngineOptions options,
-                                                    const std::string& device,
-                                                    Console& console);
+/// Engine::load of the model at `path` as `options` say, on their device; where auto falls back to
+/// the CPU a warning says why.
+Result<std::shared_ptr<engine::Engine>> load_engine(const ModelOptions& options,
+                                                    const std::filesystem::path& path,
+                                                    Console& console,
+                                                    bool with_tokenizer = true);
 
 /// Finds and loads a generator; what is loading is shown on a terminal.
 Result<std::shared_ptr<const engine::Engine>> load_generator(const ModelOptions& options,

@@ -45,4 +45,12 @@ void write_tiny_multimodal_folder(const std::filesystem::path& folder, const Tin
   write_bytes(folder / "tokenizer_config.json", added.dump());
 }
 
+engine::Image gradient(int width, int height) {
+  engine::Image out{.width = width, .height = height};
+  for (int i = 0; i < width * height * 3; ++i) {
+    out.rgb.push_back(static_cast<std::uint8_t>(i * 5 % 256));
+  }
+  return out;
+}
+
 }  // namespace facet::test

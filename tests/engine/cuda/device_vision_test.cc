@@ -15,13 +15,7 @@
 namespace facet::engine {
 namespace {
 
-Image gradient(int width, int height) {
-  Image out{.width = width, .height = height};
-  for (int i = 0; i < width * height * 3; ++i) {
-    out.rgb.push_back(static_cast<std::uint8_t>(i * 5 % 256));
-  }
-  return out;
-}
+using test::gradient;
 
 /// A text model and its tower as two files.
 struct Files {
