@@ -68,8 +68,20 @@ struct MatmulArgs {
   const float* x = nullptr;           ///< (tokens, cols), for Ops::matmul.
   const std::byte* packed = nullptr;  ///< x in the form of the weights, for the packed products.
   std::int64_t tokens = 0;            ///< 0 is allowed: nothing is written.
-  float* y = nullptr;                 ///< (tokens, rows); columns [row_begin, row_end) are written.
+  float* y = nullptr;                 ///< (tokens, y_stride): row r goes to column r - row_begin.
+  std::int64_t y_stride = 0;          ///< Floats from one token to the next.
   float* scratch = nullptr;           ///< matmul_scratch_floats(cols), owned by the calling thread.
+};
+
+/// Columns [begin, end) of rows that are `cols` columns long as a whole, all multiples of 32.
+struct PackArgs {
+  const float* x = nullptr;   ///< (tokens, x_stride): column k lies at k - begin.
+  std::int64_t x_stride = 0;  ///< Floats from one token to the next.
+  std::int64_t tokens = 0;
+  std::int64_t cols = 0;
+  std::int64_t begin = 0;
+  std::int64_t end = 0;
+  std::byte* to = nullptr;  ///< packed_bytes(form, tokens, cols): all rows, other columns stay.
 };
 
 /// The keys and values that one layer holds: pages of kPageTokens positions. A page is
@@ -139,16 +151,9 @@ struct Ops {
   /// where the processor has no instruction for it.
   void (*matmul_bf16)(const MatmulArgs& args) = nullptr;
 
-  /// Packs x (tokens, cols) for them. The same bytes as the reference. REQUIRES: cols a multiple of
-  /// 32. pack_bf16 is null where matmul_bf16 is.
-  void (*pack_int8)(const float* x,
-                    std::int64_t tokens,
-                    std::int64_t cols,
-                    std::byte* to) = nullptr;
-  void (*pack_bf16)(const float* x,
-                    std::int64_t tokens,
-                    std::int64_t cols,
-                    std::byte* to) = nullptr;
+  /// Packs rows for them. The same bytes as the reference. pack_bf16 is null where matmul_bf16 is.
+  void (*pack_int8)(const PackArgs& args) = nullptr;
+  void (*pack_bf16)(const PackArgs& args) = nullptr;
 
   /// y = x / sqrt(mean(x^2) + eps) * w, per row. x, y: (rows, dim), y may be x; w: (dim), with the
   /// "1 +" of the checkpoint already in. f32 sum; |y - ref| <= 2e-6 * |ref| + 1e-7.

@@ -120,9 +120,9 @@ struct AmxKernels {
       block.template operator()<1>();
     }
     if (b < a.w.cols / kCols) block.template operator()<0>();
-    float* y = a.y + token * a.w.rows + row;
+    float* y = a.y + token * a.y_stride + row - a.row_begin;
     for (std::int64_t t = 0; t < n; ++t) {
-      _mm512_mask_storeu_ps(y + t * a.w.rows, first_lanes(rows), sums[t]);
+      _mm512_mask_storeu_ps(y + t * a.y_stride, first_lanes(rows), sums[t]);
     }
   }
 
@@ -173,7 +173,7 @@ struct AmxKernels {
     alignas(64) float sums[16 * 16];
     T::template store<C>(sums, 64);
     for (std::int64_t t = 0; t < n; ++t) {
-      _mm512_mask_storeu_ps(a.y + (token + t) * a.w.rows + row,
+      _mm512_mask_storeu_ps(a.y + (token + t) * a.y_stride + row - a.row_begin,
                             first_lanes(at_most(rows, kRows)),
                             _mm512_loadu_ps(sums + 16 * t));
     }

@@ -15,9 +15,11 @@ constexpr std::int64_t kCols = 32;          ///< Of a block.
 constexpr std::int64_t kSteps = 16;         ///< Of 2 columns.
 constexpr std::int64_t kPanelBytes = 1024;  ///< 16 rows of a block, turned.
 constexpr std::int64_t kTokenBytes = 64;    ///< One token of a block.
-constexpr int kPanels = 2;                  ///< 2 x 6 sums: as many as the latency wants.
-constexpr int kFew = 6;                     ///< Tokens that take the weights from registers.
-constexpr int kTokens = 6;                  ///< Of a step in many_tokens.
+constexpr int kPanels = 2;
+constexpr int kFew = 6;  ///< Tokens that take the weights from registers.
+/// Of a step in many_tokens: 2 x 8 sums, more than a latency of 6 cycles times 2 a cycle, and a
+/// packed tile of 16 tokens is two whole steps.
+constexpr int kTokens = 8;
 constexpr std::int64_t kScratchBlocks = 8192 * 4 / (kPanels * kPanelBytes);
 
 /// A block of `rows` < 16 rows, and zeros for those that lack, in `part`.
@@ -72,8 +74,9 @@ void few_tokens(const MatmulArgs& a, std::int64_t row, std::int64_t rows) {
       for (int t = 0; t < T; ++t) sums[t] = dot(sums[t], codes[j], x + t * kTokenBytes + 4 * j);
     }
   }
+  float* y = a.y + row - a.row_begin;
   for (int t = 0; t < T; ++t) {
-    _mm512_mask_storeu_ps(a.y + t * a.w.rows + row, first_lanes(rows), sums[t]);
+    _mm512_mask_storeu_ps(y + t * a.y_stride, first_lanes(rows), sums[t]);
   }
 }
 
@@ -138,9 +141,11 @@ void many_tokens(const MatmulArgs& a, std::int64_t row, std::int64_t rows) {
   const std::int64_t row_bytes = a.w.row_bytes();
   const std::int64_t blocks = a.w.cols / kCols;
   auto* scratch = reinterpret_cast<std::byte*>(a.scratch);
-  for (std::int64_t first = 0; first < blocks; first += kScratchBlocks) {
-    const std::int64_t left = blocks - first;
-    const std::int64_t count = left < kScratchBlocks ? left : kScratchBlocks;
+  // As many blocks at a time as scratch holds, evenly: y is read and written once each time.
+  const std::int64_t passes = (blocks + kScratchBlocks - 1) / kScratchBlocks;
+  const std::int64_t most = (blocks + passes - 1) / passes;
+  for (std::int64_t first = 0; first < blocks; first += most) {
+    const std::int64_t count = blocks - first < most ? blocks - first : most;
     const std::byte* ahead = a.w.data + (row + R * kRows) * row_bytes;
     for (std::int64_t b = 0; b < count; ++b) {
       for (std::int64_t line = 0; line < R * kPanelBytes; line += 64) {
@@ -161,9 +166,9 @@ void many_tokens(const MatmulArgs& a, std::int64_t row, std::int64_t rows) {
         const std::int64_t parts = (n - t + kTokens - 1) / kTokens;
         const std::int64_t count_here = (n - t + parts - 1) / parts;
         const std::byte* x = packed + (first * n + t) * kTokenBytes;
-        float* y = a.y + (token + t) * a.w.rows + row;
+        float* y = a.y + (token + t) * a.y_stride + row - a.row_begin;
         with_count<kTokens>(count_here, [&]<int T>() {
-          tile<R, T>(scratch, count, x, n * kTokenBytes, rows, first == 0, y, a.w.rows);
+          tile<R, T>(scratch, count, x, n * kTokenBytes, rows, first == 0, y, a.y_stride);
         });
         t += count_here;
       }
@@ -197,12 +202,14 @@ __m256i rounded(__m512 x) {
   return _mm512_cvtepi32_epi16(_mm512_srli_epi32(out, 16));
 }
 
-void pack(const float* x, std::int64_t tokens, std::int64_t cols, std::byte* to) {
-  for (std::int64_t token = 0; token < tokens; token += kPackedTokens) {
-    const std::int64_t n = tokens - token < kPackedTokens ? tokens - token : kPackedTokens;
-    for (std::int64_t k = 0; k < cols; k += kCols) {
+void pack(const PackArgs& a) {
+  for (std::int64_t token = 0; token < a.tokens; token += kPackedTokens) {
+    const std::int64_t n = a.tokens - token < kPackedTokens ? a.tokens - token : kPackedTokens;
+    std::byte* to =
+        a.to + packed_bytes(Activations::bf16, token, a.cols) + a.begin / kCols * n * kTokenBytes;
+    for (std::int64_t k = a.begin; k < a.end; k += kCols) {
       for (std::int64_t t = 0; t < n; ++t, to += kTokenBytes) {
-        const float* from = x + (token + t) * cols + k;
+        const float* from = a.x + (token + t) * a.x_stride + k - a.begin;
         for (int half = 0; half < 2; ++half) {
           const __m256i values = rounded(_mm512_loadu_ps(from + 16 * half));
           _mm256_storeu_si256(reinterpret_cast<__m256i*>(to + 32 * half), values);

@@ -31,6 +31,7 @@ class Forward::Lease {
     if (owner.free_.empty()) {
       work_ = std::make_unique<Workspace>();
       work_->scratch.resize(static_cast<std::size_t>(owner.pool_.threads()));
+      work_->parts.resize(work_->scratch.size());
     } else {
       work_ = std::move(owner.free_.back());
       owner.free_.pop_back();
@@ -84,12 +85,13 @@ std::int64_t Forward::rows_per_part(const TensorView& w, std::int64_t tokens) co
   return std::max(kMatmulRows, rows / kMatmulRows * kMatmulRows);
 }
 
-void Forward::matmul_rows(const Product& product,
+void Forward::matmul_rows(const TensorView& w,
                           std::int64_t begin,
                           std::int64_t end,
                           const Rows& rows,
+                          float* y,
+                          std::int64_t y_stride,
                           std::vector<float>& scratch) const {
-  const TensorView& w = product.w;
   grow(scratch, matmul_scratch_floats(scratch_cols_));
   const Activations form = form_of(w);
   const auto matmul = form == Activations::int8   ? ops_.matmul_int8
@@ -97,11 +99,12 @@ void Forward::matmul_rows(const Product& product,
                                                   : ops_.matmul;
   matmul({.w = w,
           .row_begin = begin,
-          .row_end = std::min(w.rows, end),
+          .row_end = end,
           .x = rows.x,
           .packed = rows.packed[static_cast<std::size_t>(form)],
           .tokens = rows.tokens,
-          .y = product.y,
+          .y = y,
+          .y_stride = y_stride,
           .scratch = scratch.data()});
 }
 
@@ -114,9 +117,14 @@ void Forward::multiply(std::span<const Product> products, const Rows& rows, Work
   pool_.run_in_ranges(parts, [&](std::int64_t part, int worker) {
     std::vector<float>& scratch = work.scratch[static_cast<std::size_t>(worker)];
     for (const Product& product : products) {
-      const std::int64_t each = rows_per_part(product.w, rows.tokens);
-      const std::int64_t count = (product.w.rows + each - 1) / each;
-      if (part < count) return matmul_rows(product, part * each, (part + 1) * each, rows, scratch);
+      const TensorView& w = product.w;
+      const std::int64_t each = rows_per_part(w, rows.tokens);
+      const std::int64_t count = (w.rows + each - 1) / each;
+      if (part < count) {
+        const std::int64_t begin = part * each;
+        const std::int64_t end = std::min(w.rows, begin + each);
+        return matmul_rows(w, begin, end, rows, product.y + begin, w.rows, scratch);
+      }
       part -= count;
     }
   });
@@ -132,17 +140,26 @@ Forward::Rows Forward::rows_of(const float* x,
     const std::byte*& packed = out.packed[static_cast<std::size_t>(form)];
     if (form == Activations::f32 || packed != nullptr) continue;
     const std::int64_t cols = w->cols;
-    std::vector<std::byte>& memory = work.packed[static_cast<std::size_t>(form)];
-    const auto bytes = static_cast<std::size_t>(packed_bytes(form, tokens, cols));
-    if (memory.size() < bytes) memory.resize(bytes);
-    const auto pack = form == Activations::int8 ? ops_.pack_int8 : ops_.pack_bf16;
+    std::byte* const to =
+        grow(work.packed[static_cast<std::size_t>(form)], packed_bytes(form, tokens, cols));
     const auto body = [&](std::int64_t begin, std::int64_t end, int) {
-      pack(x + begin * cols, end - begin, cols, memory.data() + packed_bytes(form, begin, cols));
+      pack(form,
+           {.x = x + begin * cols,
+            .x_stride = cols,
+            .tokens = end - begin,
+            .cols = cols,
+            .end = cols,
+            .to = to + packed_bytes(form, begin, cols)});
     };
     parallel(pool_, tokens, kPackedTokens, 4 * cols, body);
-    packed = memory.data();
+    packed = to;
   }
   return out;
+}
+
+void Forward::pack(Activations form, const PackArgs& args) const {
+  if (form == Activations::int8) return ops_.pack_int8(args);
+  ops_.pack_bf16(args);
 }
 
 void Forward::linear(
@@ -247,25 +264,51 @@ void Forward::add_and_norm(const std::vector<float>* added,
 void Forward::feed_forward(std::size_t index, Workspace& work) const {
   const LayerWeights& layer = weights_.layers[index];
   const std::int64_t ffn = config_.layers[index].ffn;
-  grow(work.gate, work.tokens * ffn);
-  grow(work.up, work.tokens * ffn);
-  const Rows rows = rows_of(work.h.data(), work.tokens, {&layer.gate, &layer.up}, work);
-  // A part is the same rows of both: what gelu needs is then there.
-  const Product gate{layer.gate, work.gate.data()};
-  const Product up{layer.up, work.up.data()};
-  const std::int64_t each = rows_per_part(layer.gate, work.tokens);
+  const std::int64_t tokens = work.tokens;
+  const Rows rows = rows_of(work.h.data(), tokens, {&layer.gate, &layer.up}, work);
+  const Activations form = form_of(layer.down);
+  Rows wide{.tokens = tokens};
+  std::byte* const packed = grow(work.packed_wide, packed_bytes(form, tokens, ffn));
+  if (form == Activations::f32) {
+    grow(work.wide, tokens * ffn);
+    wide.x = work.wide.data();
+  } else {
+    wide.packed[static_cast<std::size_t>(form)] = packed;
+  }
+  // A part is the same rows of both, so that gelu finds in the cache what it needs, and what it
+  // makes is rounded there too: gate and up as a whole, and its output as f32, are nowhere.
+  const std::int64_t each =
+      (rows_per_part(layer.gate, tokens) + kQuantBlock - 1) / kQuantBlock * kQuantBlock;
   pool_.run_in_ranges((ffn + each - 1) / each, [&](std::int64_t part, int worker) {
     std::vector<float>& scratch = work.scratch[static_cast<std::size_t>(worker)];
+    std::vector<float>& memory = work.parts[static_cast<std::size_t>(worker)];
     const std::int64_t begin = part * each;
     const std::int64_t end = std::min(ffn, begin + each);
-    matmul_rows(gate, begin, end, rows, scratch);
-    matmul_rows(up, begin, end, rows, scratch);
-    for (std::int64_t t = 0; t < work.tokens; ++t) {
-      float* to = work.gate.data() + t * ffn + begin;
-      ops_.gelu_mul(to, work.up.data() + t * ffn + begin, end - begin, to);
+    const std::int64_t width = end - begin;
+    grow(memory, 2 * tokens * width);
+    float* const gate = memory.data();
+    float* const up = gate + tokens * width;
+    matmul_rows(layer.gate, begin, end, rows, gate, width, scratch);
+    matmul_rows(layer.up, begin, end, rows, up, width, scratch);
+    if (form == Activations::f32) {
+      for (std::int64_t t = 0; t < tokens; ++t) {
+        float* to = work.wide.data() + t * ffn + begin;
+        ops_.gelu_mul(gate + t * width, up + t * width, width, to);
+      }
+      return;
     }
+    ops_.gelu_mul(gate, up, tokens * width, gate);
+    pack(form,
+         {.x = gate,
+          .x_stride = width,
+          .tokens = tokens,
+          .cols = ffn,
+          .begin = begin,
+          .end = end,
+          .to = packed});
   });
-  linear(layer.down, work.gate.data(), work.tokens, work.h.data(), work);
+  const Product down{layer.down, work.h.data()};
+  multiply(std::span(&down, 1), wide, work);
 }
 
 void Forward::layer(std::size_t index, std::size_t cache_layer, Workspace& work) const {

@@ -105,11 +105,15 @@ class Forward final : public Backend {
       const TensorView& w, const float* x, std::int64_t tokens, float* y, Workspace& work) const;
   /// Runs products of the same rows as one loop over the rows of all their weights.
   void multiply(std::span<const Product> products, const Rows& rows, Workspace& work) const;
-  void matmul_rows(const Product& product,
+  /// Rows [begin, end) of w; y (tokens, y_stride) gets row r in column r - begin.
+  void matmul_rows(const TensorView& w,
                    std::int64_t begin,
                    std::int64_t end,
                    const Rows& rows,
+                   float* y,
+                   std::int64_t y_stride,
                    std::vector<float>& scratch) const;
+  void pack(Activations form, const PackArgs& args) const;
   [[nodiscard]] std::int64_t rows_per_part(const TensorView& w, std::int64_t tokens) const;
 
   const ModelConfig& config_;

@@ -20,7 +20,7 @@ const Ops* portable_ops();
 /// own.
 struct PackedOps {
   void (*matmul)(const MatmulArgs& args) = nullptr;
-  void (*pack)(const float* x, std::int64_t tokens, std::int64_t cols, std::byte* to) = nullptr;
+  void (*pack)(const PackArgs& args) = nullptr;
   /// As in Ops, where this form has the fastest arithmetic; else null.
   const char* arithmetic = nullptr;
   std::int64_t (*busy)(std::int64_t rounds) = nullptr;

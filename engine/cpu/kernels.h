@@ -143,9 +143,10 @@ struct Kernels {
     const bool is_decode = (D == DType::f32 || V::kFused) && a.tokens < V::kTokens;
     for (std::int64_t r = a.row_begin; r < a.row_end; r += kMatmulRows) {
       const std::int64_t rows = a.row_end - r < kMatmulRows ? a.row_end - r : kMatmulRows;
+      float* y = a.y + r - a.row_begin;
       const std::byte* w = a.w.data + r * bytes;
       if (is_decode) {
-        dot_rows<D, V::kDecodeRows, 1>(w, bytes, rows, cols, a.x, a.tokens, a.y + r, a.w.rows);
+        dot_rows<D, V::kDecodeRows, 1>(w, bytes, rows, cols, a.x, a.tokens, y, a.y_stride);
         continue;
       }
       if constexpr (D != DType::f32) {
@@ -155,7 +156,7 @@ struct Kernels {
         w = reinterpret_cast<const std::byte*>(a.scratch);
       }
       dot_rows<DType::f32, V::kRows, V::kTokens>(
-          w, cols * 4, rows, cols, a.x, a.tokens, a.y + r, a.w.rows);
+          w, cols * 4, rows, cols, a.x, a.tokens, y, a.y_stride);
     }
   }
 

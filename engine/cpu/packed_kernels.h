@@ -134,7 +134,8 @@ struct PackedKernels {
         sums[t] = I::fma(I::template finish<D>(acc, x.sum(t)), scale, sums[t]);
       }
     }
-    for (int t = 0; t < T; ++t) I::store_floats(a.y + t * a.w.rows + row, rows, sums[t]);
+    float* y = a.y + row - a.row_begin;
+    for (int t = 0; t < T; ++t) I::store_floats(y + t * a.y_stride, rows, sums[t]);
   }
 
   /// R panels in scratch.
@@ -232,9 +233,10 @@ struct PackedKernels {
   template <DType D, int R>
   static void many_tokens(const MatmulArgs& a, std::int64_t row, std::int64_t rows) {
     const std::int64_t blocks = a.w.cols / kQuantBlock;
-    for (std::int64_t first = 0; first < blocks; first += kScratchBlocks) {
-      const std::int64_t left = blocks - first;
-      const std::int64_t count = left < kScratchBlocks ? left : std::int64_t{kScratchBlocks};
+    // As many blocks at a time as scratch holds, evenly: y is read and written once each time.
+    const std::int64_t most = even_share(blocks, kScratchBlocks);
+    for (std::int64_t first = 0; first < blocks; first += most) {
+      const std::int64_t count = blocks - first < most ? blocks - first : most;
       fill<D, R>(a, row, rows, first, count);
       const Panels panels{reinterpret_cast<const std::byte*>(a.scratch), count, rows, first == 0};
       for (std::int64_t token = 0; token < a.tokens; token += kTile) {
@@ -242,9 +244,9 @@ struct PackedKernels {
         const std::byte* packed = a.packed + packed_bytes(Activations::int8, token, a.w.cols);
         for (std::int64_t t = 0; t < n;) {
           const std::int64_t count_here = even_share(n - t, I::kTokens);
-          float* y = a.y + (token + t) * a.w.rows + row;
+          float* y = a.y + (token + t) * a.y_stride + row - a.row_begin;
           with_count<I::kTokens>(count_here, [&]<int N>() {
-            tile<D, R, N>(panels, Input(packed, n, t, first), y, a.w.rows);
+            tile<D, R, N>(panels, Input(packed, n, t, first), y, a.y_stride);
           });
           t += count_here;
         }
@@ -323,12 +325,15 @@ struct PackedKernels {
     std::memcpy(s_to, &correction, sizeof correction);
   }
 
-  static void pack(const float* x, std::int64_t tokens, std::int64_t cols, std::byte* to) {
-    for (std::int64_t token = 0; token < tokens; token += kTile) {
-      const std::int64_t n = tokens - token < kTile ? tokens - token : kTile;
-      for (std::int64_t b = 0; b < cols / kQuantBlock; ++b, to += n * kTokenBytes) {
+  static void pack(const PackArgs& a) {
+    for (std::int64_t token = 0; token < a.tokens; token += kTile) {
+      const std::int64_t n = a.tokens - token < kTile ? a.tokens - token : kTile;
+      const float* x = a.x + token * a.x_stride;
+      std::byte* to = a.to + packed_bytes(Activations::int8, token, a.cols) +
+                      a.begin / kQuantBlock * n * kTokenBytes;
+      for (std::int64_t k = a.begin; k < a.end; k += kQuantBlock, to += n * kTokenBytes) {
         for (std::int64_t t = 0; t < n; ++t) {
-          pack_block(x + (token + t) * cols + b * kQuantBlock,
+          pack_block(x + t * a.x_stride + k - a.begin,
                      to + t * 32,
                      to + n * 32 + t * 4,
                      to + n * 36 + t * 4);
@@ -345,8 +350,11 @@ struct PackedKernels {
   template <std::size_t... I_>
   static std::int64_t busy_with(std::int64_t rounds, std::index_sequence<I_...> /*indices*/) {
     std::byte x[64] = {};
+    asm volatile("" : "+m"(x));
     const Codes codes = I::load_codes(x);
-    Acc sums[sizeof...(I_)] = {((void)I_, I::start())...};
+    // Each begins with a value of its own, as far as the compiler knows: of equal sums it would
+    // compute one.
+    Acc sums[sizeof...(I_)] = {I::template dot<DType::q8_0>(I::start(), codes, x + 4 * I_)...};
     for (std::int64_t round = 0; round < rounds; ++round) {
       ((sums[I_] = I::template dot<DType::q8_0>(sums[I_], codes, x)), ...);
       asm volatile("" : "+m"(x));  // x may be another one the next time.

@@ -56,7 +56,12 @@ std::vector<float> multiply(const Case& c,
                             const PackedOps& pack,
                             const PackedOps& matmul) {
   std::vector<std::byte> packed(static_cast<std::size_t>(packed_bytes(form, kTokens, kCols)));
-  pack.pack(c.x.data(), kTokens, kCols, packed.data());
+  pack.pack({.x = c.x.data(),
+             .x_stride = kCols,
+             .tokens = kTokens,
+             .cols = kCols,
+             .end = kCols,
+             .to = packed.data()});
   std::vector<float> y(static_cast<std::size_t>(kTokens * kRows));
   std::vector<float> scratch(static_cast<std::size_t>(matmul_scratch_floats(kCols)));
   matmul.matmul({.w = c.w,
@@ -65,6 +70,7 @@ std::vector<float> multiply(const Case& c,
                  .packed = packed.data(),
                  .tokens = kTokens,
                  .y = y.data(),
+                 .y_stride = kRows,
                  .scratch = scratch.data()});
   return y;
 }

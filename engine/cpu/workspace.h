@@ -27,6 +27,11 @@ inline void grow(std::vector<float>& to, std::int64_t floats) {
   if (to.size() < static_cast<std::size_t>(floats)) to.resize(static_cast<std::size_t>(floats));
 }
 
+inline std::byte* grow(std::vector<std::byte>& to, std::int64_t bytes) {
+  if (to.size() < static_cast<std::size_t>(bytes)) to.resize(static_cast<std::size_t>(bytes));
+  return to.data();
+}
+
 /// Cuts `items` of `work_each` into parts of about kPartWork and runs body(begin, end, worker).
 template <class Body>
 void parallel(ThreadPool& pool,
@@ -60,14 +65,16 @@ struct Forward::Workspace {
   std::vector<float> k;     // (tokens, kv_heads, head_dim)
   std::vector<float> v;     // (tokens, kv_heads, head_dim)
   std::vector<float> attn;  // (tokens, heads, head_dim)
-  std::vector<float> gate;  // (tokens, ffn)
-  std::vector<float> up;    // (tokens, ffn)
+  std::vector<float> wide;  // (tokens, ffn): gelu(gate) up, where `down` takes it as f32
   std::array<std::vector<std::byte>, 3>
-      packed;                 // What the next products take in place of their f32 rows.
-  std::vector<float> scores;  // Of a token whose attention all threads share.
-  std::vector<float> logits;  // Of items that are to get theirs from one product.
+      packed;                          // What the next products take in place of their f32 rows.
+  std::vector<std::byte> packed_wide;  // The same for `down`.
+  std::vector<float> scores;           // Of a token whose attention all threads share.
+  std::vector<float> logits;           // Of items that are to get theirs from one product.
   std::vector<Angles> angles;
-  std::vector<std::vector<float>> scratch;  // One per worker.
+  // One per worker: for turned weights, and a part of gate and up.
+  std::vector<std::vector<float>> scratch;
+  std::vector<std::vector<float>> parts;
 
   /// The chunk that a row belongs to.
   [[nodiscard]] const Chunk& chunk_of(std::int64_t row) const {

@@ -21,7 +21,7 @@ void matmul_ref(const MatmulArgs& args) {
         sum += static_cast<double>(args.x[t * cols + k]) *
                static_cast<double>(row[static_cast<std::size_t>(k)]);
       }
-      args.y[t * args.w.rows + r] = static_cast<float>(sum);
+      args.y[t * args.y_stride + r - args.row_begin] = static_cast<float>(sum);
     }
   }
 }
@@ -65,14 +65,14 @@ PackedPlace int8_place(std::int64_t t, std::int64_t b, std::int64_t tokens, std:
   return {block + row * 32, block + n * 32 + row * 4, block + n * 36 + row * 4};
 }
 
-void pack_int8_ref(const float* x, std::int64_t tokens, std::int64_t cols, std::byte* to) {
-  for (std::int64_t t = 0; t < tokens; ++t) {
-    for (std::int64_t b = 0; b < cols / 32; ++b) {
-      const PackedBlock block = pack_block_ref(x + t * cols + b * 32);
-      const PackedPlace place = int8_place(t, b, tokens, cols);
-      std::memcpy(to + place.q, block.q, sizeof block.q);
-      std::memcpy(to + place.d, &block.d, sizeof block.d);
-      std::memcpy(to + place.sum, &block.minus_8_sum, sizeof block.minus_8_sum);
+void pack_int8_ref(const PackArgs& args) {
+  for (std::int64_t t = 0; t < args.tokens; ++t) {
+    for (std::int64_t k = args.begin; k < args.end; k += 32) {
+      const PackedBlock block = pack_block_ref(args.x + t * args.x_stride + k - args.begin);
+      const PackedPlace place = int8_place(t, k / 32, args.tokens, args.cols);
+      std::memcpy(args.to + place.q, block.q, sizeof block.q);
+      std::memcpy(args.to + place.d, &block.d, sizeof block.d);
+      std::memcpy(args.to + place.sum, &block.minus_8_sum, sizeof block.minus_8_sum);
     }
   }
 }
@@ -101,11 +101,12 @@ std::int64_t bf16_place(std::int64_t t, std::int64_t b, std::int64_t tokens, std
   return packed_bytes(Activations::bf16, first, cols) + (b * n + t - first) * 64;
 }
 
-void pack_bf16_ref(const float* x, std::int64_t tokens, std::int64_t cols, std::byte* to) {
-  for (std::int64_t t = 0; t < tokens; ++t) {
-    for (std::int64_t k = 0; k < cols; ++k) {
-      const std::uint16_t bits = float_to_bf16(x[t * cols + k]);
-      std::memcpy(to + bf16_place(t, k / 32, tokens, cols) + k % 32 * 2, &bits, sizeof bits);
+void pack_bf16_ref(const PackArgs& args) {
+  for (std::int64_t t = 0; t < args.tokens; ++t) {
+    for (std::int64_t k = args.begin; k < args.end; ++k) {
+      const std::uint16_t bits = float_to_bf16(args.x[t * args.x_stride + k - args.begin]);
+      std::byte* to = args.to + bf16_place(t, k / 32, args.tokens, args.cols);
+      std::memcpy(to + k % 32 * 2, &bits, sizeof bits);
     }
   }
 }

@@ -87,6 +87,7 @@ void VisionEncoder::linear(const VisionLinear& layer,
                .x = x,
                .tokens = rows,
                .y = y,
+               .y_stride = layer.w.rows,
                .scratch = sized(scratch.weights, kMatmulRows, layer.w.cols)});
   for (std::int64_t r = 0; r < rows; ++r) {
     ops_.add(y + r * layer.w.rows, layer.bias.data(), layer.w.rows);
@@ -167,6 +168,7 @@ void VisionEncoder::attend(Activations& all) const {
                  .x = all.q.data() + (n * patches + first) * dim,
                  .tokens = rows,
                  .y = scores,
+                 .y_stride = patches,
                  .scratch = unused});
     for (std::int64_t r = 0; r < rows; ++r) ops_.softmax(scores + r * patches, patches);
     ops_.matmul({.w = view_of(all.v.data() + n * dim * patches, dim, patches),
@@ -174,6 +176,7 @@ void VisionEncoder::attend(Activations& all) const {
                  .x = scores,
                  .tokens = rows,
                  .y = out,
+                 .y_stride = dim,
                  .scratch = unused});
     for (std::int64_t r = 0; r < rows; ++r) {
       std::memcpy(all.attn.data() + (first + r) * hidden + n * dim,
@@ -233,7 +236,8 @@ std::vector<float> VisionEncoder::project(const Activations& all) const {
                  .row_end = std::min(w.rows, (tile + 1) * kMatmulRows),
                  .x = pooled.data(),
                  .tokens = config_.image_tokens,
-                 .y = out.data(),
+                 .y = out.data() + tile * kMatmulRows,
+                 .y_stride = w.rows,
                  .scratch = unused.data()});
   });
   return out;

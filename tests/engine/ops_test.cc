@@ -37,6 +37,7 @@ std::vector<float> run_matmul(const Ops& ops, const TensorView& w, const std::ve
               .x = x.data(),
               .tokens = tokens,
               .y = y.data(),
+              .y_stride = w.rows,
               .scratch = scratch.data()});
   return y;
 }

@@ -54,7 +54,23 @@ std::vector<std::byte> pack(const Ops& ops,
   const std::int64_t tokens = static_cast<std::int64_t>(x.size()) / cols;
   std::vector<std::byte> out(static_cast<std::size_t>(packed_bytes(form, tokens, cols)));
   const auto function = form == Activations::int8 ? ops.pack_int8 : ops.pack_bf16;
-  function(x.data(), tokens, cols, out.data());
+  // In three pieces, each out of memory of its own: the whole must not depend on how it was cut.
+  for (std::int64_t begin = 0; begin < cols;) {
+    const std::int64_t end = std::min(cols, begin + (begin == 0 ? 32 : 160));
+    const std::int64_t width = end - begin;
+    std::vector<float> piece(static_cast<std::size_t>(tokens * (width + 3)));
+    for (std::int64_t t = 0; t < tokens; ++t) {
+      std::copy_n(x.begin() + t * cols + begin, width, piece.begin() + t * (width + 3));
+    }
+    function({.x = piece.data(),
+              .x_stride = width + 3,
+              .tokens = tokens,
+              .cols = cols,
+              .begin = begin,
+              .end = end,
+              .to = out.data()});
+    begin = end;
+  }
   return out;
 }
 
@@ -65,13 +81,29 @@ std::vector<float> multiply(const Ops& ops, const TensorView& w, const std::vect
   std::vector<float> y(static_cast<std::size_t>(tokens * w.rows));
   std::vector<float> scratch(static_cast<std::size_t>(matmul_scratch_floats(w.cols)));
   const auto function = form == Activations::int8 ? ops.matmul_int8 : ops.matmul_bf16;
+  // Some rows straight to their place, the others through memory of their own.
+  const std::int64_t cut = std::min<std::int64_t>(w.rows, 48);
   function({.w = w,
             .row_begin = 0,
-            .row_end = w.rows,
+            .row_end = cut,
             .packed = packed.data(),
             .tokens = tokens,
             .y = y.data(),
+            .y_stride = w.rows,
             .scratch = scratch.data()});
+  const std::int64_t rest = w.rows - cut;
+  std::vector<float> part(static_cast<std::size_t>(tokens * rest));
+  function({.w = w,
+            .row_begin = cut,
+            .row_end = w.rows,
+            .packed = packed.data(),
+            .tokens = tokens,
+            .y = part.data(),
+            .y_stride = rest,
+            .scratch = scratch.data()});
+  for (std::int64_t t = 0; t < tokens; ++t) {
+    std::copy_n(part.begin() + t * rest, rest, y.begin() + t * w.rows + cut);
+  }
   return y;
 }
 
