@@ -139,8 +139,8 @@ std::vector<facet::ToolSpec> make_tools() {
 }
 
 /// As the dialect renders calls.
-const std::vector<std::string>& typical_calls() {
-  static const std::vector<std::string> kCalls{
+std::vector<std::string> typical_calls() {
+  return {
       R"({"name": "book_room", "parameters": {"title": "Quarterly review", "participants": 12, )"
       R"("date": "2026-03-14", "floor": "second"}})",
       R"({"name": "get_weather_forecast", "parameters": {"location": "Lisbon", "unit": )"
@@ -149,7 +149,6 @@ const std::vector<std::string>& typical_calls() {
       R"("I will be ten minutes late.", "urgent": false}})",
       R"({"name": "create_calendar_event", "parameters": {"summary": "Dentist", "start": )"
       R"("2026-03-14T09:30:00Z", "end": "2026-03-14T10:00:00Z", "visibility": "private"}})"};
-  return kCalls;
 }
 
 struct Run {
@@ -167,12 +166,14 @@ class Bench {
 
   /// The grammar of one call.
   Result<std::unique_ptr<Constraint>> grammar() const {
-    return facet::agent::make_turn_constraint(
+    auto made = facet::agent::make_turn_constraint(
         model_.dialect(),
         make_tools(),
         {.choice = {.mode = facet::prompts::ToolChoice::Mode::required}, .calls_max = 1},
         model_.constraints(),
         model_.engine().tokenizer());
+    if (!made) return std::move(made).error();
+    return std::move(made->constraint);
   }
 
   Result<Run> generate(bool is_held,
@@ -239,7 +240,7 @@ Status measure_tokens(const Bench& bench, int rounds) {
   Kind held;
   Kind free;
   for (int round = -1; round < rounds; ++round) {
-    const auto seed = static_cast<std::uint64_t>(round + 1);
+    const auto seed = static_cast<std::uint64_t>(round) + 1;
     FACET_TRY(const Run a, bench.generate(false, false, {}, kTokens, seed));
     FACET_TRY(const Run b, bench.generate(true, false, {}, kTokens, seed));
     if (round < 0) continue;  // Warms up.
@@ -268,12 +269,12 @@ Status measure_calls(const Bench& bench, const facet::engine::Tokenizer& tokeniz
   for (const std::string& call : typical_calls()) {
     std::vector<TokenId> script = tokenizer.encode(call);
     script.push_back(bench.stops().back());
-    constexpr std::int64_t tokens_max = 1024;  // Room for any call: none is kept from beginning.
+    constexpr std::int64_t kTokensMax = 1024;  // Room for any call: none is kept from beginning.
     Kind free;
     Kind held;
     for (int round = -1; round < rounds; ++round) {
-      FACET_TRY(const Run a, bench.generate(false, false, script, tokens_max, 1));
-      FACET_TRY(const Run b, bench.generate(true, true, script, tokens_max, 1));
+      FACET_TRY(const Run a, bench.generate(false, false, script, kTokensMax, 1));
+      FACET_TRY(const Run b, bench.generate(true, true, script, kTokensMax, 1));
       if (round < 0) continue;
       free.add(a);
       held.add(b);

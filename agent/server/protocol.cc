@@ -28,7 +28,9 @@ Status only_fields(const Json& object,
                    const std::string& where) {
   for (const auto& [key, value] : object.items()) {
     if (std::find(known.begin(), known.end(), key) == known.end()) {
-      return Error{Code::invalid_argument, "unknown field \"" + key + "\" in " + where};
+      std::string message = "unknown field \"";
+      message.append(key).append("\" in ").append(where);
+      return Error{Code::invalid_argument, std::move(message)};
     }
   }
   return ok();

@@ -92,7 +92,9 @@ struct SchemaNote {
 /// outlive the object. Not thread-safe.
 class SchemaGrammar {
  public:
-  SchemaGrammar(Grammar& grammar, ValueSyntax syntax, const SchemaGrammarOptions& options = {});
+  SchemaGrammar(Grammar& grammar,
+                const ValueSyntax& syntax,
+                const SchemaGrammarOptions& options = {});
   SchemaGrammar(const SchemaGrammar&) = delete;
   SchemaGrammar& operator=(const SchemaGrammar&) = delete;
   ~SchemaGrammar();

@@ -208,7 +208,7 @@ struct SchemaGrammar::Parts {
 };
 
 SchemaGrammar::SchemaGrammar(Grammar& grammar,
-                             ValueSyntax syntax,
+                             const ValueSyntax& syntax,
                              const SchemaGrammarOptions& options)
     : parts_(std::make_unique<Parts>(grammar, syntax, options)) {
   grammar.set_rule_depth_max(options.value_depth_max);

@@ -161,6 +161,33 @@ Status ShapeReader::schema(const Json& schema,
   return items_keywords(schema, shape);
 }
 
+Status ShapeReader::values(const std::string& key,
+                           const Json& value,
+                           const std::string& at,
+                           Shape& shape) {
+  if (key == "enum" && !value.is_array()) return bad(at, "must be an array");
+  std::vector<const Json*> listed;
+  if (key == "const") listed.push_back(&value);
+  if (key == "enum") {
+    for (const Json& one : value) listed.push_back(&one);
+  }
+  const std::size_t others = shape.values ? shape.values->size() : 1;
+  if (listed.size() > kEnumValuesMax || listed.size() * others > kEnumPairsMax) {
+    return Error{Code::limit_exceeded,
+                 shown(at) + " lists " + std::to_string(listed.size()) +
+                     " values, more than can be looked through"};
+  }
+  if (shape.values) {
+    std::erase_if(listed, [&](const Json* one) {
+      return std::none_of(shape.values->begin(), shape.values->end(), [&](const Json* known) {
+        return *known == *one;
+      });
+    });
+  }
+  shape.values = std::move(listed);
+  return ok();
+}
+
 Status ShapeReader::keyword(const Json& schema,
                             const std::string& key,
                             const Json& value,
@@ -188,29 +215,7 @@ Status ShapeReader::keyword(const Json& schema,
     return ok();
   }
   if (key == "type") return type(value, at, shape);
-  if (key == "enum" || key == "const") {
-    if (key == "enum" && !value.is_array()) return bad(at, "must be an array");
-    std::vector<const Json*> values;
-    if (key == "const") values.push_back(&value);
-    if (key == "enum") {
-      for (const Json& one : value) values.push_back(&one);
-    }
-    const std::size_t others = shape.values ? shape.values->size() : 1;
-    if (values.size() > kEnumValuesMax || values.size() * others > kEnumPairsMax) {
-      return Error{Code::limit_exceeded,
-                   shown(at) + " lists " + std::to_string(values.size()) +
-                       " values, more than can be looked through"};
-    }
-    if (shape.values) {
-      std::erase_if(values, [&](const Json* one) {
-        return std::none_of(shape.values->begin(), shape.values->end(), [&](const Json* known) {
-          return *known == *one;
-        });
-      });
-    }
-    shape.values = std::move(values);
-    return ok();
-  }
+  if (key == "enum" || key == "const") return values(key, value, at, shape);
   if (key == "minimum" || key == "maximum" || key == "exclusiveMinimum" ||
       key == "exclusiveMaximum") {
     return number_keyword(key, value, at, shape);

@@ -111,6 +111,8 @@ class ShapeReader {
                  Shape& shape,
                  std::vector<const Json*>& more);
   Status type(const Json& value, const std::string& at, Shape& shape);
+  /// enum and const.
+  Status values(const std::string& key, const Json& value, const std::string& at, Shape& shape);
   Status number_keyword(const std::string& key,
                         const Json& value,
                         const std::string& at,
