@@ -18,7 +18,7 @@ from conversation import Conversation
 from document_turns import DocumentTalk
 
 STAGES = ["short", "mid", "dense", "main", "mix", "docs", "tools", "blend", "long", "all"]
-TOOLS_SHARE = 0.6  # Of the rows of the stage "blend", those over the bank of templates.
+TOOLS_SHARE = 0.5  # Of the rows of the stage "blend", those over the bank of templates and the dictionary.
 
 
 def sample(rng, tokens, stage, split="train"):
@@ -28,7 +28,7 @@ def sample(rng, tokens, stage, split="train"):
     if stage == "long":
         return tool_rows.sample(rng, tokens, split, rng.choice(tool_rows.LONG))
     if stage == "blend":
-        stage = "tools" if rng.random() < TOOLS_SHARE else rng.choice(["mix", "mix", "docs"])
+        stage = "tools" if rng.random() < TOOLS_SHARE else rng.choice(["mix", "docs"])
     if stage == "tools":
         return tool_rows.sample(rng, tokens, split)
     if stage == "mix":

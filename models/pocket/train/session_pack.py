@@ -1,6 +1,6 @@
 """What a training session on a bare machine (PyTorch and nothing else) takes along and brings back.
 
-python session_pack.py text FOLDER                   words and sentences of this Debian machine, for FACET_TRAIN_TEXT
+python session_pack.py text FOLDER                   words, sentences and synonyms of this Debian machine, for FACET_TRAIN_TEXT
 python session_pack.py embedder TOKENS.npz OUT.npz   the embedder's pairs, compressed, as many as fit
 python session_pack.py split FILE FOLDER             parts of at most 15 MiB, with a checksum
 python session_pack.py join FOLDER/NAME FILE         the file again
@@ -17,6 +17,7 @@ EMBEDDER_BYTES_MAX = 40 << 20
 
 
 def text(folder):
+    import lexicon
     import prose
     import words
 
@@ -24,6 +25,7 @@ def text(folder):
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "words.txt").write_text("\n".join(words.WORDS) + "\n")
     (folder / "sentences.txt").write_text("\n".join(prose.SENTENCES) + "\n")
+    lexicon.write(folder / "synsets.txt")
     print(folder, sum(f.stat().st_size for f in folder.iterdir()), "bytes")
 
 

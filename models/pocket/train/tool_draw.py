@@ -125,7 +125,7 @@ def name_of(rng, template, split, used):
                 if template.role in ("query", "zero") and rng.random() < 0.6:
                     noun = plural(noun)
                 parts = [word, noun] if rng.random() < 0.8 else [noun, word]
-                if rng.random() < 0.1 and template.domain != "open":
+                if rng.random() < 0.1 and template.domain not in ("open", "dictionary"):
                     parts.insert(0, template.domain.split("_")[0])
                 word = joined(rng, parts)
             elif rng.random() < 0.2:

@@ -5,12 +5,14 @@ import re
 import chains
 import dialect
 import kinds
+import lexicon
 import templates as tp
 import tool_draw as td
 import tools_bank as tb
 import words as w
 
 NO_TOOL = "No tool fits this request."
+DICTIONARY_SHARE = 0.4  # Of the tools of the training split, those out of the dictionary.
 GREETING = re.compile(r"^(Hi|Hello|Now)[!,]? ")
 # Verbs that people mix up: two of one row on the same object are not a clear choice.
 ALIKE = [{"find", "list", "ask", "recommend", "compare", "get", "status", "check", "price", "track", "count", "measure", "print", "export"},
@@ -41,8 +43,12 @@ def spread(rng, split, count):
     out, tries = [], 0
     while len(out) < count:
         tries += 1
+        of_dictionary = split == "train" and rng.random() < DICTIONARY_SHARE
         r = rng.random()
-        if r < 0.15:
+        if of_dictionary:
+            # Often the object of the last tool with another verb.
+            t = lexicon.draw(rng, out[-1].objects if out and rng.random() < near * 0.7 else None)
+        elif r < 0.15:
             t = td.open_words(rng, split)
         elif r < 0.15 + 0.85 * near:
             same = [t for t in domains[home] if out and out[-1].objects and t.objects == out[-1].objects]
@@ -174,8 +180,11 @@ class ToolTalk:
         declared = [t.template for t in self.actions]
         near = [t for t in declared if t.domain in domains]
         for _ in range(30):
-            home = rng.choice(near).domain if near and rng.random() < 0.5 else rng.choice(list(domains))
-            template = rng.choice(domains[home])
+            if self.split == "train" and rng.random() < DICTIONARY_SHARE:
+                template = lexicon.draw(rng, rng.choice(declared).objects if declared and rng.random() < 0.4 else None)
+            else:
+                home = rng.choice(near).domain if near and rng.random() < 0.5 else rng.choice(list(domains))
+                template = rng.choice(domains[home])
             if any(t is template or alike(template, t) for t in declared):
                 continue
             made = self.asked(td.draw(rng, template, self.split))

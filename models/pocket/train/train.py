@@ -159,6 +159,7 @@ def main():
     parser.add_argument("--stages", default="short,main")
     parser.add_argument("--save-every", type=int, default=100)
     parser.add_argument("--eval-every", type=int, default=150)
+    parser.add_argument("--threads", type=int, default=1, help="on a CPU; two give 1.6 times the speed of one where nothing else runs")
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--minutes", type=float, default=0, help="plan the run by its time, over all calls; the rate falls at the end")
     parser.add_argument("--decay-share", type=float, default=0.5, help="of --minutes")
@@ -170,7 +171,7 @@ def main():
     parser.add_argument("--init", help="a GGUF file of export.py whose weights a new run starts from")
     args = parser.parse_args()
     if args.device == "cpu":
-        torch.set_num_threads(1)
+        torch.set_num_threads(args.threads)
         torch.set_flush_denormal(True)
     torch.manual_seed(args.seed)
     run = pathlib.Path(args.run)
