@@ -143,16 +143,15 @@ cudaError_t launch_kernel(const cudaLaunchConfig_t& config,
     const bool is_block =
         b.x > 0 && b.y > 0 && b.z > 0 && b.z <= 64 && std::size_t{b.x} * b.y * b.z <= kThreadsMax;
     if (!is_grid || !is_block) return cudaErrorInvalidConfiguration;
-    const auto allowed = r.shared_allowed.find(kernel);
-    const std::size_t shared_max =
-        allowed == r.shared_allowed.end() ? std::size_t{48} << 10 : allowed->second;
-    if (config.dynamicSmemBytes > shared_max) return cudaErrorInvalidValue;
+    if (config.dynamicSmemBytes > shared_allowed(r, kernel)) return cudaErrorInvalidValue;
     const Stream& stream = config.stream == nullptr ? r.null_stream : *config.stream;
     if (stream.capture == nullptr) ++r.counts.launches;
     const Grid grid{{g.x, g.y, g.z}, {b.x, b.y, b.z}, config.dynamicSmemBytes};
     return enqueue(r,
                    config.stream,
-                   {[grid, body = std::move(body)] { return run_kernel(grid, body); }, kernel});
+                   {[grid, body = std::move(body)] { return run_kernel(grid, body); },
+                    kernel,
+                    config.dynamicSmemBytes});
   });
 }
 
