@@ -99,6 +99,23 @@ TEST_CASE("graphs record what a stream is asked for and do it again", "[cuda]") 
   cudaStreamDestroy(stream);
 }
 
+TEST_CASE("a copy of ordinary memory may be late for a stream that does not wait for it",
+          "[cuda]") {
+  cuda_on_cpu::reset();
+  const Device<int> x(1);
+  const std::vector<int> from{7};
+  cudaStream_t stream = nullptr;
+  REQUIRE(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking) == cudaSuccess);
+  for (const bool waits : {false, true}) {
+    REQUIRE(cudaMemcpy(x.get(), from.data(), 4, cudaMemcpyHostToDevice) == cudaSuccess);
+    if (waits) REQUIRE(cudaDeviceSynchronize() == cudaSuccess);
+    REQUIRE(cudaMemsetAsync(x.get(), 0, 4, stream) == cudaSuccess);
+    REQUIRE(cudaStreamSynchronize(stream) == cudaSuccess);
+    CHECK(x.read()[0] == (waits ? 0 : 7));
+  }
+  cudaStreamDestroy(stream);
+}
+
 TEST_CASE("a kernel keeps the shared memory that it has been allowed", "[cuda]") {
   cuda_on_cpu::reset();
   const Device<int> x(std::vector<int>{0});

@@ -99,6 +99,9 @@ void drain(Runtime& r, Stream& stream) {
   r.worker.run([&] {
     r.memory->open();
     run_queue(r, stream);
+    // What the null stream has under way ends some time: at the worst behind a stream that does not
+    // wait for it.
+    if (!stream.is_blocking) run_queue(r, r.null_stream);
     r.memory->close();
   });
 }
