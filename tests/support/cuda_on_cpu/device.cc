@@ -80,7 +80,10 @@ cudaError_t allow_shared(const void* kernel, cudaFuncAttribute attribute, int by
 
 cudaError_t describe_kernel(cudaFuncAttributes* attributes, const void* /*kernel*/) {
   return call("cudaFuncGetAttributes", [&](Runtime& r) {
-    if (!r.device.has_kernel_image) return cudaErrorNoKernelImageForDevice;
+    if (!r.device.has_kernel_image) {
+      return r.device.says_invalid_function ? cudaErrorInvalidDeviceFunction
+                                            : cudaErrorNoKernelImageForDevice;
+    }
     const int version = 10 * r.device.major + r.device.minor;
     *attributes = {0, static_cast<int>(kThreadsMax), 64, version, version};
     return cudaSuccess;
