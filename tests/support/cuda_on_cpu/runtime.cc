@@ -149,7 +149,11 @@ cudaError_t launch_kernel(const cudaLaunchConfig_t& config,
     if (config.dynamicSmemBytes > shared_allowed(r, kernel)) return cudaErrorInvalidValue;
     const Stream& stream = config.stream == nullptr ? r.null_stream : *config.stream;
     if (stream.capture == nullptr) ++r.counts.launches;
-    const Grid grid{{g.x, g.y, g.z}, {b.x, b.y, b.z}, config.dynamicSmemBytes};
+    const bool overlaps =
+        config.numAttrs > 0 &&
+        config.attrs[0].id == cudaLaunchAttributeProgrammaticStreamSerialization &&
+        config.attrs[0].val.programmaticStreamSerializationAllowed != 0;
+    const Grid grid{{g.x, g.y, g.z}, {b.x, b.y, b.z}, config.dynamicSmemBytes, overlaps};
     return enqueue(r,
                    config.stream,
                    {[grid, body = std::move(body)] { return run_kernel(grid, body); },
