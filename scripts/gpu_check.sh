@@ -66,7 +66,7 @@ run_checks() {
   local skip=0 rc=0
   while has_time 20 checks; do
     rc=0
-    within 200 "$checks" --skip "$skip" >>"$out/checks.jsonl" 2>>"$out/checks.err" || rc=$?
+    within 240 "$checks" --skip "$skip" >>"$out/checks.jsonl" 2>>"$out/checks.err" || rc=$?
     ((rc == 0)) || failed=1
     case $rc in
       0 | 1) return ;;

@@ -41,7 +41,7 @@ struct LaunchConfig {
 
 /// Lets `kernel` have all the dynamic shared memory that a block of the current device can have.
 /// Never less: the limit is the kernel's, not the launch's, so one that is lowered for a small
-/// launch refuses graphs that hold a larger one of the same kernel.
+/// launch may refuse graphs that hold a larger one of the same kernel.
 template <class... Params>
 Status allow_shared_memory(const char* name, void (*kernel)(Params...)) {
   int device = 0;
