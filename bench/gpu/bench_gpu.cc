@@ -3,6 +3,7 @@
 // steps, with what a sampler of the default options needs on the host: what a caller waits for.
 #include "bench/gpu/shapes.h"
 #include "engine/cuda/backend.h"
+#include "engine/cuda/blas.h"
 #include "engine/sampling/sampler.h"
 
 #include <algorithm>
@@ -125,6 +126,12 @@ Status measure_context(Setup& setup, std::int64_t context) {
   return facet::ok();
 }
 
+/// Bytes of the pages of one of many streams.
+std::int64_t stream_bytes(const facet::engine::ModelConfig& config) {
+  return facet::engine::cuda::plan_sequence_bytes(
+      config, {.rows_max = kChunk + 32}, kStreamTokens + 64);
+}
+
 /// Many sequences of one short prompt each, decoded together.
 Status measure_streams(Setup& setup, int streams) {
   std::vector<KvCache> caches;
@@ -173,10 +180,15 @@ Result<Setup> make_setup(const std::string& shape,
                                 out.model.weights,
                                 {.plan = {.context_tokens_max = context + kChunk,
                                           .rows_max = kChunk + 32,
+                                          .prefix_bytes_max = kStreams * stream_bytes(*config),
                                           .weights = form},
                                  .made_rows = facet::bench::kMadeRows},
                                 pool));
-  print(out, "load", 0, "\"s\": " + std::to_string(seconds_since(begin)));
+  print(out,
+        "load",
+        0,
+        "\"s\": " + std::to_string(seconds_since(begin)) +
+            ", \"cublaslt\": " + (facet::engine::cuda::has_blas() ? "true" : "false"));
   return out;
 }
 
@@ -191,9 +203,7 @@ Status measure(const std::string& shape,
   FACET_TRY_STATUS(decode(setup, cache, 2));
   cache.clear();
   for (const std::int64_t context : contexts) FACET_TRY_STATUS(measure_context(setup, context));
-  const std::int64_t per_stream = facet::engine::cuda::plan_sequence_bytes(
-      setup.model.config, {.rows_max = kChunk + 32}, kStreamTokens + 64);
-  const auto fitting = setup.backend->free_page_bytes() / per_stream;
+  const auto fitting = setup.backend->free_page_bytes() / stream_bytes(setup.model.config);
   return fitting < 2
              ? facet::ok()
              : measure_streams(setup, static_cast<int>(std::min<std::int64_t>(kStreams, fitting)));

@@ -120,10 +120,10 @@ __device__ inline StagedRow residual_row(const RowInput& input,
       const float4 d = load4(buffer, i, cols);
       const float4 w = load4(input.delta_norm, i, cols);
       float4 v = load4(x, i, cols);
-      v.x += d.x * factor * w.x;
-      v.y += d.y * factor * w.y;
-      v.z += d.z * factor * w.z;
-      v.w += d.w * factor * w.w;
+      v = make_float4(fmaf(d.x * factor, w.x, v.x),
+                      fmaf(d.y * factor, w.y, v.y),
+                      fmaf(d.z * factor, w.z, v.z),
+                      fmaf(d.w * factor, w.w, v.w));
       store4(buffer, i, cols, v);
       if (writes) store4(input.x_out + at, i, cols, v);
       sum += square_sum(v);

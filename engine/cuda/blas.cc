@@ -4,8 +4,11 @@
 
 #ifdef FACET_CUBLASLT
 
+#include <array>
 #include <cublasLt.h>
+#include <cuda_runtime_api.h>
 #include <memory>
+#include <mutex>
 
 namespace facet::engine::cuda {
 namespace {
@@ -23,19 +26,24 @@ struct Ends {
 };
 template <class T, cublasStatus_t (*end)(T)>
 using Owned = std::unique_ptr<T, Ends<T, end>>;
-using Handle = Owned<cublasLtHandle_t, cublasLtDestroy>;
 using Description = Owned<cublasLtMatmulDesc_t, cublasLtMatmulDescDestroy>;
 using Matrix = Owned<cublasLtMatrixLayout_t, cublasLtMatrixLayoutDestroy>;
 using Preference = Owned<cublasLtMatmulPreference_t, cublasLtMatmulPreferenceDestroy>;
 
-/// One for the process: it is thread-safe, dear to make, and remembers what it found out about
-/// shapes.
-const Handle& handle() {
-  static const Handle kHandle = [] {
-    cublasLtHandle_t out = nullptr;
-    return Handle(cublasLtCreate(&out) == CUBLAS_STATUS_SUCCESS ? out : nullptr);
-  }();
-  return kHandle;
+constexpr int kDevicesMax = 64;  // Of one machine.
+
+/// One for each device, the one that the calling thread speaks to: a handle belongs to its device,
+/// is thread-safe, dear to make, and remembers what it found out about shapes. Null where it cannot
+/// be made. Never given back: when a program ends, the library may be gone before its statics.
+cublasLtHandle_t handle() {
+  static std::mutex mutex;
+  static std::array<cublasLtHandle_t, kDevicesMax> handles;
+  int device = 0;
+  if (cudaGetDevice(&device) != cudaSuccess || device >= kDevicesMax) return nullptr;
+  const std::lock_guard lock(mutex);
+  cublasLtHandle_t& out = handles[static_cast<std::size_t>(device)];
+  if (out == nullptr && cublasLtCreate(&out) != CUBLAS_STATUS_SUCCESS) out = nullptr;
+  return out;
 }
 
 Matrix matrix(cudaDataType_t type, std::int64_t rows, std::int64_t cols, std::int64_t stride) {
@@ -76,7 +84,8 @@ bool has_blas() {
 }
 
 Status blas_matmul(const BlasArgs& args, const LaunchOrder& order) {
-  if (!handle()) return Error{Code::unavailable, "cuBLASLt cannot be started"};
+  const cublasLtHandle_t library = handle();
+  if (library == nullptr) return Error{Code::unavailable, "cuBLASLt cannot be started"};
   cublasLtMatmulDesc_t made = nullptr;
   cublasStatus_t status = cublasLtMatmulDescCreate(&made, CUBLAS_COMPUTE_32F, CUDA_R_32F);
   if (status != CUBLAS_STATUS_SUCCESS) return blas_error("description", status);
@@ -95,21 +104,13 @@ Status blas_matmul(const BlasArgs& args, const LaunchOrder& order) {
   }
   cublasLtMatmulHeuristicResult_t found{};
   int count = 0;
-  status = cublasLtMatmulAlgoGetHeuristic(handle().get(),
-                                          made,
-                                          w.get(),
-                                          x.get(),
-                                          y.get(),
-                                          y.get(),
-                                          preference.get(),
-                                          1,
-                                          &found,
-                                          &count);
+  status = cublasLtMatmulAlgoGetHeuristic(
+      library, made, w.get(), x.get(), y.get(), y.get(), preference.get(), 1, &found, &count);
   if (status == CUBLAS_STATUS_SUCCESS && count == 0) status = CUBLAS_STATUS_NOT_SUPPORTED;
   if (status != CUBLAS_STATUS_SUCCESS) return blas_error("choice of a kernel", status);
   const float one = 1.0F;
   const float zero = 0.0F;
-  status = cublasLtMatmul(handle().get(),
+  status = cublasLtMatmul(library,
                           made,
                           &one,
                           args.w,

@@ -1,5 +1,8 @@
 // Sums and maxima over the threads of a warp or a block, always in the same order, and loads that
 // all kernels share.
+//
+// Where two kernels must agree to the bit, a product that is added to something is written as fmaf
+// or with __fmul_rn: left alone, nvcc fuses such pairs, and need not fuse the same ones twice.
 #pragma once
 
 #include "engine/cuda/portable.cuh"
@@ -88,7 +91,7 @@ __device__ inline float square_sum(float4 v) {
 
 /// gelu_tanh(gate) * up, see ops.h: x / (1 + exp(-2 u)) keeps its digits for negative u.
 __device__ inline float gelu_times(float gate, float up) {
-  const float u = 0.7978845608028654F * (gate + 0.044715F * gate * gate * gate);
+  const float u = 0.7978845608028654F * fmaf(0.044715F * gate * gate, gate, gate);
   return gate / (1.0F + expf(-2.0F * u)) * up;
 }
 

@@ -1,4 +1,3 @@
-#include "base/check.h"
 #include "engine/cuda/device.h"
 #include "engine/cuda/portable.cuh"
 #include "engine/cuda/status.cuh"
@@ -97,7 +96,8 @@ Result<DeviceInfo> open_device(int index) {
   FACET_TRY_STATUS(to_status(chosen, "device selection"));
   cudaFuncAttributes attributes{};
   const cudaError_t image = cudaFuncGetAttributes(&attributes, probe_kernel);
-  if (image == cudaErrorNoKernelImageForDevice) {
+  // Which of the two it is depends on how the runtime looks for kernels.
+  if (image == cudaErrorNoKernelImageForDevice || image == cudaErrorInvalidDeviceFunction) {
     cudaGetLastError();
     return Error{Code::unavailable,
                  "this build has no kernels for " + title(info) +
@@ -136,16 +136,6 @@ DeviceBuffer& DeviceBuffer::operator=(DeviceBuffer&& other) noexcept {
 
 DeviceBuffer::~DeviceBuffer() {
   cudaFree(data_);
-}
-
-Status DeviceBuffer::upload(std::span<const std::byte> from) {
-  FACET_CHECK(from.size() <= size_);
-  return to_status(cudaMemcpy(data_, from.data(), from.size(), cudaMemcpyHostToDevice), "upload");
-}
-
-Status DeviceBuffer::download(std::span<std::byte> to) const {
-  FACET_CHECK(to.size() <= size_);
-  return to_status(cudaMemcpy(to.data(), data_, to.size(), cudaMemcpyDeviceToHost), "download");
 }
 
 Result<PinnedBuffer> PinnedBuffer::allocate(std::size_t bytes) {
@@ -217,8 +207,10 @@ Status WorkQueue::wait() {
 Result<RecordedWork> RecordedWork::record(WorkQueue& queue,
                                           const std::function<Status()>& enqueue) {
   auto* const stream = static_cast<cudaStream_t>(queue.handle());
+  // Relaxed: kernels are loaded when they are first launched, which may be here, and loading one
+  // allocates; the stricter modes refuse that.
   FACET_TRY_STATUS(
-      to_status(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal), "capture"));
+      to_status(cudaStreamBeginCapture(stream, cudaStreamCaptureModeRelaxed), "capture"));
   const Status enqueued = enqueue();
   cudaGraph_t graph = nullptr;
   const cudaError_t ended = cudaStreamEndCapture(stream, &graph);

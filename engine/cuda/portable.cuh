@@ -23,8 +23,11 @@ namespace facet::engine::cuda {
 inline constexpr int kWarp = 32;
 inline constexpr unsigned kAllLanes = 0xFFFFFFFFU;
 
+/// Room for the static shared memory of kernels that also have a dynamic one: the limits of the
+/// device are for both together.
+inline constexpr std::size_t kSharedBytesStatic = 1U << 10U;
 /// Dynamic shared memory beyond this has to be asked for; launch() does.
-inline constexpr std::size_t kSharedBytesPlain = 48U << 10U;
+inline constexpr std::size_t kSharedBytesPlain = (48U << 10U) - kSharedBytesStatic;
 
 struct LaunchConfig {
   dim3 grid;
@@ -36,6 +39,21 @@ struct LaunchConfig {
   bool overlaps_previous = false;
 };
 
+/// Lets `kernel` have all the dynamic shared memory that a block of the current device can have.
+/// Never less: the limit is the kernel's, not the launch's, so one that is lowered for a small
+/// launch may refuse graphs that hold a larger one of the same kernel.
+template <class... Params>
+Status allow_shared_memory(const char* name, void (*kernel)(Params...)) {
+  int device = 0;
+  int bytes = 0;
+  FACET_TRY_STATUS(to_status(cudaGetDevice(&device), name));
+  FACET_TRY_STATUS(to_status(
+      cudaDeviceGetAttribute(&bytes, cudaDevAttrMaxSharedMemoryPerBlockOptin, device), name));
+  bytes -= static_cast<int>(kSharedBytesStatic);
+  return to_status(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes),
+                   name);
+}
+
 /// Launches kernel<<<config>>>(args...), converted to the kernel's parameter types. unavailable,
 /// with `name` and CUDA's message, where the device refuses. Cheap enough for every token, and
 /// recorded where the stream is being captured.
@@ -46,9 +64,7 @@ Status launch(const char* name,
               const Args&... args) {
   static_assert(sizeof...(Params) == sizeof...(Args));
   if (config.shared_bytes > kSharedBytesPlain) {
-    const auto bytes = static_cast<int>(config.shared_bytes);
-    FACET_TRY_STATUS(to_status(
-        cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes), name));
+    FACET_TRY_STATUS(allow_shared_memory(name, kernel));
   }
   cudaLaunchAttribute attribute{};
   attribute.id = cudaLaunchAttributeProgrammaticStreamSerialization;

@@ -367,12 +367,16 @@ std::int64_t product_bytes(const ProductArgs& args) {
   return product_map<layout, 1, 16>(args.rows, cols, norm_cols).total;
 }
 
+/// Static shared memory of a block, which counts too where two are to share a multiprocessor. (It
+/// keeps 1 KiB for each, and has 1 KiB more than a block may ask for; limits leave out another.)
+inline constexpr std::int64_t kStaticBytes = 128;
+
 /// Two blocks for every multiprocessor, or one where shared memory holds no more.
 template <Layout layout>
 Status launch_product_of(const ProductArgs& args, const LaunchOrder& order) {
   FACET_TRY(const DeviceLimits limits, device_limits());
   const std::int64_t bytes = product_bytes<layout>(args);
-  const int blocks = 2 * bytes <= limits.shared_bytes_max ? 2 : 1;
+  const int blocks = 2 * (bytes + kStaticBytes) <= limits.shared_bytes_max ? 2 : 1;
   const int slices = (args.tiles + args.tiles_per_slice - 1) / args.tiles_per_slice;
   const int grid = blocks * limits.multiprocessors;
   const LaunchConfig config{

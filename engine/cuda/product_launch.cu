@@ -2,12 +2,6 @@
 #include "engine/cuda/product.cuh"
 
 namespace facet::engine::cuda {
-namespace {
-
-/// For variables in the static shared memory of the kernels.
-constexpr int kStaticSharedBytes = 1024;
-
-}  // namespace
 
 Result<DeviceLimits> device_limits() {
   DeviceLimits out;
@@ -20,7 +14,7 @@ Result<DeviceLimits> device_limits() {
   FACET_TRY_STATUS(to_status(
       cudaDeviceGetAttribute(&out.multiprocessors, cudaDevAttrMultiProcessorCount, device),
       "multiprocessors of the device"));
-  out.shared_bytes_max -= kStaticSharedBytes;
+  out.shared_bytes_max -= static_cast<int>(kSharedBytesStatic);
   return out;
 }
 

@@ -51,7 +51,7 @@ __device__ inline void kv_store_head(
   float broken = 0.0F;  // NaN where a value is not finite.
   each([&](int /*i*/, float value) {
     top = fmaxf(top, fabsf(value));
-    broken += value * 0.0F;
+    broken = fmaf(value, 0.0F, broken);
   });
   top = warp_max(top);
   broken = warp_sum(broken);
@@ -97,8 +97,8 @@ __device__ inline void finish_head(const float* from,
   for (int i = lane; i < half; i += kWarp) {
     const float a = from[i] * factor * norm[i];
     const float b = from[i + half] * factor * norm[i + half];
-    put(i, a * cos[i] - b * sin[i]);
-    put(i + half, b * cos[i] + a * sin[i]);
+    put(i, fmaf(a, cos[i], -__fmul_rn(b, sin[i])));
+    put(i + half, fmaf(b, cos[i], __fmul_rn(a, sin[i])));
   }
 }
 

@@ -432,6 +432,8 @@ TEST_CASE("devices that cannot serve are refused with what to do", "[cuda]") {
   CHECK(has(refusal({.count = 4}, 9), "cuda:0 to cuda:3"));
   CHECK(has(refusal({.major = 7, .minor = 5}), "compute capability 7.5) is too old"));
   CHECK(has(refusal({.has_kernel_image = false}), "no kernels for cuda:0"));
+  CHECK(has(refusal({.has_kernel_image = false, .says_invalid_function = true}),
+            "no kernels for cuda:0"));
   CHECK(has(refusal({.is_busy = true}), "is busy"));
   CHECK(has(refusal({.memory_bytes = std::size_t{600} << 20}), "too little memory"));
   cuda_on_cpu::reset();

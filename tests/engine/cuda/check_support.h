@@ -13,6 +13,7 @@
 #include <random>
 #include <sstream>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace facet::test {
@@ -86,8 +87,11 @@ class DeviceArray {
   DeviceArray& operator=(DeviceArray&&) = delete;
   ~DeviceArray() { cudaFree(data_); }
 
+  /// Waits too: a copy of ordinary memory may return before it is there, and the streams of a
+  /// backend do not wait for it.
   void write(const std::vector<T>& from) {
     log_->cuda(cudaMemcpy(data_, from.data(), from.size() * sizeof(T), cudaMemcpyHostToDevice));
+    log_->cuda(cudaDeviceSynchronize());
   }
   [[nodiscard]] std::vector<T> read() const {
     std::vector<T> out(count_);

@@ -173,6 +173,13 @@ __global__ void copies_late(const float* x, float* y) {
 __global__ void add_one(int* x) {
   x[threadIdx.x] += 1;
 }
+__global__ void waits(bool does) {
+  if (does || threadIdx.x > 0) cuda::grid_dependency_wait();
+}
+__global__ void launches_early() {
+  cuda::grid_dependency_launch();
+  cuda::grid_dependency_wait();
+}
 __global__ void votes(unsigned* out) {
   const unsigned even = __ballot_sync(kAllLanes, threadIdx.x % 2 == 0 ? 1 : 0);
   const int count = __syncthreads_count(threadIdx.x < 5 ? 1 : 0);
@@ -384,6 +391,20 @@ TEST_CASE("what a GPU leaves undefined ends a kernel with words", "[cuda]") {
   CHECK(!launch("k", add_one, {.grid = 1, .block = 2048}, nullptr).has_value());
   CHECK(!launch("k", add_one, {.grid = 1, .block = 1, .shared_bytes = 300 << 10}, nullptr)
              .has_value());
+}
+
+TEST_CASE("a kernel that overlaps the one before it waits for that one first", "[cuda]") {
+  cuda_on_cpu::reset();
+  const cuda::LaunchConfig plain{.grid = 1, .block = 32};
+  const cuda::LaunchConfig overlapping{.grid = 1, .block = 32, .overlaps_previous = true};
+  REQUIRE(launch("k", waits, plain, false).has_value());
+  REQUIRE(launch("k", launches_early, plain).has_value());
+  REQUIRE(launch("k", waits, overlapping, true).has_value());
+  CHECK(cudaDeviceSynchronize() == cudaSuccess);
+  REQUIRE(launch("k", waits, overlapping, false).has_value());
+  CHECK(failure_of_sync().find("thread 0 has not waited") != std::string::npos);
+  REQUIRE(launch("k", launches_early, overlapping).has_value());
+  CHECK(failure_of_sync().find("before this one has waited") != std::string::npos);
 }
 
 TEST_CASE("shared memory is poison when a block begins, copies arrive when waited for", "[cuda]") {

@@ -99,6 +99,52 @@ TEST_CASE("graphs record what a stream is asked for and do it again", "[cuda]") 
   cudaStreamDestroy(stream);
 }
 
+TEST_CASE("a copy of ordinary memory may be late for a stream that does not wait for it",
+          "[cuda]") {
+  cuda_on_cpu::reset();
+  const Device<int> x(1);
+  const std::vector<int> from{7};
+  cudaStream_t stream = nullptr;
+  REQUIRE(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking) == cudaSuccess);
+  for (const bool waits : {false, true}) {
+    REQUIRE(cudaMemcpy(x.get(), from.data(), 4, cudaMemcpyHostToDevice) == cudaSuccess);
+    if (waits) REQUIRE(cudaDeviceSynchronize() == cudaSuccess);
+    REQUIRE(cudaMemsetAsync(x.get(), 0, 4, stream) == cudaSuccess);
+    REQUIRE(cudaStreamSynchronize(stream) == cudaSuccess);
+    CHECK(x.read()[0] == (waits ? 0 : 7));
+  }
+  cudaStreamDestroy(stream);
+}
+
+TEST_CASE("a kernel keeps the shared memory that it has been allowed", "[cuda]") {
+  cuda_on_cpu::reset();
+  const Device<int> x(std::vector<int>{0});
+  // 48 KiB are the limit of static and dynamic shared memory together, where nothing is asked for.
+  for (const std::size_t bytes : {47U << 10U, (47U << 10U) + 1, 48U << 10U}) {
+    INFO(bytes);
+    CHECK(launch("k", add, {.grid = 1, .block = 1, .shared_bytes = bytes}, x.get(), 1).has_value());
+  }
+  // A launch that wants less does not take away from one that is recorded.
+  cudaStream_t stream = nullptr;
+  REQUIRE(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking) == cudaSuccess);
+  REQUIRE(cudaStreamBeginCapture(stream, cudaStreamCaptureModeRelaxed) == cudaSuccess);
+  for (const std::size_t bytes : {200U << 10U, 60U << 10U}) {
+    const auto launched = launch(
+        "k", add, {.grid = 1, .block = 1, .shared_bytes = bytes, .stream = stream}, x.get(), 1);
+    REQUIRE(launched.has_value());
+  }
+  cudaGraph_t graph = nullptr;
+  REQUIRE(cudaStreamEndCapture(stream, &graph) == cudaSuccess);
+  cudaGraphExec_t exec = nullptr;
+  REQUIRE(cudaGraphInstantiate(&exec, graph) == cudaSuccess);
+  REQUIRE(cudaGraphLaunch(exec, stream) == cudaSuccess);
+  REQUIRE(cudaStreamSynchronize(stream) == cudaSuccess);
+  CHECK(x.read()[0] == 5);
+  cudaGraphExecDestroy(exec);
+  cudaGraphDestroy(graph);
+  cudaStreamDestroy(stream);
+}
+
 TEST_CASE("the device that a test asks for", "[cuda]") {
   cuda_on_cpu::reset({.memory_bytes = 1 << 20});
   void* memory = nullptr;

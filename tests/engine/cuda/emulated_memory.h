@@ -19,6 +19,7 @@ class Device {
   explicit Device(const std::vector<T>& from) : Device(from.size()) {
     REQUIRE(cudaMemcpy(data_, from.data(), from.size() * sizeof(T), cudaMemcpyHostToDevice) ==
             cudaSuccess);
+    REQUIRE(cudaDeviceSynchronize() == cudaSuccess);
   }
   Device(const Device&) = delete;
   Device& operator=(const Device&) = delete;

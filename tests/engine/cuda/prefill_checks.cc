@@ -1,6 +1,7 @@
 // Products and attention of steps of many rows.
 #include "engine/cuda/blas.h"
 #include "engine/cuda/prefill.h"
+#include "engine/cuda/product.h"
 #include "tests/engine/cuda/check_support.h"
 #include "tests/engine/cuda/kv_support.h"
 
@@ -88,7 +89,6 @@ void check_matmul_shape(Comparison& log,
 CheckOutcome check_matmul() {
   Comparison log;
   std::mt19937 random(41);
-  // 600 by 600 takes the large tiles on a device of four multiprocessors.
   for (const MatmulShape& shape : {MatmulShape{1, 64, 1, 0, 16},
                                    MatmulShape{70, 96, 65, 0, 16},
                                    MatmulShape{200, 32, 17, 48, 64},
@@ -100,6 +100,18 @@ CheckOutcome check_matmul() {
       if (log.has_failed()) return log.outcome();
     }
   }
+  return log.outcome();
+}
+
+/// Shapes that fill the device with the large tiles, whatever it is.
+CheckOutcome check_large_tiles() {
+  Comparison log;
+  std::mt19937 random(45);
+  const auto limits = cuda::device_limits();
+  if (!limits) return {.failure = limits.error().message};
+  const auto side = static_cast<std::int64_t>(std::ceil(std::sqrt(limits->multiprocessors)));
+  log.part(std::to_string(side) + " by " + std::to_string(side) + " tiles");
+  check_matmul_shape(log, DType::bf16, {256 * side - 56, 96, 128 * side - 20, 0, 16}, random);
   return log.outcome();
 }
 
@@ -226,6 +238,7 @@ CheckOutcome check_flash() {
 
 std::vector<KernelCheck> prefill_checks() {
   return {{"products of many rows", check_matmul},
+          {"products of many rows, in large tiles", check_large_tiles},
           {"products of many rows by cuBLASLt, where it is there", check_library},
           {"products of many rows, every type", check_matmul_types},
           {"flash attention", check_flash}};

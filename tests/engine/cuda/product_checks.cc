@@ -1,6 +1,7 @@
 // The products of a decode step, for every layout of weights.
 #include "engine/cuda/decode.h"
 #include "engine/cuda/prefill.h"
+#include "engine/cuda/product.h"
 #include "tests/engine/cuda/check_support.h"
 #include "tests/engine/cuda/kv_support.h"
 
@@ -144,6 +145,26 @@ CheckOutcome check_slices() {
   return log.outcome();
 }
 
+/// Rows of a matrix of which every block of a launch has several panels, one after the other.
+std::int64_t rows_of_many_panels(Comparison& log) {
+  const auto limits = cuda::device_limits();
+  log.ok(limits ? ok() : Status(limits.error()));
+  return limits ? cuda::kPanelRows * (4 * limits->multiprocessors + 3) - 5 : 1;
+}
+
+CheckOutcome check_many_panels() {
+  Comparison log;
+  std::mt19937 random(16);
+  const std::int64_t rows = rows_of_many_panels(log);
+  for (const DType type : {DType::bf16, DType::q8_0, DType::q4_0, DType::q4_k, DType::q6_k}) {
+    log.part(std::string(engine::dtype_name(type)) + " of " + std::to_string(rows) + " rows");
+    const DeviceWeights w(log, type, rows, 768, random);
+    check_product(log, w, 3, random);
+    if (log.has_failed()) break;
+  }
+  return log.outcome();
+}
+
 /// Norms and residual before the product: the same bits as residual_norm and a plain product.
 CheckOutcome check_inputs() {
   Comparison log;
@@ -182,51 +203,59 @@ CheckOutcome check_inputs() {
   return log.outcome();
 }
 
+struct GateUpShape {
+  DType gate;
+  DType up;
+  std::int64_t ffn;
+  int rows;
+};
+
 /// gate_up against the products of its matrices.
+void check_gate_up_shape(Comparison& log, const GateUpShape& shape, std::mt19937& random) {
+  constexpr std::int64_t kCols = 512;
+  log.part(std::string(engine::dtype_name(shape.gate)) + " and " +
+           std::string(engine::dtype_name(shape.up)) + " of " + std::to_string(shape.ffn) +
+           " rows, " + std::to_string(shape.rows) + " tokens");
+  const DeviceWeights gate(log, shape.gate, shape.ffn, kCols, random);
+  const DeviceWeights up(log, shape.up, shape.ffn, kCols, random);
+  auto values = normal_floats(shape.rows * kCols, random);
+  for (float& value : values) value *= 0.1F;
+  const DeviceArray<float> x(log, values);
+  const auto y = poisoned(log, shape.rows * shape.ffn);
+  const auto scratch = poisoned(log, shape.rows * shape.ffn);
+  log.ok(cuda::gate_up({.gate = gate.matrix,
+                        .up = up.matrix,
+                        .input = {.x = x.get()},
+                        .rows = shape.rows,
+                        .y = y.get(),
+                        .scratch = scratch.get()},
+                       {}));
+  const auto got = y.read();
+  const auto g = multiply(log, gate.matrix, x.get(), shape.rows);
+  const auto u = multiply(log, up.matrix, x.get(), shape.rows);
+  for (std::size_t i = 0; i < got.size(); ++i) {
+    const double a = static_cast<double>(g[i]);
+    const double inner = std::sqrt(2.0 / M_PI) * (a + 0.044715 * a * a * a);
+    const double want = a / (1.0 + std::exp(-2.0 * inner)) * static_cast<double>(u[i]);
+    const double allowed = 4e-6 * std::abs(a * static_cast<double>(u[i])) + 1e-30;
+    log.near(static_cast<double>(got[i]), want, allowed, i);
+  }
+}
+
 CheckOutcome check_gate_up() {
   Comparison log;
   std::mt19937 random(14);
-  struct Case {
-    DType gate;
-    DType up;
-  };
-  for (const Case& types : {Case{DType::bf16, DType::bf16},
-                            Case{DType::q4_0, DType::q4_0},
-                            Case{DType::q4_k, DType::q4_k},
-                            Case{DType::q4_k, DType::q6_k}}) {
-    for (const int rows : {1, 5, 12}) {
-      constexpr std::int64_t kCols = 512;
-      constexpr std::int64_t kFfn = 40;
-      log.part(std::string(engine::dtype_name(types.gate)) + " and " +
-               std::string(engine::dtype_name(types.up)) + ", " + std::to_string(rows) + " rows");
-      const DeviceWeights gate(log, types.gate, kFfn, kCols, random);
-      const DeviceWeights up(log, types.up, kFfn, kCols, random);
-      auto values = normal_floats(rows * kCols, random);
-      for (float& value : values) value *= 0.1F;
-      const DeviceArray<float> x(log, values);
-      const auto y = poisoned(log, rows * kFfn);
-      const auto scratch = poisoned(log, rows * kFfn);
-      log.ok(cuda::gate_up({.gate = gate.matrix,
-                            .up = up.matrix,
-                            .input = {.x = x.get()},
-                            .rows = rows,
-                            .y = y.get(),
-                            .scratch = scratch.get()},
-                           {}));
-      const auto got = y.read();
-      const auto g = multiply(log, gate.matrix, x.get(), rows);
-      const auto u = multiply(log, up.matrix, x.get(), rows);
-      for (std::size_t i = 0; i < got.size(); ++i) {
-        const double a = static_cast<double>(g[i]);
-        const double inner = std::sqrt(2.0 / M_PI) * (a + 0.044715 * a * a * a);
-        const double want = a / (1.0 + std::exp(-2.0 * inner)) * static_cast<double>(u[i]);
-        log.near(static_cast<double>(got[i]),
-                 want,
-                 4e-6 * std::abs(a * static_cast<double>(u[i])) + 1e-30,
-                 i);
-      }
+  for (const int rows : {1, 5, 12}) {
+    for (const GateUpShape& shape : {GateUpShape{DType::bf16, DType::bf16, 40, rows},
+                                     GateUpShape{DType::q4_0, DType::q4_0, 40, rows},
+                                     GateUpShape{DType::q4_k, DType::q4_k, 40, rows},
+                                     GateUpShape{DType::q4_k, DType::q6_k, 40, rows}}) {
+      check_gate_up_shape(log, shape, random);
     }
   }
+  const std::int64_t many = rows_of_many_panels(log);
+  check_gate_up_shape(log, {DType::bf16, DType::bf16, many, 1}, random);
+  check_gate_up_shape(log, {DType::q4_0, DType::q4_0, many, 2}, random);
   return log.outcome();
 }
 
@@ -346,6 +375,7 @@ std::vector<KernelCheck> product_checks() {
           {"products of Q5_K", check_type<DType::q5_k>},
           {"products of Q6_K", check_type<DType::q6_k>},
           {"products of many columns, in slices", check_slices},
+          {"products with several panels to a block", check_many_panels},
           {"norms and residual before a product", check_inputs},
           {"gate and up", check_gate_up},
           {"Q K V with norm, rotation and pages", check_qkv}};

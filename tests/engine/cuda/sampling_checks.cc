@@ -131,6 +131,22 @@ CheckOutcome check_choices() {
   return log.outcome();
 }
 
+/// As many parts as the vocabulary of the real models makes.
+CheckOutcome check_many_parts() {
+  Comparison log;
+  std::mt19937 random(54);
+  constexpr std::int64_t kVocabulary = 262144;
+  log.part("vocabulary of " + std::to_string(kVocabulary));
+  Batch batch(log, kVocabulary);
+  for (const int wanted : {1, 64, 128}) {
+    Row row = random_row(kVocabulary, random);
+    row.wanted = wanted;
+    batch.add(std::move(row));
+  }
+  batch.compare();
+  return log.outcome();
+}
+
 CheckOutcome check_penalty_and_mask() {
   Comparison log;
   std::mt19937 random(52);
@@ -199,6 +215,7 @@ CheckOutcome check_edges() {
 
 std::vector<KernelCheck> sampling_checks() {
   return {{"candidates", check_choices},
+          {"candidates of a large vocabulary", check_many_parts},
           {"candidates with penalty and mask", check_penalty_and_mask},
           {"candidates of what has no answer", check_edges}};
 }

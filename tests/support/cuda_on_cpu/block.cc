@@ -36,6 +36,7 @@ struct Thread {
   Index index;
   unsigned number = 0;
   bool has_ended = false;
+  bool has_waited = false;  // For the kernel before.
   const char* waits_for = "";
   Where where;
   Votes votes;  // Of the barrier it last left.
@@ -71,6 +72,7 @@ struct Block {
   Thread* current = nullptr;
   unsigned count = 0;
   unsigned ended = 0;
+  bool overlaps = false;
   const std::function<void()>* body = nullptr;
   std::string failure;
   std::uint64_t seed = 0;
@@ -126,6 +128,9 @@ void thread_entry() {
   (*block().body)();
   Block& b = block();
   Thread& self = *b.current;
+  if (b.overlaps && !self.has_waited) {
+    fail("thread " + std::to_string(self.number) + " has not waited for the kernel before");
+  }
   self.has_ended = true;
   ++b.ended;
   Warp& warp = b.warps[self.number / kLanes];
@@ -177,6 +182,7 @@ void prepare(Block& b, const Grid& grid, Index index) {
                     n / grid.threads.x % grid.threads.y,
                     n / grid.threads.x / grid.threads.y};
     thread.has_ended = false;
+    thread.has_waited = false;
     thread.waits_for = "";
     thread.open_copies.clear();
     thread.copy_groups.clear();
@@ -234,6 +240,7 @@ std::string run_grid(const Grid& grid, const std::function<void()>& body) {
   b.body = &body;
   b.failure.clear();
   b.count = grid.threads.x * grid.threads.y * grid.threads.z;
+  b.overlaps = grid.overlaps;
   b.shared_bytes = grid.shared_bytes;
   b.shared.assign(grid.shared_bytes + kCanaryBytes + 128, kPoison);
   const auto address = reinterpret_cast<std::uintptr_t>(b.shared.data());
@@ -261,6 +268,16 @@ void fail(const std::string& message) {
   b.failure = message;
   switch_context(b.current->context, b.scheduler);
   __builtin_unreachable();
+}
+
+void dependency_wait() {
+  block().current->has_waited = true;
+}
+
+void dependency_launch(const Where& where) {
+  const Block& b = block();
+  if (!b.overlaps || b.current->has_waited) return;
+  fail("the next kernel may start before this one has waited, at " + place(where));
 }
 
 static Votes wait_at(int number, unsigned threads, bool value, const Where& where) {

@@ -3,7 +3,7 @@
 //
 // What a GPU leaves undefined ends the block with a message here: a barrier that not all threads
 // reach, lanes that meet at different places, a mask that names a lane that has ended, a write
-// behind the dynamic shared memory.
+// behind the dynamic shared memory, an overlapping launch that does not wait for the one before it.
 #pragma once
 
 #include <cstddef>
@@ -28,6 +28,7 @@ struct Grid {
   Index blocks;
   Index threads;  ///< Of a block.
   std::size_t shared_bytes = 0;
+  bool overlaps = false;  ///< Programmatic dependent launch.
 };
 
 /// In which order the threads of a block, and the blocks of a grid, take their turns. 0: by number.
@@ -54,6 +55,11 @@ struct Votes {
 Votes barrier(bool value, const Where& where);
 /// Waits until `threads` threads are at barrier `number` (1 to 15), all from one place.
 void named_barrier_at(int number, int threads, const Where& where);
+
+/// In a kernel that overlaps the one before it every thread waits for that one, and does so before
+/// the next kernel may start: what waits for one kernel has then waited for all before it.
+void dependency_wait();
+void dependency_launch(const Where& where);
 
 /// What the lanes of a warp gave to an exchange.
 struct Lanes {

@@ -17,7 +17,9 @@ struct Device {
   int driver_version = 13000;  ///< 0: no driver.
   std::size_t memory_bytes = std::size_t{1} << 30;
   bool has_kernel_image = true;  ///< False: the program has no kernels for this device.
-  bool is_busy = false;          ///< Another process has it for itself.
+  /// How it says that: as an invalid device function, as a query of a kernel's attributes may.
+  bool says_invalid_function = false;
+  bool is_busy = false;  ///< Another process has it for itself.
 };
 
 /// Sets the device; drops memory, streams and errors. REQUIRES: nothing of the old one is in use.

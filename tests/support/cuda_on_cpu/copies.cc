@@ -127,6 +127,16 @@ cudaError_t cudaMemcpy(void* to, const void* from, std::size_t bytes, cudaMemcpy
     if (const cudaError_t error = drain_null(r)) return error;
     if (bytes == 0) return cudaSuccess;
     if (const cudaError_t error = check_copy(r, to, from, bytes, kind)) return error;
+    if (r.memory->is_device(to) && !r.memory->is_device(from) && !is_pinned(r, from, bytes)) {
+      // Ordinary memory may still be on its way when the call returns: streams that do not wait for
+      // the null stream must not count on it.
+      const auto* begin = static_cast<const std::byte*>(from);
+      auto staged = std::make_shared<std::vector<std::byte>>(begin, begin + bytes);
+      return enqueue(r, nullptr, {[to, staged] {
+                       std::memcpy(to, staged->data(), staged->size());
+                       return std::string();
+                     }});
+    }
     r.memory->open();
     std::memcpy(to, from, bytes);
     r.memory->close();

@@ -8,6 +8,9 @@
 namespace cuda_on_cpu {
 namespace {
 
+/// What kernels have of static shared memory, at most.
+constexpr std::size_t kStaticShared = 1024;
+
 std::size_t shared_optin(const Device& device) {
   const int capability = 10 * device.major + device.minor;
   if (capability >= 90 && capability < 120) return std::size_t{227} << 10;
@@ -59,10 +62,15 @@ Counts counts() {
   return out;
 }
 
+std::size_t shared_allowed(const Runtime& r, const void* kernel) {
+  const auto found = r.shared_allowed.find(kernel);
+  return found == r.shared_allowed.end() ? (std::size_t{48} << 10) - kStaticShared : found->second;
+}
+
 cudaError_t allow_shared(const void* kernel, cudaFuncAttribute attribute, int bytes) {
   return call("cudaFuncSetAttribute", [&](Runtime& r) {
     if (attribute != cudaFuncAttributeMaxDynamicSharedMemorySize) return cudaSuccess;
-    if (bytes < 0 || static_cast<std::size_t>(bytes) > shared_optin(r.device)) {
+    if (bytes < 0 || static_cast<std::size_t>(bytes) + kStaticShared > shared_optin(r.device)) {
       return cudaErrorInvalidValue;
     }
     r.shared_allowed[kernel] = static_cast<std::size_t>(bytes);
@@ -72,7 +80,10 @@ cudaError_t allow_shared(const void* kernel, cudaFuncAttribute attribute, int by
 
 cudaError_t describe_kernel(cudaFuncAttributes* attributes, const void* /*kernel*/) {
   return call("cudaFuncGetAttributes", [&](Runtime& r) {
-    if (!r.device.has_kernel_image) return cudaErrorNoKernelImageForDevice;
+    if (!r.device.has_kernel_image) {
+      return r.device.says_invalid_function ? cudaErrorInvalidDeviceFunction
+                                            : cudaErrorNoKernelImageForDevice;
+    }
     const int version = 10 * r.device.major + r.device.minor;
     *attributes = {0, static_cast<int>(kThreadsMax), 64, version, version};
     return cudaSuccess;

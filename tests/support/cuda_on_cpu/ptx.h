@@ -41,8 +41,12 @@ void cp_async_wait() {
 
 uint4 load_streaming(const void* from);
 
-inline void grid_dependency_wait() {}
-inline void grid_dependency_launch() {}
+inline void grid_dependency_wait() {
+  dependency_wait();
+}
+inline void grid_dependency_launch(Where where = Where::current()) {
+  dependency_launch(where);
+}
 inline void named_barrier(int number, int threads, Where where = Where::current()) {
   named_barrier_at(number, threads, where);
 }

@@ -99,6 +99,9 @@ void drain(Runtime& r, Stream& stream) {
   r.worker.run([&] {
     r.memory->open();
     run_queue(r, stream);
+    // What the null stream has under way ends some time: at the worst behind a stream that does not
+    // wait for it.
+    if (!stream.is_blocking) run_queue(r, r.null_stream);
     r.memory->close();
   });
 }
@@ -143,16 +146,19 @@ cudaError_t launch_kernel(const cudaLaunchConfig_t& config,
     const bool is_block =
         b.x > 0 && b.y > 0 && b.z > 0 && b.z <= 64 && std::size_t{b.x} * b.y * b.z <= kThreadsMax;
     if (!is_grid || !is_block) return cudaErrorInvalidConfiguration;
-    const auto allowed = r.shared_allowed.find(kernel);
-    const std::size_t shared_max =
-        allowed == r.shared_allowed.end() ? std::size_t{48} << 10 : allowed->second;
-    if (config.dynamicSmemBytes > shared_max) return cudaErrorInvalidValue;
+    if (config.dynamicSmemBytes > shared_allowed(r, kernel)) return cudaErrorInvalidValue;
     const Stream& stream = config.stream == nullptr ? r.null_stream : *config.stream;
     if (stream.capture == nullptr) ++r.counts.launches;
-    const Grid grid{{g.x, g.y, g.z}, {b.x, b.y, b.z}, config.dynamicSmemBytes};
+    const bool overlaps =
+        config.numAttrs > 0 &&
+        config.attrs[0].id == cudaLaunchAttributeProgrammaticStreamSerialization &&
+        config.attrs[0].val.programmaticStreamSerializationAllowed != 0;
+    const Grid grid{{g.x, g.y, g.z}, {b.x, b.y, b.z}, config.dynamicSmemBytes, overlaps};
     return enqueue(r,
                    config.stream,
-                   {[grid, body = std::move(body)] { return run_kernel(grid, body); }, kernel});
+                   {[grid, body = std::move(body)] { return run_kernel(grid, body); },
+                    kernel,
+                    config.dynamicSmemBytes});
   });
 }
 

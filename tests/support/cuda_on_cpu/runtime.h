@@ -22,6 +22,7 @@ namespace cuda_on_cpu {
 struct Operation {
   std::function<std::string()> run;
   const void* kernel = nullptr;  ///< Null: a copy or an event.
+  std::size_t shared_bytes = 0;  ///< Dynamic shared memory of the kernel.
 };
 
 struct Stream {
@@ -102,6 +103,10 @@ cudaError_t call(const char* name, const std::function<cudaError_t(Runtime&)>& b
 /// Does all that `stream` has been asked for. Errors become sticky.
 void drain(Runtime& r, Stream& stream);
 void drain_all(Runtime& r);
+
+/// Dynamic shared memory that `kernel` may have now. Every kernel is taken to have 1 KiB of static
+/// shared memory, which is part of the same limit.
+std::size_t shared_allowed(const Runtime& r, const void* kernel);
 
 /// Appends to the stream, or to the graph that it is captured into.
 cudaError_t enqueue(Runtime& r, cudaStream_t stream, Operation operation);

@@ -188,7 +188,13 @@ cudaError_t cudaGraphDestroy(cudaGraph_t graph) {
 cudaError_t cudaGraphInstantiate(cudaGraphExec_t* exec,
                                  cudaGraph_t graph,
                                  unsigned long long /*flags*/) {
-  return call("cudaGraphInstantiate", [&](Runtime&) {
+  return call("cudaGraphInstantiate", [&](Runtime& r) {
+    // A limit that was lowered since a launch was recorded holds for that launch too.
+    for (const Operation& node : graph->nodes) {
+      if (node.shared_bytes > cuda_on_cpu::shared_allowed(r, node.kernel)) {
+        return cudaErrorInvalidValue;
+      }
+    }
     *exec = new GraphExec{std::make_shared<std::vector<Operation>>(graph->nodes)};
     return cudaSuccess;
   });
