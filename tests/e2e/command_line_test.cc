@@ -45,6 +45,39 @@ TEST_CASE("a wrong command line is one line on stderr and exit code 2", "[e2e]")
   }
 }
 
+TEST_CASE("a wrong command line is told by the word that is wrong and where help is", "[e2e]") {
+  const TempDir home;
+  const std::vector<std::pair<std::string, std::string>> rows = {
+      {"", "facet: facet needs a command; facet --help lists them\n"},
+      {"serach q", "facet: 'serach' is no command of facet; facet --help lists them\n"},
+      {"tools", "facet: facet tools needs a command; facet tools --help lists them\n"},
+      {"tools lst", "facet: 'lst' is no command of facet tools; facet tools --help lists them\n"},
+      {"search --stoer x q",
+       "facet: unknown flag '--stoer'; facet search --help lists the flags\n"},
+      {"search --stoer=x q",
+       "facet: unknown flag '--stoer'; facet search --help lists the flags\n"},
+      {"models list --x", "facet: unknown flag '--x'; facet models list --help lists the flags\n"},
+      {"search --stoer", "facet: unknown flag '--stoer'; facet search --help lists the flags\n"},
+      {"--stoer", "facet: unknown flag '--stoer'; facet --help lists the flags\n"},
+      {"search q r", "facet: 'r' is one argument too many; see facet search --help\n"},
+      {"ask ' '", "facet: question is required\n"},
+  };
+  for (const auto& [arguments, expected] : rows) {
+    const Finished finished = run_facet(home.path(), arguments);
+    INFO(arguments);
+    CHECK(finished.exit_code == 2);
+    CHECK(finished.err == expected);
+  }
+  CHECK_THAT(run_facet(home.path(), "ask q --seed -1").err, Catch::Contains("'-1' is below 0"));
+  CHECK_THAT(run_facet(home.path(), "serve --port 99999").err, Catch::Contains("99999"));
+  for (const char* origin : {"localhost", "http://", "://x", "https://example.org/"}) {
+    const Finished finished = run_facet(home.path(), "serve --origin " + quoted(origin));
+    INFO(origin);
+    CHECK(finished.exit_code == 2);
+    CHECK_THAT(finished.err, Catch::Contains("is no origin"));
+  }
+}
+
 TEST_CASE("a missing or broken model is exit code 5 and names the file", "[e2e]") {
   const TempDir home;
   const Finished missing = run_facet(home.path(), "generate --model /no/such.gguf -p x --json");
