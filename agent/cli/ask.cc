@@ -60,8 +60,12 @@ Result<AskOptions> resumed_options(const AskOptions& given, nlohmann::ordered_js
   options.agent = *std::move(agent);
   take_budgets(given, options.agent.budgets);
   options.agent.journal = path.string();
-  options.agent.model.threads = given.agent.model.threads;
-  options.agent.model.device = given.agent.model.device;
+  ModelOptions model = given.agent.model;  // How it is computed is asked for anew.
+  model.model = options.agent.model.model;
+  model.embedder = options.agent.model.embedder;
+  model.vision = options.agent.model.vision;
+  model.dialect = options.agent.model.dialect;
+  options.agent.model = std::move(model);
   options.agent.yes = given.agent.yes;
   options.agent.rerun = given.agent.rerun;
   return options;

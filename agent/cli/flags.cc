@@ -83,7 +83,7 @@ void add_agent(CLI::App& app, AgentOptions& agent) {
 /// With --resume a run goes on with what is recorded: a flag that would not be used is an error,
 /// and the budgets that are given are noted.
 void check_resume(const CLI::App& ask, AskOptions& options) {
-  constexpr std::array<std::string_view, 12> kUsed{"--resume",
+  constexpr std::array<std::string_view, 17> kUsed{"--resume",
                                                    "--journal",
                                                    "--yes",
                                                    "--rerun",
@@ -94,7 +94,12 @@ void check_resume(const CLI::App& ask, AskOptions& options) {
                                                    "--device",
                                                    "--weights",
                                                    "--deterministic",
-                                                   "--context"};
+                                                   "--context",
+                                                   "--activations",
+                                                   "--kv-type",
+                                                   "--no-huge-pages",
+                                                   "--prefix-cache",
+                                                   "--draft-max"};
   for (const CLI::Option* option : ask.get_options()) {
     const std::string name = option->get_name();
     if (option->count() == 0 || std::find(kUsed.begin(), kUsed.end(), name) != kUsed.end()) {

@@ -248,6 +248,11 @@ TEST_CASE("a resumed run refuses the options it would not use", "[e2e]") {
   CHECK(finished.exit_code == 2);
   CHECK_THAT(finished.err, Catch::Contains("--model"));
   CHECK(run_facet(home.path(), "ask --resume last --steps-max 3 --json").exit_code == 1);
+  // How it is computed is no part of a run: these flags are used.
+  const Finished used =
+      run_facet(home.path(), "ask --resume last --kv-type bf16 --activations float --context 512");
+  CHECK(used.exit_code == 1);
+  CHECK_THAT(used.err, Catch::Contains("holds no run"));
 }
 
 TEST_CASE("doctor looks at what it says is fine", "[e2e]") {
