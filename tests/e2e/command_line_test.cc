@@ -242,6 +242,15 @@ TEST_CASE("output that cannot be written is an error that says so", "[e2e]") {
   CHECK_THAT(finished.out, Catch::Contains("rc=1"));
 }
 
+TEST_CASE("results are not written into what was opened in place of a closed stdout", "[e2e]") {
+  const TempDir home;
+  const Finished finished = run_facet(
+      home.path(),
+      "--version >&2; (" + quoted(FACET_PROGRAM) + " tools list --json <&- >&-; echo rc=$? >&2)");
+  CHECK_THAT(finished.err, Catch::Contains("facet: stdout: Bad file descriptor"));
+  CHECK_THAT(finished.err, Catch::Contains("rc=1"));
+}
+
 TEST_CASE("a resumed run refuses the options it would not use", "[e2e]") {
   const TempDir home;
   const Finished finished = run_facet(home.path(), "ask --resume last --model other.gguf");
