@@ -251,6 +251,26 @@ TEST_CASE("results are not written into what was opened in place of a closed std
   CHECK_THAT(finished.err, Catch::Contains("rc=1"));
 }
 
+TEST_CASE("a folder that is misspelt leaves no store behind", "[e2e]") {
+  const TempDir home;
+  const auto store = home.path() / "store";
+  const std::string more = " --embedder none --store " + quoted(store.string());
+  const Finished finished = run_facet(home.path(), "index /no/such/folder" + more);
+  CHECK(finished.exit_code == 1);
+  CHECK_THAT(finished.err, Catch::Contains("/no/such/folder"));
+  CHECK_FALSE(std::filesystem::exists(store));
+
+  std::ofstream(home.path() / "a.xyz") << "x";
+  const std::string file = quoted((home.path() / "a.xyz").string());
+  const Finished fruitless = run_facet(home.path(), "index " + file + more);
+  CHECK(fruitless.exit_code == 1);
+  CHECK_THAT(fruitless.out, Catch::Contains("failed  a.xyz: no loader"));
+  const Finished none = run_facet(home.path(), "search anything" + more);
+  CHECK(none.exit_code == 0);
+  CHECK(none.out.empty());
+  CHECK(none.err == "no passage of the store matches\n");
+}
+
 TEST_CASE("a resumed run refuses the options it would not use", "[e2e]") {
   const TempDir home;
   const Finished finished = run_facet(home.path(), "ask --resume last --model other.gguf");
