@@ -1,5 +1,7 @@
 #include "retrieval/sqlite.h"
 
+#include "base/private_file.h"
+
 #include <sqlite3.h>
 
 #include <utility>
@@ -133,6 +135,7 @@ void Database::Close::operator()(sqlite3* connection) const {
 }
 
 Result<Database> Database::open(const std::filesystem::path& path, int busy_ms_max) {
+  FACET_TRY_STATUS(make_private_file(path));
   sqlite3* raw = nullptr;
   const int code =
       sqlite3_open_v2(path.c_str(),
