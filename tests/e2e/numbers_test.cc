@@ -122,6 +122,8 @@ TEST_CASE("models quantize writes a file that inspect reads", "[e2e]") {
       run_facet(home.path(), "models quantize " + in + " " + out + " --type x");
   CHECK(refused.exit_code == 2);
   CHECK_THAT(refused.err, Catch::Contains("'x'"));
+  const Finished lost = run_facet(home.path(), "models quantize " + in + " /no/such/folder/q.gguf");
+  CHECK_THAT(lost.err, Catch::Contains("/no/such/folder") && Catch::Contains("No such file"));
 }
 
 TEST_CASE("models quantize writes a folder as a GGUF with the same logits", "[e2e]") {
