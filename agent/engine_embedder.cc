@@ -42,12 +42,20 @@ Result<std::vector<float>> EngineEmbedder::embed_document(std::string_view title
   return embed(prompts::embedding_document(text, title));
 }
 
+std::size_t EngineEmbedder::tokens_max() const {
+  return static_cast<std::size_t>(
+      std::max<std::int64_t>(engine_->info().context_tokens_max - 2, 1));
+}
+
+std::size_t EngineEmbedder::tokens_left_out(std::string_view prompt) const {
+  const std::size_t count = engine_->tokenizer().encode(prompt).size();
+  return count - std::min(count, tokens_max());
+}
+
 Result<std::vector<float>> EngineEmbedder::embed(std::string_view prompt) const {
   const engine::Tokenizer& tokenizer = engine_->tokenizer();
   std::vector<TokenId> ids = tokenizer.encode(prompt);
-  const auto room =
-      static_cast<std::size_t>(std::max<std::int64_t>(engine_->info().context_tokens_max - 2, 1));
-  if (ids.size() > room) ids.resize(room);
+  if (ids.size() > tokens_max()) ids.resize(tokens_max());
   if (tokenizer.add_bos()) ids.insert(ids.begin(), tokenizer.bos());
   if (tokenizer.add_eos()) ids.push_back(tokenizer.eos());
   return engine_->embed(ids);

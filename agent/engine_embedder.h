@@ -34,9 +34,12 @@ class EngineEmbedder final : public retrieval::Embedder {
                                                           std::string_view text) const override;
   /// The vector of a text as it is, between <bos> and <eos>.
   [[nodiscard]] Result<std::vector<float>> embed(std::string_view prompt) const;
+  /// How many tokens at the end of `prompt` embed() leaves out; 0 where all of it fits.
+  [[nodiscard]] std::size_t tokens_left_out(std::string_view prompt) const;
 
  private:
   explicit EngineEmbedder(std::shared_ptr<const engine::Engine> engine);
+  [[nodiscard]] std::size_t tokens_max() const;  ///< Of a text, beside <bos> and <eos>.
 
   std::shared_ptr<const engine::Engine> engine_;
 };

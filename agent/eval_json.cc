@@ -3,7 +3,9 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <cerrno>
 #include <fstream>
+#include <system_error>
 
 namespace facet::agent {
 
@@ -71,7 +73,10 @@ Status for_each_line(
     const std::filesystem::path& path,
     const std::function<Result<bool>(std::string_view, const std::string&)>& read) {
   std::ifstream file(path, std::ios::binary);
-  if (!file) return Error{Code::not_found, "cannot open '" + path.string() + "'"};
+  if (!file) {
+    const std::string reason = std::generic_category().message(errno);
+    return Error{Code::not_found, "cannot open '" + path.string() + "': " + reason};
+  }
   std::string line;
   for (std::size_t number = 1; std::getline(file, line); ++number) {
     if (line.empty()) continue;
@@ -84,7 +89,10 @@ Status for_each_line(
     FACET_TRY(const bool more, read(line, where));
     if (!more) return ok();
   }
-  if (file.bad()) return Error{Code::unavailable, "cannot read '" + path.string() + "'"};
+  if (file.bad()) {
+    const std::string reason = std::generic_category().message(errno);
+    return Error{Code::unavailable, "cannot read '" + path.string() + "': " + reason};
+  }
   return ok();
 }
 

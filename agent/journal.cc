@@ -1,6 +1,7 @@
 #include "agent/journal.h"
 
 #include "base/check.h"
+#include "base/private_file.h"
 
 #include <sqlite3.h>
 
@@ -198,6 +199,7 @@ Result<std::unique_ptr<Journal>> Journal::open(const std::filesystem::path& path
                  "journal folder '" + path.parent_path().string() +
                      "' cannot be created: " + error.message()};
   }
+  if (auto made = make_private_file(path); !made) return made.error().with_context("journal");
   auto state = std::make_unique<State>();
   state->path = path;
   const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_FULLMUTEX;

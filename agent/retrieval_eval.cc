@@ -7,12 +7,14 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <cerrno>
 #include <fstream>
 #include <map>
 #include <set>
 #include <sstream>
 #include <stdlib.h>
 #include <string_view>
+#include <system_error>
 #include <utility>
 
 namespace facet::agent {
@@ -51,7 +53,10 @@ class ScratchFolder {
 
 Result<std::string> read_file(const fs::path& path) {
   std::ifstream in(path, std::ios::binary);
-  if (!in) return Error{Code::not_found, "cannot open '" + path.string() + "'"};
+  if (!in) {
+    const std::string reason = std::generic_category().message(errno);
+    return Error{Code::not_found, "cannot open '" + path.string() + "': " + reason};
+  }
   std::error_code error;
   const auto size = fs::file_size(path, error);
   if (error || size > kFileBytesMax) {

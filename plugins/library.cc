@@ -94,7 +94,10 @@ Result<std::shared_ptr<const Library>> Library::open(const std::filesystem::path
   const FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
   if (file.get() < 0) {
     const int number = errno;
-    if (number == ELOOP) return refused(path, Code::permission_denied, "is a symbolic link");
+    if (number == ELOOP) {
+      return refused(
+          path, Code::permission_denied, "is a symbolic link: name the file that it leads to");
+    }
     return refused(path,
                    number == ENOENT ? Code::not_found : Code::permission_denied,
                    "cannot be opened: " + std::generic_category().message(number));

@@ -22,11 +22,18 @@ constexpr std::int64_t kBytesPerTokenMax = 32;
 
 class Chunker {
  public:
-  Chunker(const LoadedDocument& document, const TokenCounter* counter, std::int64_t tokens_max)
-      : document_(document), text_(document.text), counter_(counter), tokens_max_(tokens_max) {}
+  Chunker(const LoadedDocument& document,
+          const TokenCounter* counter,
+          std::int64_t tokens_max,
+          const std::stop_token& stop)
+      : document_(document),
+        text_(document.text),
+        counter_(counter),
+        tokens_max_(tokens_max),
+        stop_(stop) {}
 
   std::vector<Chunk> run() {
-    for (std::size_t i = 0; i < document_.blocks.size(); ++i) {
+    for (std::size_t i = 0; i < document_.blocks.size() && !stop_.stop_requested(); ++i) {
       const Block& block = document_.blocks[i];
       turn_page(block.begin);
       if (block.kind == BlockKind::heading) {
@@ -85,7 +92,10 @@ class Chunker {
       has_open_ = true;
       return;
     }
-    for (const Span part : parts(block)) add_part(part);
+    for (const Span part : parts(block)) {
+      if (stop_.stop_requested()) return;
+      add_part(part);
+    }
   }
 
   /// A part of a block that is too large: a sentence or a line.
@@ -95,7 +105,7 @@ class Chunker {
       return;
     }
     close();
-    while (!fits(part)) {
+    while (!fits(part) && !stop_.stop_requested()) {
       const std::uint64_t cut = forced_cut(part);
       emit({part.begin, cut});
       part.begin = cut;
@@ -179,6 +189,7 @@ class Chunker {
   std::string_view text_;
   const TokenCounter* counter_;
   std::int64_t tokens_max_;
+  const std::stop_token& stop_;
   std::vector<Chunk> chunks_;
   std::vector<std::pair<int, std::string>> path_;
   std::size_t page_ = 0;
@@ -190,9 +201,10 @@ class Chunker {
 
 std::vector<Chunk> chunk_document(const LoadedDocument& document,
                                   const TokenCounter* counter,
-                                  std::int64_t tokens_max) {
+                                  std::int64_t tokens_max,
+                                  const std::stop_token& stop) {
   FACET_CHECK(tokens_max > 0);
-  return Chunker(document, counter, tokens_max).run();
+  return Chunker(document, counter, tokens_max, stop).run();
 }
 
 }  // namespace facet::retrieval

@@ -5,6 +5,7 @@
 #include "retrieval/loaders/document.h"
 
 #include <cstdint>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -22,9 +23,11 @@ struct Chunk {
 /// are packed greedily while the passage has at most `tokens_max` tokens by `counter` (null: bytes
 /// / 4, rounded up). A block that is larger alone is cut at sentence ends, lines (code, tables),
 /// then words, then code points. Headings are not part of a passage, except one with nothing below
-/// it. REQUIRES: tokens_max > 0.
+/// it. Once a stop is asked for it soon returns, with something that is of no use. REQUIRES:
+/// tokens_max > 0.
 std::vector<Chunk> chunk_document(const LoadedDocument& document,
                                   const TokenCounter* counter,
-                                  std::int64_t tokens_max);
+                                  std::int64_t tokens_max,
+                                  const std::stop_token& stop = {});
 
 }  // namespace facet::retrieval

@@ -1,11 +1,26 @@
 #include "retrieval/sqlite.h"
 
+#include "base/private_file.h"
+
 #include <sqlite3.h>
 
 #include <utility>
 
 namespace facet::retrieval {
 namespace {
+
+/// What a person can do about a failure of SQLite.
+std::string_view advice(int code) {
+  switch (code & 0xFF) {
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+      return " (a store can be removed and made again from its documents)";
+    case SQLITE_READONLY:
+      return " (whoever searches a store must be able to write to it and its folder too)";
+    default:
+      return "";
+  }
+}
 
 Error error_of(sqlite3* connection, int code, std::string_view doing) {
   Error error;
@@ -30,7 +45,8 @@ Error error_of(sqlite3* connection, int code, std::string_view doing) {
       error.code = Code::unavailable;
   }
   error.message = std::string(doing) + ": " +
-                  (connection != nullptr ? sqlite3_errmsg(connection) : sqlite3_errstr(code));
+                  (connection != nullptr ? sqlite3_errmsg(connection) : sqlite3_errstr(code)) +
+                  std::string(advice(code));
   return error;
 }
 
@@ -133,6 +149,7 @@ void Database::Close::operator()(sqlite3* connection) const {
 }
 
 Result<Database> Database::open(const std::filesystem::path& path, int busy_ms_max) {
+  FACET_TRY_STATUS(make_private_file(path));
   sqlite3* raw = nullptr;
   const int code =
       sqlite3_open_v2(path.c_str(),
@@ -155,7 +172,7 @@ Result<Database> Database::open(const std::filesystem::path& path, int busy_ms_m
 
 Status Database::execute(const std::string& sql) {
   const int code = sqlite3_exec(connection_.get(), sql.c_str(), nullptr, nullptr, nullptr);
-  if (code != SQLITE_OK) return error_of(connection_.get(), code, "running SQL");
+  if (code != SQLITE_OK) return error_of(connection_.get(), code, "it cannot be used");
   return ok();
 }
 

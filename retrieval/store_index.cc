@@ -172,7 +172,8 @@ class Indexer {
     PreparedDocument out;
     FACET_TRY(out.loaded, load_document(file.name, bytes, limits_));
     out.chunks =
-        chunk_document(out.loaded, state_.options.counter, state_.options.chunk_tokens_max);
+        chunk_document(out.loaded, state_.options.counter, state_.options.chunk_tokens_max, stop_);
+    if (stop_.stop_requested()) return stopped();
     if (state_.options.embedder == nullptr) return out;
     for (const Chunk& chunk : out.chunks) {
       if (stop_.stop_requested()) return stopped();

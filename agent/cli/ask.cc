@@ -60,11 +60,24 @@ Result<AskOptions> resumed_options(const AskOptions& given, nlohmann::ordered_js
   options.agent = *std::move(agent);
   take_budgets(given, options.agent.budgets);
   options.agent.journal = path.string();
-  options.agent.model.threads = given.agent.model.threads;
-  options.agent.model.device = given.agent.model.device;
+  ModelOptions model = given.agent.model;  // How it is computed is asked for anew.
+  model.model = options.agent.model.model;
+  model.embedder = options.agent.model.embedder;
+  model.vision = options.agent.model.vision;
+  model.dialect = options.agent.model.dialect;
+  options.agent.model = std::move(model);
   options.agent.yes = given.agent.yes;
   options.agent.rerun = given.agent.rerun;
   return options;
+}
+
+/// The error of a run, and how to go on where a flag is all that it lacks.
+Error with_advice(const RunResult& result, bool is_recorded) {
+  Error error = result.error;
+  if (result.finish != RunFinish::approval_needed) return error;
+  error.message += is_recorded ? "; allow it with: facet ask --resume " + result.run_id + " --yes"
+                               : "; --yes allows it";
+  return error;
 }
 
 }  // namespace
@@ -139,8 +152,9 @@ int run_ask(const AskOptions& given, Environment environment) {
   }
   if (options.json && !options.events) console.out_json(run_result_json(result));
   const int exit_code = run_exit_code(result);
+  if (exit_code == exit_ok) return exit_ok;
   // The error is inside of the JSON result already; people and logs read the line.
-  return exit_code == exit_ok ? exit_ok : console.fail(result.error, false, exit_code);
+  return console.fail(with_advice(result, bench->journal() != nullptr), false, exit_code);
 }
 
 }  // namespace facet::agent::cli

@@ -51,6 +51,11 @@ Result<std::vector<std::vector<float>>> embed_lines(const EngineEmbedder& embedd
                    "stopped with " + std::to_string(lines.size() - out.size()) + " texts to go"};
     }
     FACET_TRY(const std::string prompt, prompts::embedding_prompt(options.prompt_name, line));
+    if (const std::size_t left_out = embedder.tokens_left_out(prompt); left_out > 0) {
+      environment.console.warn("line " + std::to_string(out.size() + 1) +
+                               " is too long: its last " + std::to_string(left_out) +
+                               " tokens are not in its vector");
+    }
     FACET_TRY(std::vector<float> vector, embedder.embed(prompt));
     out.push_back(std::move(vector));
     environment.console.progress(out.size(), lines.size(), "texts");

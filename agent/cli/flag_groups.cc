@@ -105,7 +105,10 @@ void add_sampling(CLI::App& app, engine::SamplingOptions& sampling) {
   app.add_option("--top-p", sampling.top_p, "Sample from the best tokens of this mass (0.95)");
   app.add_option("--min-p", sampling.min_p, "Least probability relative to the best (0)");
   app.add_option("--repetition-penalty", sampling.repetition_penalty, "1: off (1)");
-  app.add_option("--seed", sampling.seed, "Seed of the sampler (0)");
+  app.add_option("--seed", sampling.seed, "Seed of the sampler (0)")
+      ->check([](const std::string& text) {
+        return text.starts_with('-') ? "'" + text + "' is below 0" : std::string();
+      });
 }
 
 }  // namespace facet::agent::cli

@@ -83,7 +83,7 @@ void add_agent(CLI::App& app, AgentOptions& agent) {
 /// With --resume a run goes on with what is recorded: a flag that would not be used is an error,
 /// and the budgets that are given are noted.
 void check_resume(const CLI::App& ask, AskOptions& options) {
-  constexpr std::array<std::string_view, 12> kUsed{"--resume",
+  constexpr std::array<std::string_view, 17> kUsed{"--resume",
                                                    "--journal",
                                                    "--yes",
                                                    "--rerun",
@@ -94,7 +94,12 @@ void check_resume(const CLI::App& ask, AskOptions& options) {
                                                    "--device",
                                                    "--weights",
                                                    "--deterministic",
-                                                   "--context"};
+                                                   "--context",
+                                                   "--activations",
+                                                   "--kv-type",
+                                                   "--no-huge-pages",
+                                                   "--prefix-cache",
+                                                   "--draft-max"};
   for (const CLI::Option* option : ask.get_options()) {
     const std::string name = option->get_name();
     if (option->count() == 0 || std::find(kUsed.begin(), kUsed.end(), name) != kUsed.end()) {
@@ -129,7 +134,8 @@ void add_ask(CLI::App& app, Command& command) {
   AskOptions* given = options.get();
   bind(ask, command, options, run_ask);
   ask.parse_complete_callback([given, &ask] {
-    if (given->question.empty() && given->resume.empty()) {
+    const bool is_blank = given->question.find_first_not_of(" \t\r\n") == std::string::npos;
+    if (is_blank && given->resume.empty()) {
       throw CLI::RequiredError("question");
     }
     if (!given->resume.empty()) check_resume(ask, *given);
@@ -169,7 +175,8 @@ void add_serve(CLI::App& app, Command& command) {
   CLI::App& serve =
       *app.add_subcommand("serve", "Serve GET /healthz and the websocket /v1/responses");
   serve.add_option("--host", options->host, "Numeric address to listen on (127.0.0.1)");
-  serve.add_option("--port", options->port, "Port; 0: any free one (8080)");
+  serve.add_option("--port", options->port, "Port; 0: any free one (8080)")
+      ->check(CLI::Range(0, 65535));
   serve
       .add_option("--origin", options->origins, "Origin of pages that may connect; may be repeated")
       ->allow_extra_args(false);
@@ -283,6 +290,56 @@ void add_machine_commands(CLI::App& app, Command& command) {
   bind(doctor_app, command, doctor, run_doctor);
 }
 
+/// Where a command line leads: the innermost command that its first words name.
+struct Place {
+  const CLI::App* command;
+  std::string words;    ///< "facet models".
+  std::string unknown;  ///< The word behind them that should name a command and names none.
+};
+
+Place place_of(const CLI::App& app, int argc, const char* const* argv) {
+  Place place{.command = &app, .words = "facet", .unknown = {}};
+  for (int i = 1; i < argc; ++i) {
+    const std::string word = argv[i];
+    const auto commands = place.command->get_subcommands({});
+    if (commands.empty() || word.starts_with('-')) break;
+    const auto found = std::find_if(commands.begin(), commands.end(), [&](const CLI::App* command) {
+      return command->get_name() == word;
+    });
+    if (found == commands.end()) {
+      place.unknown = word;
+      break;
+    }
+    place.command = *found;
+    place.words += " " + word;
+  }
+  return place;
+}
+
+/// What is wrong with a command line, by the word that is wrong, and where to read on.
+std::string usage_message(const CLI::App& app,
+                          int argc,
+                          const char* const* argv,
+                          const CLI::ParseError& error) {
+  const Place place = place_of(app, argc, argv);
+  const std::string help = place.words + " --help";
+  if (!place.unknown.empty()) {
+    return "'" + place.unknown + "' is no command of " + place.words + "; " + help + " lists them";
+  }
+  const std::vector<std::string> extra = app.remaining(true);
+  const auto flag = std::find_if(extra.begin(), extra.end(), [](const std::string& word) {
+    return word.size() > 1 && word.starts_with('-') && word != "--";
+  });
+  if (flag != extra.end()) {
+    return "unknown flag '" + flag->substr(0, flag->find('=')) + "'; " + help + " lists the flags";
+  }
+  if (!place.command->get_subcommands({}).empty()) {
+    return place.words + " needs a command; " + help + " lists them";
+  }
+  const bool has_extra = dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr && !extra.empty();
+  return has_extra ? "'" + extra.front() + "' is one argument too many; see " + help : error.what();
+}
+
 }  // namespace
 
 int run_command_line(int argc, const char* const* argv, Environment environment) {
@@ -309,7 +366,8 @@ int run_command_line(int argc, const char* const* argv, Environment environment)
     const bool is_json = std::any_of(argv, argv + argc, [](std::string_view word) {
       return word == "--json" || word == "--events";
     });
-    return environment.console.fail({Code::invalid_argument, error.what()}, is_json);
+    return environment.console.fail({Code::invalid_argument, usage_message(app, argc, argv, error)},
+                                    is_json);
   }
   return command(environment);
 }

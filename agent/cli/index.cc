@@ -88,6 +88,25 @@ ordered_json report_json(const retrieval::IndexReport& report) {
           {"chunks", report.chunks}};
 }
 
+/// not_found for a root that is not there, where no store can know it from before either: a
+/// misspelt name leaves no empty store behind.
+Status check_roots(const std::vector<fs::path>& roots, const fs::path& store) {
+  if (check_store(store)) return ok();
+  for (const fs::path& root : roots) {
+    std::error_code error;
+    if (!fs::exists(root, error)) {
+      return Error{Code::not_found, "'" + root.string() + "' does not exist"};
+    }
+  }
+  return ok();
+}
+
+/// Of all that was named nothing could be read.
+bool is_fruitless(const retrieval::IndexReport& report) {
+  const auto done = report.added + report.updated + report.deleted + report.unchanged;
+  return done == 0 && !report.failed.empty();
+}
+
 void show_report(const retrieval::IndexReport& report, Console& console) {
   console.out_line(std::to_string(report.added) + " added, " + std::to_string(report.updated) +
                    " updated, " + std::to_string(report.deleted) + " deleted, " +
@@ -95,8 +114,7 @@ void show_report(const retrieval::IndexReport& report, Console& console) {
                    std::to_string(report.failed.size()) + " failed; " +
                    std::to_string(report.chunks) + " chunks in the store");
   for (const retrieval::FailedDocument& document : report.failed) {
-    console.out_line("failed  " + printable(document.document) + ": " +
-                     printable(document.error.message));
+    console.out_line("failed  " + printable(document.error.message));  // It begins with the name.
   }
 }
 
@@ -106,10 +124,13 @@ int run_index(const IndexOptions& options, Environment environment) {
   Console& console = environment.console;
   const auto folder = store_folder(options.store);
   if (!folder) return console.fail(folder.error(), options.json);
+  const std::vector<fs::path> roots(options.roots.begin(), options.roots.end());
+  if (auto status = check_roots(roots, *folder); !status) {
+    return console.fail(status.error(), options.json);
+  }
   auto open = open_store(
       *folder, options.embedder, options.model, options.threads, options.chunk_tokens_max, console);
   if (!open) return console.fail(open.error(), options.json);
-  const std::vector<fs::path> roots(options.roots.begin(), options.roots.end());
   const auto report = open->store->index(
       roots,
       [&](const retrieval::IndexProgress& progress) {
@@ -123,7 +144,7 @@ int run_index(const IndexOptions& options, Environment environment) {
   } else {
     show_report(*report, console);
   }
-  return exit_ok;
+  return is_fruitless(*report) ? exit_failed : exit_ok;
 }
 
 int run_search(const SearchOptions& options, Environment environment) {
@@ -157,7 +178,11 @@ int run_search(const SearchOptions& options, Environment environment) {
     console.out_line(console.styled(Style::bold, printable(place)));
     console.out_line(printable(passage.text) + "\n");
   }
-  if (options.json) console.out_json({{"query", options.query}, {"passages", std::move(list)}});
+  if (options.json) {
+    console.out_json({{"query", options.query}, {"passages", std::move(list)}});
+  } else if (passages->empty()) {
+    console.note("no passage of the store matches");
+  }
   return exit_ok;
 }
 

@@ -4,8 +4,28 @@
 #include "agent/cli/cut_file.h"
 #include "agent/cli/interrupt.h"
 
+#include <cerrno>
+#include <fcntl.h>
+#include <unistd.h>
+
+namespace {
+
+/// A file that is opened while stdin, stdout or stderr is closed (`>&-`) would get its number, and
+/// results would be written into that file. What is put there instead can be neither read nor
+/// written, so that whoever tries gets an error.
+void hold_standard_descriptors() {
+  for (const int descriptor : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (::fcntl(descriptor, F_GETFD) >= 0 || errno != EBADF) continue;
+    // The lowest free number is this one: those below it are open by now.
+    if (::open("/dev/null", descriptor == STDIN_FILENO ? O_WRONLY : O_RDONLY) < 0) return;
+  }
+}
+
+}  // namespace
+
 int main(int argc, char** argv) {
   namespace cli = facet::agent::cli;
+  hold_standard_descriptors();
   cli::report_cut_files();
   const cli::Interrupt interrupt;
   cli::Console console;

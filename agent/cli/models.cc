@@ -115,10 +115,16 @@ ordered_json info_json(const engine::Engine& engine) {
           {"tokenizer", tokenizer_json(tokenizer)}};
 }
 
-/// Members of an object, one per line.
-void show_members(const ordered_json& object, Console& console) {
+/// Members of an object, one per line, those of objects inside of it one below the other. What is
+/// shown is made above and nests three deep.
+void show_members(const ordered_json& object, Console& console, const std::string& indent = {}) {
   for (const auto& [key, value] : object.items()) {
-    std::string padded = key;
+    if (value.is_object() && !value.empty()) {
+      console.out_line(indent + key);
+      show_members(value, console, indent + "  ");
+      continue;
+    }
+    std::string padded = indent + key;
     padded.resize(std::max<std::size_t>(padded.size() + 1, 20), ' ');
     const std::string text = value.is_string() ? value.get<std::string>() : value.dump();
     console.out_line(padded + printable(text));
@@ -270,7 +276,12 @@ int run_models_inspect(const ModelsOptions& options, Environment environment) {
   const auto engine = engine::Engine::load({.model = *path, .huge_pages = false});
   if (!engine) return console.fail(engine.error(), options.json, exit_unavailable);
   if (options.chat_template) {
-    console.out((*engine)->info().chat_template);
+    const std::string& text = (*engine)->info().chat_template;
+    if (text.empty()) {
+      const Error error{Code::not_found, "'" + path->string() + "' has no chat template"};
+      return console.fail(error, options.json);
+    }
+    console.out(text);
     return exit_ok;
   }
   const ordered_json info = info_json(**engine);

@@ -2,6 +2,7 @@
 
 #include "base/check.h"
 
+#include <cerrno>
 #include <string>
 #include <system_error>
 #include <unistd.h>
@@ -23,8 +24,8 @@ std::string header(std::int64_t rows, std::int64_t cols) {
   return out + dict;
 }
 
-Error cannot_write(const std::filesystem::path& path) {
-  return {Code::unavailable, "cannot write '" + path.string() + "'"};
+Error cannot_write(const std::filesystem::path& path, const std::error_code& reason) {
+  return {Code::unavailable, "cannot write '" + path.string() + "': " + reason.message()};
 }
 
 }  // namespace
@@ -56,7 +57,7 @@ Result<NpyWriter> NpyWriter::create(const std::filesystem::path& path,
                                     std::int64_t rows,
                                     std::int64_t cols) {
   NpyWriter out(path, rows, cols);
-  if (!out.file_.good()) return cannot_write(path);
+  if (!out.file_.good()) return cannot_write(path, {errno, std::generic_category()});
   return out;
 }
 
@@ -70,10 +71,10 @@ void NpyWriter::append(std::span<const float> row) {
 Status NpyWriter::finish() {
   FACET_CHECK(rows_left_ == 0);
   file_.close();
-  if (file_.fail()) return cannot_write(path_);
+  if (file_.fail()) return cannot_write(path_, {errno, std::generic_category()});
   std::error_code error;
   std::filesystem::rename(temporary_, path_, error);
-  if (error) return cannot_write(path_);
+  if (error) return cannot_write(path_, error);
   temporary_.clear();
   return ok();
 }

@@ -51,7 +51,10 @@ int run_schema_check(const SchemaCheckOptions& options, Environment environment)
   const auto text = read_schema(options, environment);
   if (!text) return console.fail(text.error(), options.json);
   const auto schema = check(*text);
-  if (!schema) return console.fail(schema.error(), options.json);
+  if (!schema) {
+    const std::string file = options.file == "-" ? "stdin" : options.file;
+    return console.fail(schema.error().with_context(file), options.json);
+  }
   if (options.json) {
     ordered_json notes = ordered_json::array();
     for (const auto& note : schema->notes) {

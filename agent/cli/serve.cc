@@ -8,6 +8,7 @@
 
 #include <span>
 #include <string>
+#include <vector>
 
 namespace facet::agent::cli {
 
@@ -22,10 +23,26 @@ constexpr engine::ImageLimits kImageLimits{.bytes_max = kPictureBytesMax,
 constexpr std::size_t kMessageBytesMax = 12U << 20U;
 constexpr std::size_t kConnectionsMax = 16;
 
+/// What a browser sends as Origin is compared byte by byte: another form would never be let in.
+Status check_origins(const std::vector<std::string>& origins) {
+  for (const std::string& origin : origins) {
+    const std::size_t colon = origin.find("://");
+    const bool is_whole = colon != std::string::npos && colon > 0 && colon + 3 < origin.size();
+    if (origin == "null" || (is_whole && origin.find('/', colon + 3) == std::string::npos))
+      continue;
+    return Error{Code::invalid_argument,
+                 "--origin '" + origin + "' is no origin: give scheme://host[:port], or null"};
+  }
+  return ok();
+}
+
 }  // namespace
 
 int run_serve(const ServeOptions& options, Environment environment) {
   Console& console = environment.console;
+  if (auto status = check_origins(options.origins); !status) {
+    return console.fail(status.error(), options.json);
+  }
   Failure failure;
   const auto bench = Workbench::open(options.agent, console, failure);
   if (!bench) return console.fail(failure.error, options.json, failure.exit_code);

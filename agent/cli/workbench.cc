@@ -75,6 +75,10 @@ Result<std::shared_ptr<engine::Engine>> load_engine(const ModelOptions& options,
   if (engine && !(*engine)->info().device_note.empty()) {
     console.warn("computing on the CPU: " + (*engine)->info().device_note);
   }
+  const bool is_for_device = options.device_weights != engine::cuda::WeightForm::stored;
+  if (engine && (*engine)->info().device == "cpu" && is_for_device) {
+    console.warn("--weights fp8 means nothing on the CPU: weights are computed with as stored");
+  }
   return engine;
 }
 

@@ -66,7 +66,9 @@ Result<Pulled> pull(const PullOptions& options,
                     const std::stop_token& stop) {
   FACET_TRY_STATUS(check_revision(options.revision));
   if (options.is_offline) {
-    return find_cached(options.cache, options.name, options.revision, options.with_mmproj);
+    auto cached = find_cached(options.cache, options.name, options.revision, options.with_mmproj);
+    if (!cached) return cached.error().with_context("HF_HUB_OFFLINE is set, nothing is fetched");
+    return cached;
   }
   FACET_TRY(HttpClient client, HttpClient::create(options.http));
   FACET_TRY(const Listing listing,

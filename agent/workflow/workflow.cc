@@ -295,7 +295,7 @@ Result<Workflow> load_workflow(const std::filesystem::path& path) {
   std::ostringstream text;
   text << in.rdbuf();
   if (!in) return Error{Code::unavailable, "cannot read " + path.string()};
-  return parse_workflow(text.str(), path.filename().string());
+  return parse_workflow(text.str(), path.string());
 }
 
 }  // namespace facet::agent

@@ -8,6 +8,7 @@
 #include "engine/model/weights.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <cmath>
 #include <cstring>
 #include <fstream>
@@ -96,8 +97,8 @@ struct Output {
   std::uint64_t bytes;
 };
 
-Error cannot_write(const fs::path& path) {
-  return {Code::unavailable, "cannot write '" + path.string() + "'"};
+Error cannot_write(const fs::path& path, const std::error_code& reason) {
+  return {Code::unavailable, "cannot write '" + path.string() + "': " + reason.message()};
 }
 
 Result<Input> read_gguf_input(const fs::path& path) {
@@ -239,7 +240,7 @@ Status write_file(const Input& input,
                   DType type,
                   const fs::path& path) {
   std::ofstream file(path, std::ios::binary);
-  if (!file.good()) return cannot_write(path);
+  if (!file.good()) return cannot_write(path, {errno, std::generic_category()});
   const std::string front = header(input, outputs, type);
   file.write(front.data(), static_cast<std::streamsize>(front.size()));
   const std::string padding(static_cast<std::size_t>(input.alignment), '\0');
@@ -251,7 +252,7 @@ Status write_file(const Input& input,
     }
   }
   file.close();
-  return file.fail() ? Status(cannot_write(path)) : ok();
+  return file.fail() ? Status(cannot_write(path, {errno, std::generic_category()})) : ok();
 }
 
 /// What was made of a folder must be read back as the same model.
@@ -298,7 +299,7 @@ Result<QuantizeCounts> quantize_model(const fs::path& in, const fs::path& out, D
   if (written) written = check_written(*input, temporary);
   if (written) {
     fs::rename(temporary, out, error);
-    if (error) written = cannot_write(out);
+    if (error) written = cannot_write(out, error);
   }
   if (!written) {
     fs::remove(temporary, error);

@@ -66,6 +66,17 @@ void run_and_die(const TempDir& dir, const std::string& effect, const std::strin
 
 }  // namespace
 
+TEST_CASE("a new journal can be read by its owner only", "[agent][unit]") {
+  namespace fs = std::filesystem;
+  const TempDir dir;
+  const auto journal = open_journal(dir.path() / "j.sqlite");
+  for (const auto& file : fs::directory_iterator(dir.path())) {
+    INFO(file.path());
+    CHECK((file.status().permissions() & (fs::perms::group_all | fs::perms::others_all)) ==
+          fs::perms::none);
+  }
+}
+
 TEST_CASE("a journal gives back what was written, in order", "[agent]") {
   const TempDir dir;
   const auto journal = open_journal(dir.path() / "deep" / "journal.sqlite");

@@ -45,6 +45,39 @@ TEST_CASE("a wrong command line is one line on stderr and exit code 2", "[e2e]")
   }
 }
 
+TEST_CASE("a wrong command line is told by the word that is wrong and where help is", "[e2e]") {
+  const TempDir home;
+  const std::vector<std::pair<std::string, std::string>> rows = {
+      {"", "facet: facet needs a command; facet --help lists them\n"},
+      {"serach q", "facet: 'serach' is no command of facet; facet --help lists them\n"},
+      {"tools", "facet: facet tools needs a command; facet tools --help lists them\n"},
+      {"tools lst", "facet: 'lst' is no command of facet tools; facet tools --help lists them\n"},
+      {"search --stoer x q",
+       "facet: unknown flag '--stoer'; facet search --help lists the flags\n"},
+      {"search --stoer=x q",
+       "facet: unknown flag '--stoer'; facet search --help lists the flags\n"},
+      {"models list --x", "facet: unknown flag '--x'; facet models list --help lists the flags\n"},
+      {"search --stoer", "facet: unknown flag '--stoer'; facet search --help lists the flags\n"},
+      {"--stoer", "facet: unknown flag '--stoer'; facet --help lists the flags\n"},
+      {"search q r", "facet: 'r' is one argument too many; see facet search --help\n"},
+      {"ask ' '", "facet: question is required\n"},
+  };
+  for (const auto& [arguments, expected] : rows) {
+    const Finished finished = run_facet(home.path(), arguments);
+    INFO(arguments);
+    CHECK(finished.exit_code == 2);
+    CHECK(finished.err == expected);
+  }
+  CHECK_THAT(run_facet(home.path(), "ask q --seed -1").err, Catch::Contains("'-1' is below 0"));
+  CHECK_THAT(run_facet(home.path(), "serve --port 99999").err, Catch::Contains("99999"));
+  for (const char* origin : {"localhost", "http://", "://x", "https://example.org/"}) {
+    const Finished finished = run_facet(home.path(), "serve --origin " + quoted(origin));
+    INFO(origin);
+    CHECK(finished.exit_code == 2);
+    CHECK_THAT(finished.err, Catch::Contains("is no origin"));
+  }
+}
+
 TEST_CASE("a missing or broken model is exit code 5 and names the file", "[e2e]") {
   const TempDir home;
   const Finished missing = run_facet(home.path(), "generate --model /no/such.gguf -p x --json");
@@ -209,12 +242,46 @@ TEST_CASE("output that cannot be written is an error that says so", "[e2e]") {
   CHECK_THAT(finished.out, Catch::Contains("rc=1"));
 }
 
+TEST_CASE("results are not written into what was opened in place of a closed stdout", "[e2e]") {
+  const TempDir home;
+  const Finished finished = run_facet(
+      home.path(),
+      "--version >&2; (" + quoted(FACET_PROGRAM) + " tools list --json <&- >&-; echo rc=$? >&2)");
+  CHECK_THAT(finished.err, Catch::Contains("facet: stdout: Bad file descriptor"));
+  CHECK_THAT(finished.err, Catch::Contains("rc=1"));
+}
+
+TEST_CASE("a folder that is misspelt leaves no store behind", "[e2e]") {
+  const TempDir home;
+  const auto store = home.path() / "store";
+  const std::string more = " --embedder none --store " + quoted(store.string());
+  const Finished finished = run_facet(home.path(), "index /no/such/folder" + more);
+  CHECK(finished.exit_code == 1);
+  CHECK_THAT(finished.err, Catch::Contains("/no/such/folder"));
+  CHECK_FALSE(std::filesystem::exists(store));
+
+  std::ofstream(home.path() / "a.xyz") << "x";
+  const std::string file = quoted((home.path() / "a.xyz").string());
+  const Finished fruitless = run_facet(home.path(), "index " + file + more);
+  CHECK(fruitless.exit_code == 1);
+  CHECK_THAT(fruitless.out, Catch::Contains("failed  a.xyz: no loader"));
+  const Finished none = run_facet(home.path(), "search anything" + more);
+  CHECK(none.exit_code == 0);
+  CHECK(none.out.empty());
+  CHECK(none.err == "no passage of the store matches\n");
+}
+
 TEST_CASE("a resumed run refuses the options it would not use", "[e2e]") {
   const TempDir home;
   const Finished finished = run_facet(home.path(), "ask --resume last --model other.gguf");
   CHECK(finished.exit_code == 2);
   CHECK_THAT(finished.err, Catch::Contains("--model"));
   CHECK(run_facet(home.path(), "ask --resume last --steps-max 3 --json").exit_code == 1);
+  // How it is computed is no part of a run: these flags are used.
+  const Finished used =
+      run_facet(home.path(), "ask --resume last --kv-type bf16 --activations float --context 512");
+  CHECK(used.exit_code == 1);
+  CHECK_THAT(used.err, Catch::Contains("holds no run"));
 }
 
 TEST_CASE("doctor looks at what it says is fine", "[e2e]") {

@@ -100,6 +100,10 @@ TEST_CASE("models inspect says what a file holds and where it would run", "[e2e]
   CHECK(tokenizer.at("add_eos") == false);
   const Finished text = run_facet(home.path(), command);
   CHECK_THAT(text.out, Catch::Contains("Q8_0 x22") && Catch::Contains("SentencePiece BPE"));
+  CHECK_THAT(text.out, !Catch::Contains("{"));  // For people: JSON is asked for with --json.
+  const Finished none = run_facet(home.path(), command + " --template");
+  CHECK(none.exit_code == 1);
+  CHECK_THAT(none.err, Catch::Contains("m.gguf' has no chat template"));
 }
 
 TEST_CASE("models quantize writes a file that inspect reads", "[e2e]") {
@@ -118,6 +122,8 @@ TEST_CASE("models quantize writes a file that inspect reads", "[e2e]") {
       run_facet(home.path(), "models quantize " + in + " " + out + " --type x");
   CHECK(refused.exit_code == 2);
   CHECK_THAT(refused.err, Catch::Contains("'x'"));
+  const Finished lost = run_facet(home.path(), "models quantize " + in + " /no/such/folder/q.gguf");
+  CHECK_THAT(lost.err, Catch::Contains("/no/such/folder") && Catch::Contains("No such file"));
 }
 
 TEST_CASE("models quantize writes a folder as a GGUF with the same logits", "[e2e]") {

@@ -102,3 +102,14 @@ TEST_CASE("generate is the same for the same seed", "[e2e]") {
   CHECK(first.at("ids") == second.at("ids"));
   CHECK(first.at("usage").at("completion_tokens") == first.at("ids").size());
 }
+
+TEST_CASE("embed tells of a text that is longer than the model reads", "[e2e]") {
+  if (!has_pocket()) return;
+  std::string text = "a short text\n";
+  for (int i = 0; i < 4000; ++i) text += "word ";
+  const Finished finished = run_facet(handbook_home(), "embed --json", text + "\nshort again\n");
+  CHECK(finished.exit_code == 0);
+  CHECK(finished.json().at("vectors").size() == 3);
+  CHECK_THAT(finished.err, Catch::StartsWith("facet: warning: line 2 is too long: its last "));
+  CHECK_THAT(finished.err, !Catch::Contains("line 3"));
+}

@@ -47,6 +47,17 @@ TEST_CASE("a store without an embedder searches by words and can get vectors lat
         Code::invalid_argument);
 }
 
+TEST_CASE("a new store can be read by its owner only", "[retrieval][unit]") {
+  const Fixture fixture;
+  const auto store = fixture.open();
+  static_cast<void>(fixture.index(*store));
+  for (const auto& file : fs::directory_iterator(fixture.folder)) {
+    INFO(file.path());
+    CHECK((file.status().permissions() & (fs::perms::group_all | fs::perms::others_all)) ==
+          fs::perms::none);
+  }
+}
+
 TEST_CASE("a store of another embedder is refused by both names", "[retrieval][unit]") {
   const Fixture fixture;
   static_cast<void>(fixture.index(*fixture.open()));

@@ -209,6 +209,33 @@ TEST_CASE("a stop ends indexing and keeps what is done", "[retrieval][unit]") {
   CHECK(fixture.index(*store).unchanged == documents);
 }
 
+TEST_CASE("a stop ends indexing in the middle of a document", "[retrieval][unit]") {
+  const Fixture fixture;
+  std::string text;
+  for (int i = 0; i < 5000; ++i) text += "This is one of very many sentences of a long text. ";
+  write_file(fixture.docs / "long.txt", text);
+  /// Asks for the stop as a person would, some time after the work on a document has begun.
+  struct StoppingCounter final : TokenCounter {
+    [[nodiscard]] std::int64_t count(std::string_view words) const override {
+      if (++calls == 500) stop.request_stop();
+      return static_cast<std::int64_t>(words.size() / 4);
+    }
+    mutable int calls = 0;
+    mutable std::stop_source stop;
+  };
+  const StoppingCounter counter;
+  StoreOptions options = fixture.options();
+  options.counter = &counter;
+  const auto store = Store::open(options);
+  REQUIRE(store.has_value());
+  const auto report = (*store)->index(
+      std::vector<fs::path>{fixture.docs / "long.txt"}, {}, counter.stop.get_token());
+  REQUIRE_FALSE(report.has_value());
+  CHECK(report.error().code == Code::cancelled);
+  CHECK(counter.calls < 520);
+  CHECK((*store)->statistics()->documents == 0);
+}
+
 TEST_CASE("queries are words, never operators", "[retrieval][unit]") {
   const Fixture fixture;
   const auto store = fixture.open();

@@ -91,6 +91,14 @@ TEST_CASE("paths that could leave the workspace are refused", "[tools][unit]") {
   CHECK(refused.error().code == std::get<1>(row));
 }
 
+TEST_CASE("a refused path is named whole", "[tools][unit]") {
+  const House house;
+  const auto refused = house.open(true)->read("sub/../../secret", 0, 100);
+  REQUIRE_FALSE(refused.has_value());
+  CHECK(refused.error().message ==
+        R"(the path "sub/../../secret" has "..", which could leave the workspace)");
+}
+
 TEST_CASE("links that leave the workspace are refused", "[tools][unit]") {
   const House house;
   fs::create_symlink(house.folder.path() / "secret", house.root / "absolute");

@@ -49,8 +49,8 @@ Error error_of(std::string_view path, int number) {
 
 /// The parts of a relative path. An empty list is the folder itself.
 Result<std::vector<std::string>> parts_of(std::string_view path, const WorkspaceOptions& options) {
-  const auto bad = [&](const std::string& why) {
-    return Error{Code::invalid_argument, "the path " + shown(path) + " " + why};
+  const auto bad = [whole = path](const std::string& why) {
+    return Error{Code::invalid_argument, "the path " + shown(whole) + " " + why};
   };
   if (path.size() > options.path_bytes_max) {
     return bad("is longer than " + std::to_string(options.path_bytes_max) + " bytes");

@@ -104,6 +104,16 @@ TEST_CASE("a folder is pulled in parallel ranges into the layout of huggingface_
   CHECK(attempt.hub.requests().size() == sent + 1);
 }
 
+TEST_CASE("offline, who lacks a model is told that nothing was asked of the hub", "[hub]") {
+  const FakeRepository repository = one_gguf();
+  Attempt attempt(repository, [&](const HubRequest& r) { return repository.answer(r); });
+  attempt.options.is_offline = true;
+  const auto pulled = attempt.run();
+  REQUIRE_FALSE(pulled);
+  CHECK(pulled.error().message.find("HF_HUB_OFFLINE is set") == 0);
+  CHECK(attempt.hub.requests().empty());
+}
+
 TEST_CASE("a hub whose listing has no sizes and digests is asked for each file", "[hub]") {
   FakeRepository repository = one_gguf();
   repository.lists_blobs = false;
