@@ -273,25 +273,32 @@ PassCost Engine::append_cost(std::int64_t depth, std::int64_t tokens) const {
 
 namespace {
 
-cuda::PlanOptions with_rows(cuda::PlanOptions options, const ModelInfo& info) {
+/// With what the model says about itself where `options` do not.
+cuda::PlanOptions of_model(cuda::PlanOptions options,
+                           const ModelInfo& info,
+                           const VisionModel* vision) {
   if (options.rows_max == 0) {
     options.rows_max = std::max<std::int64_t>(kDeviceChunkTokens + kDecodeRows, info.image_tokens);
   }
+  if (options.vision == nullptr && vision != nullptr) options.vision = &vision->config();
   return options;
 }
 
 }  // namespace
 
 cuda::MemoryPlan Engine::device_plan(const cuda::PlanOptions& options) const {
-  return cuda::plan_needs(
-      parts_->runtime->config(), parts_->runtime->weights(), with_rows(options, parts_->info));
+  const cuda::PlanOptions full = of_model(options, parts_->info, parts_->vision.get());
+  cuda::MemoryPlan plan =
+      cuda::plan_needs(parts_->runtime->config(), parts_->runtime->weights(), full);
+  plan.vision_bytes = cuda::plan_vision_bytes(full);
+  return plan;
 }
 
 std::int64_t Engine::device_context(const cuda::PlanOptions& options,
                                     std::int64_t device_bytes) const {
   return cuda::context_that_fits(parts_->runtime->config(),
                                  parts_->runtime->weights(),
-                                 with_rows(options, parts_->info),
+                                 of_model(options, parts_->info, parts_->vision.get()),
                                  device_bytes);
 }
 

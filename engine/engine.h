@@ -236,8 +236,8 @@ class Engine {
   [[nodiscard]] PassCost append_cost(std::int64_t depth, std::int64_t tokens) const;
   /// What this machine can do with the engine's threads and instructions; measures for a second.
   [[nodiscard]] MachineLimits machine_limits() const;
-  /// What the model needs of a CUDA device's memory, and the longest context that fits one of
-  /// `device_bytes` (0: none); wherever it runs now. rows_max 0: as Engine::load plans by default.
+  /// What the model needs of a CUDA device's memory, in vision_bytes what its tower takes besides,
+  /// and the longest context that fits `device_bytes` without it. rows_max 0: Engine::load's.
   [[nodiscard]] cuda::MemoryPlan device_plan(const cuda::PlanOptions& options) const;
   [[nodiscard]] std::int64_t device_context(const cuda::PlanOptions& options,
                                             std::int64_t device_bytes) const;

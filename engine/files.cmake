@@ -29,6 +29,7 @@ facet_library(engine
     model/hf_model.cc
     model/identity.cc
     model/in_quotes.cc
+    model/memory_limit.cc
     model/model.cc
     model/naming.cc
     model/quantize.cc

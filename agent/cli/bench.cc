@@ -51,6 +51,7 @@ struct Ceilings {
 /// One line of the result.
 struct Measured {
   std::string name;
+  int sequences = 1;      ///< That run at the same time.
   double tokens = 0.0;    ///< Of one repeat.
   Times times;            ///< Of each repeat.
   engine::PassCost cost;  ///< Of one repeat.
@@ -144,6 +145,7 @@ Result<Measured> measure_decode(const engine::Engine& engine,
   const int count = options.sequences;
   const std::string suffix = count == 1 ? "" : "x" + std::to_string(count);
   Measured out{.name = "tg" + std::to_string(options.decode_tokens) + suffix,
+               .sequences = count,
                .tokens = static_cast<double>(options.decode_tokens * count)};
   for (std::int64_t t = 0; t < options.decode_tokens; ++t) {
     const engine::PassCost one = engine.append_cost(options.depth + t, 1);
@@ -181,7 +183,7 @@ ordered_json to_json(const Measured& test,
   const double seconds = median(test.times.wall);
   return {{"test", test.name},
           {"depth", options.depth},
-          {"sequences", options.sequences},
+          {"sequences", test.sequences},
           {"tok_per_s", rates(test, test.times.wall)},
           {"tok_per_cpu_s", rates(test, test.times.cpu)},
           {"repeats", options.repeats},
@@ -243,6 +245,16 @@ Result<engine::cuda::DeviceLimits> device_limits(const ModelOptions& options) {
   return limits;
 }
 
+/// limit_exceeded, before anything is measured, for tests that are longer than the context.
+Status check_context(const engine::Engine& engine, const BenchOptions& options) {
+  const std::int64_t context = engine.info().context_tokens_max;
+  const std::int64_t more = std::max(options.prompt_tokens, options.decode_tokens);
+  if (options.depth + more <= context) return ok();
+  return Error{Code::limit_exceeded,
+               "a depth of " + std::to_string(options.depth) + " and " + std::to_string(more) +
+                   " tokens more do not fit the context of " + std::to_string(context)};
+}
+
 Result<std::vector<Measured>> measure_all(const engine::Engine& engine,
                                           const BenchOptions& options,
                                           const std::stop_token& stop) {
@@ -276,11 +288,17 @@ int run_bench(const BenchOptions& options, Environment environment) {
   const auto device = device_limits(model);
   if (!device) return console.fail(device.error(), options.json, exit_unavailable);
   const auto engine = load_engine(model, *path, console, false);
-  if (!engine) return console.fail(engine.error(), options.json, exit_unavailable);
+  if (!engine) {
+    const bool is_misuse = engine.error().code == Code::invalid_argument;
+    return console.fail(engine.error(), options.json, is_misuse ? exit_usage : exit_unavailable);
+  }
   if ((*engine)->info().is_embedder) {
     const Error error{Code::invalid_argument,
                       "model '" + (*engine)->info().name + "' is an embedder: it writes no tokens"};
     return console.fail(error, options.json);
+  }
+  if (const auto fits = check_context(**engine, options); !fits) {
+    return console.fail(fits.error(), options.json);
   }
   Ceilings ceilings;
   if ((*engine)->info().device == "cpu") {

@@ -272,6 +272,7 @@ int run_plugin_inspect(const PluginOptions& options, Environment environment);
 
 struct ModelsOptions {
   std::string model;
+  std::string vision;          ///< inspect: as ModelOptions::vision.
   bool chat_template = false;  ///< inspect: print only the template, as it stands in the file.
   std::string out;             ///< quantize
   std::string type = "Q8_0";   ///< quantize

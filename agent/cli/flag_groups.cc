@@ -66,15 +66,19 @@ void add_embedder(CLI::App& app, std::string& embedder) {
   app.add_option("--embedder", embedder, "Embedding model, or none (pocket)");
 }
 
+void add_mmproj(CLI::App& app, std::string& vision) {
+  app.add_option("--mmproj",
+                 vision,
+                 "GGUF with the vision tower of a GGUF model (a model folder has its own)");
+}
+
 void add_model(CLI::App& app, ModelOptions& model) {
   app.add_option(
       "-m,--model",
       model.model,
       "Generator: a GGUF, a model folder, a name in the model folders, or OWNER/NAME[:FILE] "
       "that facet pull has fetched (pocket)");
-  app.add_option("--mmproj",
-                 model.vision,
-                 "GGUF with the vision tower of a GGUF model (a model folder has its own)");
+  add_mmproj(app, model.vision);
   app.add_option("--dialect",
                  model.dialect,
                  "functiongemma, gemma3, gemma3-json, gemma3-python, gemma3-tool-code, gemma4 or "

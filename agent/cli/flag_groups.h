@@ -45,6 +45,7 @@ void add_store(CLI::App& app,
                std::string& store,
                const char* text = "Folder of the store (the default store)");
 void add_embedder(CLI::App& app, std::string& embedder);
+void add_mmproj(CLI::App& app, std::string& vision);
 void add_model(CLI::App& app, ModelOptions& model);
 void add_pictures(CLI::App& app, PictureOptions& pictures, const char* place);
 void add_sampling(CLI::App& app, engine::SamplingOptions& sampling);

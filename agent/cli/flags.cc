@@ -265,6 +265,7 @@ void add_machine_commands(CLI::App& app, Command& command) {
   CLI::App& inspect = *models.add_subcommand("inspect", "Facts about one model");
   inspect.add_option("model", options->model, "A path or a name (pocket)");
   inspect.add_option("-m,--model", options->model, "The same");
+  add_mmproj(inspect, options->vision);
   inspect.add_flag("--template", options->chat_template, "Print only the model's chat template");
   add_json(list, options->json);
   add_json(inspect, options->json);
@@ -285,6 +286,7 @@ void add_machine_commands(CLI::App& app, Command& command) {
   doctor_app.add_option("-m,--model", doctor->agent.model.model, "Generator (pocket)");
   add_embedder(doctor_app, doctor->agent.model.embedder);
   add_store(doctor_app, doctor->agent.store);
+  add_mmproj(doctor_app, doctor->agent.model.vision);
   add_device(doctor_app, doctor->agent.model);
   add_json(doctor_app, doctor->json);
   bind(doctor_app, command, doctor, run_doctor);

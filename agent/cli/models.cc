@@ -54,22 +54,31 @@ ordered_json devices_json(const engine::ModelInfo& info) {
 }
 
 /// What the model needs of a CUDA device, and the longest context that devices of common sizes have
-/// room for; keys and values as bf16.
-ordered_json device_memory_json(const engine::Engine& engine) {
+/// room for; keys and values as bf16. Pictures are read on the device where its memory also holds
+/// the tower, so those sizes are told with it and without.
+ordered_json device_memory_json(const engine::Engine& engine, engine::cuda::WeightForm weights) {
   constexpr std::int64_t kGibibyte = std::int64_t{1} << 30;
-  const std::int64_t context = engine.info().context_tokens_max;
-  const auto plan = engine.device_plan({.context_tokens_max = context});
-  ordered_json fits = ordered_json::object();
-  for (const std::int64_t size : {8, 12, 16, 24, 48, 80}) {
-    fits[std::to_string(size) + " GiB"] =
-        engine.device_context({.context_tokens_max = context}, size * kGibibyte);
+  const engine::cuda::PlanOptions options{.context_tokens_max = engine.info().context_tokens_max,
+                                          .weights = weights};
+  const auto plan = engine.device_plan(options);
+  const auto fits_beside = [&](std::int64_t bytes) {
+    ordered_json out = ordered_json::object();
+    for (const std::int64_t size : {8, 12, 16, 24, 48, 80}) {
+      out[std::to_string(size) + " GiB"] = engine.device_context(options, size * kGibibyte - bytes);
+    }
+    return out;
+  };
+  ordered_json out = {{"weight_bytes", plan.weight_bytes},
+                      {"workspace_bytes", plan.workspace_bytes},
+                      {"kv_bytes", plan.sequence_bytes},
+                      {"needs_bytes", plan.device_bytes_min()},
+                      {"vision_bytes", plan.vision_bytes},
+                      {"context_tokens", options.context_tokens_max},
+                      {"context_tokens_that_fit", fits_beside(0)}};
+  if (plan.vision_bytes > 0) {
+    out["context_tokens_that_fit_with_vision"] = fits_beside(plan.vision_bytes);
   }
-  return {{"weight_bytes", plan.weight_bytes},
-          {"workspace_bytes", plan.workspace_bytes},
-          {"kv_bytes", plan.sequence_bytes},
-          {"needs_bytes", plan.device_bytes_min()},
-          {"context_tokens", context},
-          {"context_tokens_that_fit", std::move(fits)}};
+  return out;
 }
 
 /// The chat template in the files, and which dialect its words are those of. Null without one.
@@ -111,7 +120,7 @@ ordered_json info_json(const engine::Engine& engine) {
           {"embedding_dim", info.embedding_dim},
           {"cpu_path", info.cpu_path},
           {"devices", devices_json(info)},
-          {"device_memory", device_memory_json(engine)},
+          {"device_memory", device_memory_json(engine, engine::cuda::WeightForm::stored)},
           {"tokenizer", tokenizer_json(tokenizer)}};
 }
 
@@ -134,15 +143,19 @@ void show_members(const ordered_json& object, Console& console, const std::strin
 /// The model of a name as doctor shows it: its facts, or why it cannot be used.
 ordered_json model_check(const std::string& name,
                          ModelKind kind,
-                         const std::string& device,
+                         const ModelOptions& options,
                          bool& is_usable) {
   is_usable = false;
   const auto path = find_model(name, kind);
   if (!path) return {{"ok", false}, {"reason", path.error().message}};
   const auto engine = engine::Engine::load({.model = *path,
+                                            .vision = options.vision,
+                                            .context_tokens_max = options.context_tokens_max,
                                             .huge_pages = false,  // Looked at, not run.
-                                            .device = device_name(device),
-                                            .cuda = cuda_of_build()});
+                                            .device = device_name(options.device),
+                                            .cuda = cuda_of_build(),
+                                            .device_weights = options.device_weights,
+                                            .is_deterministic = options.is_deterministic});
   if (!engine) {
     return {{"ok", false}, {"path", path->string()}, {"reason", engine.error().message}};
   }
@@ -154,7 +167,7 @@ ordered_json model_check(const std::string& name,
           {"weight_types", info.weight_types},
           {"device", info.device},
           {"cpu_path", info.cpu_path},
-          {"device_memory", device_memory_json(**engine)}};
+          {"device_memory", device_memory_json(**engine, options.device_weights)}};
 }
 
 ordered_json store_check(const std::string& given) {
@@ -273,7 +286,8 @@ int run_models_inspect(const ModelsOptions& options, Environment environment) {
   Console& console = environment.console;
   const auto path = find_model(options.model, ModelKind::generator);
   if (!path) return console.fail(path.error(), options.json, exit_unavailable);
-  const auto engine = engine::Engine::load({.model = *path, .huge_pages = false});
+  const auto engine =
+      engine::Engine::load({.model = *path, .vision = options.vision, .huge_pages = false});
   if (!engine) return console.fail(engine.error(), options.json, exit_unavailable);
   if (options.chat_template) {
     const std::string& text = (*engine)->info().chat_template;
@@ -334,12 +348,13 @@ int run_doctor(const DoctorOptions& options, Environment environment) {
   const auto device = check_device(options.agent.model.device);
   report["device"] = device ? ordered_json{{"ok", true}, {"name", *device}}
                             : ordered_json{{"ok", false}, {"reason", device.error().message}};
-  report["model"] = model_check(
-      options.agent.model.model, ModelKind::generator, options.agent.model.device, has_generator);
-  const std::string& embedder = options.agent.model.embedder;
+  const ModelOptions& model = options.agent.model;
+  report["model"] = model_check(model.model, ModelKind::generator, model, has_generator);
+  const std::string& embedder = model.embedder;
+  const ModelOptions on_cpu{.device = "cpu"};
   report["embedder"] = embedder == "none"
                            ? ordered_json{{"ok", true}, {"reason", "none: search is by words only"}}
-                           : model_check(embedder, ModelKind::embedder, "cpu", has_embedder);
+                           : model_check(embedder, ModelKind::embedder, on_cpu, has_embedder);
   report["store"] = store_check(options.agent.store);
   report["journal"] = journal_check();
   report["pdftotext"] = pdftotext_check();

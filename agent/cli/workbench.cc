@@ -72,8 +72,11 @@ Result<std::shared_ptr<engine::Engine>> load_engine(const ModelOptions& options,
                                       .device_weights = options.device_weights,
                                       .is_deterministic = options.is_deterministic});
   console.end_progress();
-  if (engine && !(*engine)->info().device_note.empty()) {
-    console.warn("computing on the CPU: " + (*engine)->info().device_note);
+  if (!engine) return engine;
+  const engine::ModelInfo& info = (*engine)->info();
+  if (!info.device_note.empty()) console.warn("computing on the CPU: " + info.device_note);
+  if (!info.weights_note.empty()) {
+    console.note("weights stay where the file is mapped: " + info.weights_note);
   }
   const bool is_for_device = options.device_weights != engine::cuda::WeightForm::stored;
   if (engine && (*engine)->info().device == "cpu" && is_for_device) {
@@ -90,8 +93,6 @@ Result<std::shared_ptr<const engine::Engine>> load_generator(const ModelOptions&
   console.progress(0, 0, "loading " + path.string());
   FACET_TRY(auto engine, load_engine(options, path, console));
   if (!engine->info().vision_note.empty()) console.warn(engine->info().vision_note);
-  const std::string& note = engine->info().weights_note;
-  if (!note.empty()) console.note("weights stay where the file is mapped: " + note);
   return std::shared_ptr<const engine::Engine>(std::move(engine));
 }
 

@@ -47,7 +47,7 @@ const engine::cuda::CudaSupport* cuda_of_build();
 Result<std::string> check_device(const std::string& device);
 
 /// Engine::load of the model at `path` as `options` say, on their device; where auto falls back to
-/// the CPU a warning says why.
+/// the CPU a warning says why, and a line where weights could not be copied into huge pages.
 Result<std::shared_ptr<engine::Engine>> load_engine(const ModelOptions& options,
                                                     const std::filesystem::path& path,
                                                     Console& console,

@@ -21,6 +21,7 @@
 
 #include <cstdint>
 #include <cstring>
+#include <utility>
 
 namespace facet::engine {
 
@@ -76,70 +77,101 @@ struct AmxKernels {
     }
   }
 
-  /// A block's integers in `sums` as floats, scaled and added: 16 rows of weights, 16 tokens.
-  static void add_block(const std::int32_t* sums,
-                        const std::byte* panel,
-                        const float* d,
-                        __m512* to) {
-    const __m512 scales = _mm512_loadu_ps(panel + 512);
-#pragma GCC unroll 16
-    for (int t = 0; t < 16; ++t) {
-      const __m512 scale = _mm512_mul_ps(scales, _mm512_set1_ps(d[t]));
-      const __m512 sum = _mm512_cvtepi32_ps(_mm512_loadu_si512(sums + 16 * t));
-      to[t] = _mm512_fmadd_ps(sum, scale, to[t]);
+  /// What a tile of n tokens times one panel adds up. Found by constants only, and nothing is
+  /// called while there is one: so it is in registers.
+  using Sums = __m512[16];
+  using Sixteen = std::make_integer_sequence<std::int64_t, 16>;
+
+  /// The next block of a panel times a tile of n tokens, on the tiles with number I. `integers` is
+  /// the way out of the tile; `padded` holds the scales of fewer than 16 tokens.
+  template <int I, std::int64_t... t>
+  [[gnu::always_inline]] static void block_int8(
+      const std::byte*& x,
+      const std::byte*& panel,
+      std::int64_t n,
+      std::int32_t* integers,
+      std::byte* padded,
+      Sums& sums,
+      std::integer_sequence<std::int64_t, t...> /*tokens*/) {
+    T::template zero<I>();
+    T::template load<4 + I>(x, 32);
+    T::template load<6 + I>(panel, 64);
+    T::template dot_int8<I, 4 + I, 6 + I>();
+    T::template store<I>(integers, 64);
+    const std::byte* d = x + n * 32;
+    if (n < 16) {
+      _mm512_store_ps(padded, _mm512_maskz_loadu_ps(first_lanes(n), d));
+      d = padded;
     }
+    const __m512 scales = _mm512_loadu_ps(panel + 512);
+    ((sums[t] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(_mm512_loadu_si512(integers + 16 * t)),
+                                _mm512_mul_ps(scales, broadcast(d + 4 * t)),
+                                sums[t])),
+     ...);
+    panel += kInt8Panel;
+    x += n * 40;
+  }
+  [[gnu::always_inline]] static __m512 broadcast(const std::byte* from) {
+    float value = 0.0F;
+    std::memcpy(&value, from, sizeof value);
+    return _mm512_set1_ps(value);
   }
 
   /// One panel in scratch times a tile of n tokens.
+  template <std::int64_t... t>
   static void tile_int8(const MatmulArgs& a,
                         std::int64_t token,
                         std::int64_t n,
                         std::int64_t row,
-                        std::int64_t rows) {
+                        std::int64_t rows,
+                        std::integer_sequence<std::int64_t, t...> tokens) {
     const auto* panel = reinterpret_cast<const std::byte*>(a.scratch);
     const std::byte* x = a.packed + packed_bytes(Activations::int8, token, a.w.cols);
-    alignas(64) std::int32_t integers[2][16 * 16] = {};
-    alignas(64) float d[2][16] = {};
-    __m512 sums[16];
-    for (__m512& sum : sums) sum = _mm512_setzero_ps();
-    const auto block = [&]<int I>() {
-      T::template zero<I>();
-      T::template load<4 + I>(x, 32);
-      T::template load<6 + I>(panel, 64);
-      T::template dot_int8<I, 4 + I, 6 + I>();
-      T::template store<I>(integers[I], 64);
-      std::memcpy(d[I], x + n * 32, static_cast<std::size_t>(n) * sizeof(float));
-      add_block(integers[I], panel, d[I], sums);
-      panel += kInt8Panel;
-      x += n * 40;
-    };
+    alignas(64) std::int32_t integers[2][16 * 16];
+    if (n < 16) std::memset(integers, 0, sizeof integers);  // Rows that no tile writes.
+    alignas(64) std::byte padded[64];
+    Sums sums = {((void)t, _mm512_setzero_ps())...};
     // Two sets of tiles take turns, so that one is computed while the other is scaled.
     std::int64_t b = 0;
     for (; b + 2 <= a.w.cols / kCols; b += 2) {
-      block.template operator()<0>();
-      block.template operator()<1>();
+      block_int8<0>(x, panel, n, integers[0], padded, sums, tokens);
+      block_int8<1>(x, panel, n, integers[1], padded, sums, tokens);
     }
-    if (b < a.w.cols / kCols) block.template operator()<0>();
+    if (b < a.w.cols / kCols) block_int8<0>(x, panel, n, integers[0], padded, sums, tokens);
     float* y = a.y + token * a.y_stride + row - a.row_begin;
-    for (std::int64_t t = 0; t < n; ++t) {
-      _mm512_mask_storeu_ps(y + t * a.y_stride, first_lanes(rows), sums[t]);
-    }
+    const __mmask16 mask = first_lanes(rows);
+    ((t < n ? _mm512_mask_storeu_ps(y + t * a.y_stride, mask, sums[t]) : void()), ...);
   }
+
+  /// The tiles' shape, set when it changes: that takes as long as some products.
+  class Shape {
+   public:
+    explicit Shape(std::int64_t bytes) : bytes_(bytes) {}
+    Shape(const Shape&) = delete;
+    Shape& operator=(const Shape&) = delete;
+    ~Shape() { T::release(); }
+    void set(std::int64_t tokens) {
+      if (tokens != tokens_) T::configure(tokens, bytes_);
+      tokens_ = tokens;
+    }
+
+   private:
+    std::int64_t bytes_;
+    std::int64_t tokens_ = 0;
+  };
 
   template <DType D>
   static void many_int8(const MatmulArgs& a) {
+    Shape shape(32);
     for (std::int64_t row = a.row_begin; row < a.row_end; row += kRows) {
       const std::int64_t rows = at_most(a.row_end - row, kRows);
       fill_int8<D>(a, row, rows, reinterpret_cast<std::byte*>(a.scratch));
-      T::configure(16, 32);
-      std::int64_t token = 0;
-      for (; token + 16 <= a.tokens; token += 16) tile_int8(a, token, 16, row, rows);
-      if (token < a.tokens) {
-        T::configure(a.tokens - token, 32);
-        tile_int8(a, token, a.tokens - token, row, rows);
+      for (std::int64_t token = 0; token < a.tokens; token += 16) {
+        const std::int64_t n = at_most(a.tokens - token, 16);
+        shape.set(n);
+        tile_int8(a, token, n, row, rows, Sixteen());
       }
     }
-    T::release();
   }
 
   static void matmul_int8(const MatmulArgs& a) {
@@ -245,10 +277,11 @@ struct AmxKernels {
     if (a.tokens == 0) return;
     const bool is_one_tile = a.tokens <= 16;
     auto* scratch = reinterpret_cast<std::byte*>(a.scratch);
+    Shape shape(64);
     for (std::int64_t row = a.row_begin; row < a.row_end; row += 2 * kRows) {
       const std::int64_t rows = at_most(a.row_end - row, 2 * kRows);
       if (is_one_tile) {
-        T::configure(a.tokens, 64);
+        shape.set(a.tokens);
         tile_bf16(a, 0, a.tokens, row, rows, true);
         continue;
       }
@@ -257,16 +290,15 @@ struct AmxKernels {
         fill_bf16(a, row, at_most(rows, kRows), b, to);
         fill_bf16(a, row + kRows, rows < kRows ? 0 : rows - kRows, b, to + kBf16Panel);
       }
-      T::configure(16, 64);
+      shape.set(16);
       std::int64_t token = 0;
       for (; token + 32 <= a.tokens; token += 32) tiles_bf16(a, token, row, rows);
       for (; token < a.tokens; token += 16) {
         const std::int64_t n = at_most(a.tokens - token, 16);
-        T::configure(n, 64);
+        shape.set(n);
         tile_bf16(a, token, n, row, rows, false);
       }
     }
-    T::release();
   }
 };
 

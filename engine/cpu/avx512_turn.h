@@ -21,7 +21,7 @@ inline __m128i load_lane(const std::byte* from) {
 [[gnu::always_inline]] inline void turn_rows(const std::byte* from,
                                              std::int64_t stride,
                                              __m512i* to) {
-  const auto rows = [&](std::int64_t first) {
+  const auto rows = [&](std::int64_t first) __attribute__((always_inline)) {
     __m512i out = _mm512_castsi128_si512(load_lane(from + first * stride));
     out = _mm512_inserti32x4(out, load_lane(from + (first + 4) * stride), 1);
     out = _mm512_inserti32x4(out, load_lane(from + (first + 8) * stride), 2);
@@ -44,12 +44,12 @@ inline __m128i load_lane(const std::byte* from) {
 /// The halves at the beginning of 16 blocks. Each goes into its lane straight from memory: through
 /// an array, one wide load would wait until 16 narrow stores have left the core.
 [[gnu::always_inline]] inline __m512 turn_scales(const std::byte* from, std::int64_t stride) {
-  const auto half = [&](std::int64_t row) {
+  const auto half = [&](std::int64_t row) __attribute__((always_inline)) {
     std::int16_t bits = 0;
     std::memcpy(&bits, from + row * stride, sizeof bits);
     return bits;
   };
-  const auto eight = [&](std::int64_t row) {
+  const auto eight = [&](std::int64_t row) __attribute__((always_inline)) {
     __m128i out = _mm_cvtsi32_si128(half(row));
     out = _mm_insert_epi16(out, half(row + 1), 1);
     out = _mm_insert_epi16(out, half(row + 2), 2);

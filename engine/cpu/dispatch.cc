@@ -118,12 +118,15 @@ PackedOps avx2_packed_ops() {
 #endif
 
 std::vector<const Ops*> usable_ops() {
-  // AVX-512 without VNNI (Skylake) takes the packed products of AVX2.
-  static const Ops avx512 = with_packed(avx512_ops(),
-                                        runs_vnni() ? avx512_vnni_ops() : avx2_packed_ops(),
-                                        runs_avx512_bf16() ? avx512_bf16_ops() : PackedOps{});
+  // What only returns a table is compiled for the table's instructions too, and may use them: it is
+  // called where they are there. AVX-512 without VNNI (Skylake) takes the packed products of AVX2.
+  static const Ops avx512 = runs_avx512()
+                                ? with_packed(avx512_ops(),
+                                              runs_vnni() ? avx512_vnni_ops() : avx2_packed_ops(),
+                                              runs_avx512_bf16() ? avx512_bf16_ops() : PackedOps{})
+                                : Ops{};
   static const Ops amx = runs_amx() ? amx_table(avx512) : Ops{};
-  static const Ops avx2 = with_packed(avx2_ops(), avx2_packed_ops(), {});
+  static const Ops avx2 = runs_avx2() ? with_packed(avx2_ops(), avx2_packed_ops(), {}) : Ops{};
   static const Ops portable = with_packed(portable_ops(), portable_packed_ops(), {});
   std::vector<const Ops*> out;
   if (runs_amx()) out.push_back(&amx);

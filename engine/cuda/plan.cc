@@ -176,6 +176,10 @@ std::int64_t context_that_fits(const ModelConfig& config,
                                const PlanOptions& options,
                                std::int64_t device_bytes) {
   PlanOptions at = options;
+  at.context_tokens_max = config.context_tokens_max;
+  if (plan_needs(config, weights, at).device_bytes_min() <= device_bytes) {
+    return config.context_tokens_max;
+  }
   std::int64_t low = 0;
   std::int64_t high = config.context_tokens_max / kContextStep;
   while (low < high) {

@@ -85,8 +85,8 @@ MemoryPlan plan_needs(const ModelConfig& config,
                       const ModelWeights& weights,
                       const PlanOptions& options);
 
-/// Longest context that fits `device_bytes` in all, a multiple of 1024, at most the model's; 0 when
-/// none does.
+/// Longest context that fits `device_bytes` in all: the model's, or a multiple of 1024 below it; 0
+/// when none does. Without the tower, as plan_needs.
 std::int64_t context_that_fits(const ModelConfig& config,
                                const ModelWeights& weights,
                                const PlanOptions& options,

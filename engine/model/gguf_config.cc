@@ -53,11 +53,17 @@ class Keys {
   std::string prefix_;
 };
 
-/// Which layers slide: from a period, from one flag per layer, or every sixth one global.
-Result<std::vector<bool>> sliding_layers(const Keys& keys, int layers) {
+/// Which layers slide: from a period, from one flag per layer, or every sixth one global. None in a
+/// generator's file that states neither a window nor which layers have it (as in llama.cpp; such
+/// relatives of Gemma 3 exist).
+Result<std::vector<bool>> sliding_layers(const Keys& keys, int layers, bool is_embedder) {
   const std::string name = keys.name("attention.sliding_window_pattern");
   const GgufValue* value = keys.gguf().find(name);
   std::int64_t period = kGlobalEvery;
+  if (value == nullptr && !is_embedder &&
+      keys.gguf().find(keys.name("attention.sliding_window")) == nullptr) {
+    period = 1;
+  }
   if (value != nullptr && std::holds_alternative<std::int64_t>(*value)) {
     period = std::get<std::int64_t>(*value);
     if (period < 1) return invalid("key '" + name + "' is " + std::to_string(period));
@@ -76,12 +82,14 @@ Result<std::vector<bool>> sliding_layers(const Keys& keys, int layers) {
   return out;
 }
 
-/// The divisor of positions on global layers.
+/// The divisor of positions on global layers. As in llama.cpp a factor without a type is linear,
+/// and old files have it under another name.
 Result<double> rope_divisor(const Keys& keys) {
   FACET_TRY(const auto type, keys.gguf().string(keys.name("rope.scaling.type")));
-  FACET_TRY(const double factor, keys.number_or("rope.scaling.factor", 1.0));
-  if (!type || *type == "none") return 1.0;
-  if (*type == "linear") return factor;
+  FACET_TRY(const double old_factor, keys.number_or("rope.scale_linear", 1.0));
+  FACET_TRY(const double factor, keys.number_or("rope.scaling.factor", old_factor));
+  if (type && *type == "none") return 1.0;
+  if (!type || *type == "linear") return factor;
   return unsupported("rope scaling " + in_quotes(*type) + "; linear and none are read");
 }
 
@@ -120,7 +128,7 @@ Status read_layers(const Keys& keys, ModelConfig& config) {
     return invalid("key '" + keys.name("block_count") + "' is " + std::to_string(layers));
   }
   FACET_TRY(const LayerSpec base, read_layer_base(keys, config, layers));
-  FACET_TRY(const std::vector<bool> sliding, sliding_layers(keys, layers));
+  FACET_TRY(const std::vector<bool> sliding, sliding_layers(keys, layers, config.is_embedder));
   FACET_TRY(const double global_theta, keys.number_or("rope.freq_base", kGlobalTheta));
   // Two converters write the local base, each under a name of its own; most files leave it out.
   FACET_TRY(double local_theta, keys.number_or("rope.local.freq_base", kLocalTheta));

@@ -1,5 +1,7 @@
 #include "engine/model/resident_weights.h"
 
+#include "engine/model/memory_limit.h"
+
 #include <sys/mman.h>
 
 #include <algorithm>
@@ -7,6 +9,7 @@
 #include <cerrno>
 #include <cstring>
 #include <fstream>
+#include <sstream>
 #include <system_error>
 #include <thread>
 #include <unistd.h>
@@ -36,13 +39,6 @@ std::vector<TensorView*> matrices(ModelWeights& weights) {
   }
   std::erase_if(out, [](const TensorView* view) { return view->empty(); });
   return out;
-}
-
-/// The first number in `file`; -1 when there is none ("max" of a limit that is not set).
-std::int64_t number_in(const char* file) {
-  std::ifstream in(file);
-  std::int64_t value = -1;
-  return in >> value ? value : -1;
 }
 
 std::int64_t memory_available() {
@@ -119,11 +115,10 @@ HugePageSupport huge_page_support() {
   std::ifstream in("/sys/kernel/mm/transparent_hugepage/enabled");
   std::string modes;
   out.is_offered = std::getline(in, modes) && modes.find("[never]") == std::string::npos;
-  const std::int64_t limit = number_in("/sys/fs/cgroup/memory.max");
-  if (limit >= 0) {
-    const std::int64_t used = std::max<std::int64_t>(0, number_in("/sys/fs/cgroup/memory.current"));
-    out.bytes_available = std::min(out.bytes_available, std::max<std::int64_t>(0, limit - used));
-  }
+  std::ostringstream groups;
+  groups << std::ifstream("/proc/self/cgroup").rdbuf();
+  out.bytes_available =
+      std::min(out.bytes_available, cgroup_bytes_left(groups.str(), "/sys/fs/cgroup"));
   return out;
 }
 

@@ -1,5 +1,6 @@
 // facet bench on a small random model: what it prints, not how fast it is.
 #include "tests/e2e/run_facet.h"
+#include "tests/support/build_kind.h"
 #include "tests/support/temp_dir.h"
 #include "tests/support/tiny_model.h"
 
@@ -38,6 +39,12 @@ TEST_CASE("bench prints a list with one entry for each test", "[e2e]") {
   REQUIRE(decode.size() == 1);
   CHECK(decode.at(0).at("test") == "tg2");
   CHECK_THAT(run_facet(home.path(), command + " -p 4 -n 1 -r 1").out, Catch::Contains("tok/s"));
+  // A prompt is read by one sequence, however many write.
+  const auto many = run_facet(home.path(), command + " -p 4 -n 2 -s 3 -r 1 --json").json();
+  REQUIRE(many.size() == 2);
+  CHECK(many.at(0).at("sequences") == 1);
+  CHECK(many.at(1).at("test") == "tg2x3");
+  CHECK(many.at(1).at("sequences") == 3);
 }
 
 TEST_CASE("bench counts the bytes of a token from the shapes", "[e2e]") {
@@ -55,6 +62,26 @@ TEST_CASE("bench counts the bytes of a token from the shapes", "[e2e]") {
   CHECK(list.at(0).at("bytes_per_token").get<double>() == Approx(bytes));
 }
 
+TEST_CASE("bench says that there was no memory for a copy of the weights", "[e2e]") {
+  if (kIsSanitized) return;  // They reserve terabytes of addresses.
+  const TempDir home;
+  write_tiny_gguf(home.path() / "m.gguf", TinyModel{.layers = 2, .hidden = 512, .ffn = 4096});
+  // 50 MB of weights. With the least space of addresses that it runs in, there is none for a copy.
+  for (int mib = 128; mib < 4096; mib += 16) {
+    const Finished finished =
+        run_facet(home.path(),
+                  "--version > /dev/null; ulimit -v " + std::to_string(mib << 10) + "; " +
+                      quoted(FACET_PROGRAM) + " bench -p 1 -n 0 -r 1 -t 1 --json --model " +
+                      quoted((home.path() / "m.gguf").string()));
+    if (finished.exit_code != 0) continue;
+    const std::string note = finished.json().at(0).at("weights_note").get<std::string>();
+    CHECK_THAT(note, Catch::Contains("memory"));
+    CHECK_THAT(finished.err, Catch::Contains("weights stay where the file is mapped: " + note));
+    return;
+  }
+  FAIL("it never ran");
+}
+
 TEST_CASE("bench refuses what it cannot measure", "[e2e]") {
   const TempDir home;
   write_tiny_gguf(home.path() / "m.gguf", TinyModel{});
@@ -68,6 +95,11 @@ TEST_CASE("bench refuses what it cannot measure", "[e2e]") {
   CHECK(run(model + " -r 0").exit_code == 2);
   CHECK(run(model + " -t 9999").exit_code == 2);
   CHECK_THAT(run(model + " -p 1000000 -r 1").err, Catch::Contains("context"));
+  // Known before anything is computed: the numbers are those of the command line.
+  const Finished deep = run(model + " -p 2 -n 300 -d 1000000 -r 1");
+  CHECK(deep.exit_code == 3);
+  CHECK_THAT(deep.err, Catch::Contains("depth of 1000000 and 300 tokens"));
+  CHECK(run(model + " --context 1000000").exit_code == 2);
   CHECK(run(quoted((home.path() / "e.gguf").string())).exit_code == 2);
   CHECK(run(quoted((home.path() / "none.gguf").string())).exit_code == 5);
 }

@@ -305,3 +305,35 @@ TEST_CASE("models inspect shows the chat template and what it is for", "[e2e]") 
   CHECK(refused.exit_code == 5);
   CHECK_THAT(refused.err, Catch::Contains("preprocessor_config.json: resample is 3"));
 }
+
+TEST_CASE("inspect and doctor say what fits a device, pictures included", "[e2e]") {
+  const TempDir home;
+  const TinyModel tiny;
+  write_tiny_gguf(home.path() / "m.gguf", tiny);
+  write_bytes(home.path() / "tower.gguf", vision_gguf(tiny_vision_config(tiny)).bytes());
+  const std::string model = quoted((home.path() / "m.gguf").string());
+  const std::string tower = " --mmproj " + quoted((home.path() / "tower.gguf").string());
+  const auto inspect = [&](const std::string& more) {
+    return run_facet(home.path(), "models inspect --json " + model + more).json();
+  };
+  const auto doctor = [&](const std::string& more) {
+    return run_facet(home.path(), "doctor --embedder none --json -m " + model + more)
+        .json()
+        .at("model");
+  };
+  const auto text = inspect("").at("device_memory");
+  CHECK(text.at("vision_bytes") == 0);
+  CHECK_FALSE(text.contains("context_tokens_that_fit_with_vision"));
+  CHECK(text.at("context_tokens_that_fit").at("80 GiB") == text.at("context_tokens"));
+  for (const auto& both : {inspect(tower), doctor(tower)}) {
+    const auto& memory = both.at("device_memory");
+    CHECK(memory.at("vision_bytes").get<std::int64_t>() > 0);
+    CHECK(memory.at("context_tokens_that_fit_with_vision").at("80 GiB") ==
+          text.at("context_tokens"));
+  }
+  // Flags that doctor takes count.
+  CHECK(doctor(" --context 16").at("device_memory").at("context_tokens") == 16);
+  CHECK(doctor(" --context 1000000").at("ok") == false);
+  CHECK(doctor(" --weights fp8").at("device_memory").at("weight_bytes").get<std::int64_t>() <
+        text.at("weight_bytes").get<std::int64_t>());
+}

@@ -160,6 +160,47 @@ TEST_CASE("a GGUF without the optional keys gets the family's values", "[engine]
   }
 }
 
+TEST_CASE("a GGUF's factor of positions needs no type, and may have its old name",
+          "[engine][gguf]") {
+  const TempDir dir;
+  struct Case {
+    const char* key;
+    const char* type;  ///< Null: not stated.
+    double divisor;
+  };
+  for (const Case& c : {Case{"rope.scaling.factor", "linear", 8.0},
+                        Case{"rope.scaling.factor", nullptr, 8.0},
+                        Case{"rope.scale_linear", nullptr, 8.0},
+                        Case{"rope.scaling.factor", "none", 1.0}}) {
+    INFO(c.key << ' ' << (c.type == nullptr ? "without a type" : c.type));
+    GgufWriter writer = facet::test::tiny_gguf(TinyModel{});
+    writer.add_f32("gemma3." + std::string(c.key), 8.0F);
+    if (c.type != nullptr) writer.add_string("gemma3.rope.scaling.type", c.type);
+    facet::test::write_bytes(dir.path() / "m.gguf", writer.bytes());
+    const auto model = Model::load(dir.path() / "m.gguf");
+    REQUIRE(model.has_value());
+    CHECK((*model)->config().layers[0].rope_divisor == 1.0);
+    CHECK((*model)->config().layers[2].rope_divisor == c.divisor);
+  }
+}
+
+TEST_CASE("a GGUF without a window has no sliding layers", "[engine][gguf]") {
+  const TempDir dir;
+  GgufWriter writer = facet::test::tiny_gguf(TinyModel{});
+  writer.remove("gemma3.attention.sliding_window");
+  // Which layers slide, but not how far: that is a broken file.
+  facet::test::write_bytes(dir.path() / "m.gguf", writer.bytes());
+  CHECK_FALSE(Model::load(dir.path() / "m.gguf").has_value());
+  writer.remove("gemma3.attention.sliding_window_pattern");
+  facet::test::write_bytes(dir.path() / "m.gguf", writer.bytes());
+  const auto model = Model::load(dir.path() / "m.gguf");
+  REQUIRE(model.has_value());
+  for (const auto& layer : (*model)->config().layers) {
+    CHECK(layer.window == 0);
+    CHECK(layer.rope_theta == 1e6);
+  }
+}
+
 TEST_CASE("a GGUF may state its local rotary base and its attention scale", "[engine][gguf]") {
   const TempDir dir;
   GgufWriter writer = facet::test::tiny_gguf(TinyModel{});

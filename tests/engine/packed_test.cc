@@ -208,6 +208,12 @@ TEST_CASE("tiles in software pass the check that real ones must pass", "[engine]
   // And what is wrong does not: a product that writes nothing.
   const PackedOps nothing{.matmul = [](const MatmulArgs&) {}};
   CHECK_FALSE(tiles_agree(nothing, amx_emulated_bf16_ops()));
+  // Nor does one whose few tokens are off by a bit.
+  const PackedOps depends_on_company{.matmul = [](const MatmulArgs& a) {
+    amx_emulated_bf16_ops().matmul(a);
+    if (a.tokens < 16) a.y[0] = std::nextafter(a.y[0], 2.0F * a.y[0]);
+  }};
+  CHECK_FALSE(tiles_agree(amx_emulated_int8_ops(), depends_on_company));
   CHECK_FALSE(tiles_agree(amx_emulated_int8_ops(), nothing));
 }
 

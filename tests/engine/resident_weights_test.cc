@@ -3,9 +3,11 @@
 #include "engine/model/resident_weights.h"
 
 #include "engine/cpu/instruction_sets.h"
+#include "engine/model/memory_limit.h"
 #include "engine/sequence_state.h"
 #include "tests/support/catch.h"
 #include "tests/support/memory_model.h"
+#include "tests/support/model_files.h"
 #include "tests/support/temp_dir.h"
 #include "tests/support/tiny_model.h"
 
@@ -56,6 +58,45 @@ TEST_CASE("a mapped file whose pages were given back reads as before", "[engine]
   REQUIRE(owner.has_value());
   CHECK(std::memcmp(weights.embedding.data, expected.data(), expected.size()) == 0);
   CHECK(std::memcmp((*model)->embedding().data, expected.data(), expected.size()) == 0);
+}
+
+TEST_CASE("the limits of all control groups count, of a container's or a service's own too",
+          "[engine][unit]") {
+  const test::TempDir root;
+  const auto write = [&](const std::string& file, const std::string& text) {
+    std::filesystem::create_directories((root.path() / file).parent_path());
+    test::write_bytes(root.path() / file, text);
+  };
+  const auto left = [&](std::string_view membership) {
+    return cgroup_bytes_left(membership, root.path());
+  };
+  CHECK(left("0::/\n") == kNoMemoryLimit);
+  write("memory.max", "1000\n");
+  write("memory.current", "100\n");
+  CHECK(left("0::/\n") == 900);
+  // A group below has a limit of its own; what it holds of idle files is not in the way.
+  write("a/b/memory.max", "500\n");
+  write("a/b/memory.current", "450\n");
+  write("a/b/memory.stat", "anon 50\nfile 400\ninactive_file 300\n");
+  CHECK(left("0::/a/b\n") == 350);
+  CHECK(left("0::/a/b/c") == 350);
+  CHECK(left("0::/a") == 900);
+  write("a/b/memory.max", "max\n");
+  CHECK(left("0::/a/b\n") == 900);
+  write("a/b/memory.max", "100\n");
+  CHECK(left("0::/a/b\n") == 0);
+  // Version 1, beside an empty version 2.
+  write("memory/memory.limit_in_bytes", "9223372036854771712\n");
+  write("memory/x/memory.limit_in_bytes", "300\n");
+  write("memory/x/memory.usage_in_bytes", "200\n");
+  write("memory/x/memory.stat", "inactive_file 1\ntotal_inactive_file 40\n");
+  CHECK(left("5:cpu,memory:/x\n4:cpu:/a/b\n") == 140);
+  CHECK(left("5:cpu,memory:/x\n0::/\n") == 140);
+  CHECK(left("5:memory:/elsewhere\n") > 1'000'000'000);
+  for (const char* odd : {"", "\n\n", "x", "0:", "::", "0::../..", "0:memory"}) {
+    INFO(odd);
+    CHECK(left(odd) >= 900);
+  }
 }
 
 TEST_CASE("weights stay mapped where huge pages do not fit, and it is said why", "[engine][unit]") {

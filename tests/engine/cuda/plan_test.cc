@@ -117,6 +117,16 @@ TEST_CASE("what does not fit is refused by its parts, with what would", "[cuda]"
   CHECK(!cuda::plan_memory(model.config, model.weights, fitting, 28 * kGiB).has_value());
 }
 
+TEST_CASE("the whole context fits although it is no multiple of 1024", "[cuda]") {
+  Shapes model = gemma3_12b(DType::q4_0);
+  for (const std::int64_t context : {777, 2500}) {
+    model.config.context_tokens_max = context;
+    const cuda::PlanOptions options{.context_tokens_max = context, .rows_max = 2080};
+    CHECK(cuda::context_that_fits(model.config, model.weights, options, 80 * kGiB) == context);
+    CHECK(cuda::context_that_fits(model.config, model.weights, options, kGiB) == 0);
+  }
+}
+
 TEST_CASE("a bigger device gets pages for more sequences, up to four and the prefixes", "[cuda]") {
   const Shapes model = gemma3_12b(DType::q4_0);
   const cuda::PlanOptions options{
