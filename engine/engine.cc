@@ -251,6 +251,12 @@ Result<std::shared_ptr<Engine>> Engine::load(const EngineOptions& options) {
                                       *ops,
                                       loading.options,
                                       std::move(backend));
+  const int started = parts->runtime->pool().threads();
+  if (started < loading.options.threads) {
+    return Error{Code::unavailable,
+                 "the system starts only " + std::to_string(started) + " of " +
+                     std::to_string(loading.options.threads) + " threads: ask for fewer"};
+  }
   parts->model = std::move(model);
   return std::shared_ptr<Engine>(new Engine(std::move(parts)));
 }

@@ -5,8 +5,14 @@
 #include "agent/cli/interrupt.h"
 
 #include <cerrno>
+#include <cstdio>
 #include <fcntl.h>
+#include <new>
+#include <string>
+#include <system_error>
 #include <unistd.h>
+
+namespace cli = facet::agent::cli;
 
 namespace {
 
@@ -21,11 +27,7 @@ void hold_standard_descriptors() {
   }
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
-  namespace cli = facet::agent::cli;
-  hold_standard_descriptors();
+int run(int argc, char** argv) {
   cli::report_cut_files();
   const cli::Interrupt interrupt;
   cli::Console console;
@@ -33,4 +35,21 @@ int main(int argc, char** argv) {
       cli::run_command_line(argc, argv, {.console = console, .stop = interrupt.token()});
   if (!console.flush() && exit_code == cli::exit_ok) return cli::exit_failed;
   return exit_code;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  hold_standard_descriptors();
+  // Nothing of ours throws, but the standard library does where the system has nothing left to
+  // give.
+  try {
+    return run(argc, argv);
+  } catch (const std::bad_alloc&) {
+    std::fputs("facet: out of memory\n", stderr);
+  } catch (const std::system_error& error) {
+    std::fputs(("facet: the system starts no thread: " + std::string(error.what()) + "\n").c_str(),
+               stderr);
+  }
+  return cli::exit_unavailable;
 }

@@ -3,6 +3,7 @@
 #include "base/check.h"
 
 #include <limits>
+#include <system_error>
 
 namespace facet::engine {
 namespace {
@@ -28,8 +29,12 @@ void pause_briefly() {
 ThreadPool::ThreadPool(int threads) : ranges_(static_cast<std::size_t>(threads)) {
   FACET_CHECK(threads >= 1);
   workers_.reserve(static_cast<std::size_t>(threads) - 1);
-  for (int worker = 1; worker < threads; ++worker) {
-    workers_.emplace_back([this, worker] { work(worker); });
+  try {
+    for (int worker = 1; worker < threads; ++worker) {
+      workers_.emplace_back([this, worker] { work(worker); });
+    }
+  } catch (const std::system_error&) {
+    // The limit of processes, or no room for a stack: threads() says how many there are.
   }
 }
 

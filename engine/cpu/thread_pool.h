@@ -20,7 +20,7 @@ class ThreadPool {
   /// scratch memory and must not influence results).
   using Body = std::function<void(std::int64_t index, int worker)>;
 
-  /// `threads` >= 1, the caller counted in.
+  /// `threads` >= 1, the caller counted in. threads() is less where the system starts no more.
   explicit ThreadPool(int threads);
   ThreadPool(const ThreadPool&) = delete;
   ThreadPool& operator=(const ThreadPool&) = delete;

@@ -100,7 +100,11 @@ void copy_all(const std::vector<Part>& parts, int threads, bool drops_source) {
     }
   };
   std::vector<std::jthread> others;
-  for (int i = 1; i < threads; ++i) others.emplace_back(work);
+  try {
+    for (int i = 1; i < threads; ++i) others.emplace_back(work);
+  } catch (const std::system_error&) {
+    // Fewer threads copy the same.
+  }
   work();
 }
 

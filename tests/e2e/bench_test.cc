@@ -6,6 +6,17 @@
 
 using namespace facet::test;
 
+namespace {
+
+/// The program with `mib` MiB of addresses, as what follows run_facet's own call of it. Without the
+/// threads of OpenBLAS, which wait for memory for ever.
+std::string little_room(int mib) {
+  return "--version > /dev/null; ulimit -v " + std::to_string(mib << 10) +
+         "; OPENBLAS_NUM_THREADS=1 " + quoted(FACET_PROGRAM);
+}
+
+}  // namespace
+
 TEST_CASE("bench prints a list with one entry for each test", "[e2e]") {
   const TempDir home;
   write_tiny_gguf(home.path() / "m.gguf", TinyModel{});
@@ -70,8 +81,7 @@ TEST_CASE("bench says that there was no memory for a copy of the weights", "[e2e
   for (int mib = 128; mib < 4096; mib += 16) {
     const Finished finished =
         run_facet(home.path(),
-                  "--version > /dev/null; ulimit -v " + std::to_string(mib << 10) + "; " +
-                      quoted(FACET_PROGRAM) + " bench -p 1 -n 0 -r 1 -t 1 --json --model " +
+                  little_room(mib) + " bench -p 1 -n 0 -r 1 -t 1 --json --model " +
                       quoted((home.path() / "m.gguf").string()));
     if (finished.exit_code != 0) continue;
     const std::string note = finished.json().at(0).at("weights_note").get<std::string>();
@@ -80,6 +90,18 @@ TEST_CASE("bench says that there was no memory for a copy of the weights", "[e2e
     return;
   }
   FAIL("it never ran");
+}
+
+TEST_CASE("more threads than the system starts are an error, not a crash", "[e2e]") {
+  if (kIsSanitized) return;  // As above.
+  const TempDir home;
+  write_tiny_gguf(home.path() / "m.gguf", TinyModel{});
+  // The stacks of 256 threads are 2 GiB of addresses.
+  const Finished finished = run_facet(home.path(),
+                                      little_room(1500) + " bench -p 1 -n 0 -r 1 -t 256 --model " +
+                                          quoted((home.path() / "m.gguf").string()));
+  CHECK(finished.exit_code == 5);
+  CHECK_THAT(finished.err, Catch::Contains("of 256 threads"));
 }
 
 TEST_CASE("bench refuses what it cannot measure", "[e2e]") {
