@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Proves the CUDA engine on a machine with a GPU and nothing but nvcc, g++, CMake, ninja and Python:
 # builds the engine alone, checks every kernel and whole steps, measures, runs small checks under
-# compute-sanitizer, and writes gpu_report.json (anew after every stage, whatever has failed by then)
-# and a table. Without a GPU it compiles everything and says that nothing was run. --quick: 1B only,
-# without peer. Needs no network. Logs are in build-gpu/report.
+# compute-sanitizer, and writes gpu_report.json (anew after every stage, whatever has failed by
+# then) and a table. Without a GPU it compiles everything and says that nothing was run.
+# --quick: 1B only, without peer. Needs no network. Logs are in build-gpu/report.
 # Exit: 0 all checks passed (or no GPU), 1 a check failed, 2 something to build with is missing.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -119,7 +119,8 @@ else
   bench 1b BF16 1024 8192
   bench 4b BF16 1024 8192
   bench 12b BF16 131072
-  small=("residual and norm" "products of Q4_0" "attention of a step, bf16" "flash" "backend: recorded")
+  small=("residual and norm" "products of Q4_0" "attention of a step, bf16"
+    "flash" "backend: recorded")
 fi
 if command -v compute-sanitizer >/dev/null; then
   for check in "${small[@]}"; do sanitize memcheck "$check"; done

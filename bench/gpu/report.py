@@ -76,7 +76,8 @@ def main():
         if "decode_tokens_per_s" in row:
             print(f"  {row['shape']:>5} BF16  transformers, compiled: "
                   f"{row['decode_tokens_per_s']:.1f} tok/s at {row['context']}")
-    print(f"ceilings: copy {copy:.0f} GB/s, bf16 products {ceilings.get('bf16_tflops', 0):.0f} TFLOP/s")
+    products = ceilings.get("bf16_tflops", 0)
+    print(f"ceilings: copy {copy:.0f} GB/s, bf16 products {products:.0f} TFLOP/s")
 
 
 if __name__ == "__main__":
