@@ -133,12 +133,8 @@ def sayings(verbs):
 def descriptions(verbs, gloss, rng):
     out = [t for v in verbs for t in (f"{third(v).capitalize()} a {{o}}", f"{third(v).capitalize()} the {{o}}", f"Use it to {v} a {{o}}", f"To {v} {{os}}")]
     if len(gloss.split()) <= 10 and "(" not in gloss:
-        out += [f"{{os}}: {gloss}".replace("{os}", "For {os}"), f"{gloss.capitalize()}, for {{os}}"] * 2
+        out += [f"For {{os}}: {gloss}", f"{gloss.capitalize()}, for {{os}}"] * 2
     return out
-
-
-def noun(rng):
-    return rng.choice(synsets()[0])[0]
 
 
 def split_words(rng, words):
@@ -157,7 +153,7 @@ def bank_verbs():
 
 def draw(rng, objects=None):
     """A template; its objects are `objects` or a noun of the dictionary."""
-    objects = objects or noun(rng)
+    objects = objects or rng.choice(synsets()[0])[0]
     picked = [(k, True) for k in rng.sample(list(kinds.KINDS.values()), rng.choice([0, 1, 1, 2, 2, 3]))]
     if rng.random() < 0.45:
         verb = rng.choice(bank_verbs())

@@ -3,6 +3,7 @@
 import functools
 import json
 
+import lexicon
 import templates as tp
 import kinds
 import tools_bank as tb
@@ -125,7 +126,7 @@ def name_of(rng, template, split, used):
                 if template.role in ("query", "zero") and rng.random() < 0.6:
                     noun = plural(noun)
                 parts = [word, noun] if rng.random() < 0.8 else [noun, word]
-                if rng.random() < 0.1 and template.domain not in ("open", "dictionary"):
+                if rng.random() < 0.1 and template.domain not in ("open", lexicon.DOMAIN):
                     parts.insert(0, template.domain.split("_")[0])
                 word = joined(rng, parts)
             elif rng.random() < 0.2:
