@@ -58,7 +58,9 @@ Status json_only_fields(const ordered_json& object,
   if (!object.is_object()) return Error{Code::invalid_argument, where + " is not an object"};
   for (const auto& [key, value] : object.items()) {
     if (std::find(known.begin(), known.end(), key) == known.end()) {
-      return Error{Code::invalid_argument, where + "/" + key + " is not a known field"};
+      std::string message = where;
+      message.append("/").append(key).append(" is not a known field");
+      return Error{Code::invalid_argument, std::move(message)};
     }
   }
   return ok();
@@ -69,14 +71,18 @@ ordered_json json_percent(double part, double of) {
   return 100.0 * part / of;
 }
 
+Error file_error(Code code, std::string_view doing, const std::filesystem::path& path) {
+  const std::string reason = std::generic_category().message(errno);
+  std::string message = "cannot ";
+  message.append(doing).append(" '").append(path.string()).append("': ").append(reason);
+  return {code, std::move(message)};
+}
+
 Status for_each_line(
     const std::filesystem::path& path,
     const std::function<Result<bool>(std::string_view, const std::string&)>& read) {
   std::ifstream file(path, std::ios::binary);
-  if (!file) {
-    const std::string reason = std::generic_category().message(errno);
-    return Error{Code::not_found, "cannot open '" + path.string() + "': " + reason};
-  }
+  if (!file) return file_error(Code::not_found, "open", path);
   std::string line;
   for (std::size_t number = 1; std::getline(file, line); ++number) {
     if (line.empty()) continue;
@@ -89,10 +95,7 @@ Status for_each_line(
     FACET_TRY(const bool more, read(line, where));
     if (!more) return ok();
   }
-  if (file.bad()) {
-    const std::string reason = std::generic_category().message(errno);
-    return Error{Code::unavailable, "cannot read '" + path.string() + "': " + reason};
-  }
+  if (file.bad()) return file_error(Code::unavailable, "read", path);
   return ok();
 }
 

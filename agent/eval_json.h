@@ -35,6 +35,9 @@ Status json_only_fields(const nlohmann::ordered_json& object,
 /// 100 * `part` / `of`, null where there is nothing to divide by.
 nlohmann::ordered_json json_percent(double part, double of);
 
+/// `doing` (open, read) with a file has just failed: "cannot open 'F': " and why, from errno.
+Error file_error(Code code, std::string_view doing, const std::filesystem::path& path);
+
 /// Calls `read` with each line that is not empty and its place ("file:7") until it returns false.
 /// not_found for a file that cannot be opened, limit_exceeded for a line of more than 1 MiB, and
 /// the errors of `read`.

@@ -7,7 +7,6 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
-#include <cerrno>
 #include <fstream>
 #include <map>
 #include <set>
@@ -53,10 +52,7 @@ class ScratchFolder {
 
 Result<std::string> read_file(const fs::path& path) {
   std::ifstream in(path, std::ios::binary);
-  if (!in) {
-    const std::string reason = std::generic_category().message(errno);
-    return Error{Code::not_found, "cannot open '" + path.string() + "': " + reason};
-  }
+  if (!in) return file_error(Code::not_found, "open", path);
   std::error_code error;
   const auto size = fs::file_size(path, error);
   if (error || size > kFileBytesMax) {
@@ -159,7 +155,9 @@ Result<JudgedCollection::Query> read_query(const ordered_json& json, const std::
   FACET_TRY(const auto* relevant, json_object(json, "relevant", where));
   for (const auto& [id, gain] : relevant->items()) {
     if (!gain.is_number()) {
-      return Error{Code::invalid_argument, where + "/relevant/" + id + " is not a number"};
+      std::string message = where;
+      message.append("/relevant/").append(id).append(" is not a number");
+      return Error{Code::invalid_argument, std::move(message)};
     }
     query.relevant[id] = gain.get<double>();
   }
