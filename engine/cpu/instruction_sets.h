@@ -32,10 +32,6 @@ PackedOps avx512_bf16_ops();
 PackedOps avx2_packed_ops();
 PackedOps portable_packed_ops();
 
-/// Those of AMX on a software copy of its tiles: for tests, on any processor with AVX-512 VNNI.
-PackedOps amx_emulated_int8_ops();
-PackedOps amx_emulated_bf16_ops();
-
 /// Asks Linux for the tiles of AMX, for this process; false when it refuses.
 bool ask_for_tiles();
 

@@ -7,7 +7,7 @@
 namespace facet::engine {
 namespace {
 
-// Full and cut-off tiles of rows and of tokens, more blocks than the ring of amx_kernels.h holds,
+// Full and cut-off tiles of rows and of tokens, more blocks than the ring of amx.cc holds,
 // and few tokens, which take a way of their own.
 constexpr std::int64_t kRows = 40;
 constexpr std::int64_t kCols = 160;

@@ -63,8 +63,8 @@ class Sampler {
                                                    const TokenFilter& allowed = {});
 
  private:
-  /// One of `kept` (at least one), best first.
-  TokenId choose(std::vector<Candidate>& kept);
+  /// One of `kept` (at least one), whose logits are probabilities by now.
+  TokenId draw(const std::vector<Candidate>& kept);
 
   SamplingOptions options_;
   std::uint64_t state_;

@@ -3,6 +3,7 @@
 #include "engine/cpu/tile_check.h"
 #include "engine/ops.h"
 #include "engine/reference/ops.h"
+#include "tests/support/amx_traps.h"
 #include "tests/support/catch.h"
 #include "tests/support/random_tensors.h"
 #include "tests/support/same_bits.h"
@@ -10,6 +11,8 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <optional>
+#include <thread>
 #include <vector>
 
 namespace facet::engine {
@@ -19,16 +22,18 @@ using test::random_floats;
 using test::RandomTensor;
 using test::same_bits;
 
-/// The best table with the tiles of AMX in software; null where they cannot run.
-const Ops* emulated_ops() {
+/// The best table with the products of AMX, which need AmxTraps here; null where that cannot be, or
+/// where AMX itself is among usable_ops().
+const Ops* trapped_ops() {
 #if defined(__x86_64__)
   const Ops& best = *usable_ops().front();
-  if (best.matmul_bf16 == nullptr || !__builtin_cpu_supports("avx512vnni")) return nullptr;
+  if (!test::can_trap_amx() || best.matmul_bf16 == nullptr) return nullptr;
+  if (!__builtin_cpu_supports("avx512vnni")) return nullptr;
   static const Ops out = [&] {
     Ops made = best;
-    made.name = "emulated amx";
-    made.matmul_int8 = amx_emulated_int8_ops().matmul;
-    made.matmul_bf16 = amx_emulated_bf16_ops().matmul;
+    made.name = "amx in software";
+    made.matmul_int8 = amx_int8_ops().matmul;
+    made.matmul_bf16 = amx_bf16_ops().matmul;
     return made;
   }();
   return &out;
@@ -40,7 +45,7 @@ const Ops* emulated_ops() {
 /// Tables that have the products of the form; all have int8.
 std::vector<const Ops*> ops_for(Activations form) {
   std::vector<const Ops*> out;
-  if (emulated_ops() != nullptr) out.push_back(emulated_ops());
+  if (trapped_ops() != nullptr) out.push_back(trapped_ops());
   for (const Ops* ops : usable_ops()) {
     if (form == Activations::int8 || ops->matmul_bf16 != nullptr) out.push_back(ops);
   }
@@ -75,6 +80,8 @@ std::vector<std::byte> pack(const Ops& ops,
 }
 
 std::vector<float> multiply(const Ops& ops, const TensorView& w, const std::vector<float>& x) {
+  std::optional<test::AmxTraps> traps;  // Catch has its own handler again after each test.
+  if (&ops == trapped_ops()) traps.emplace();
   const std::int64_t tokens = static_cast<std::int64_t>(x.size()) / w.cols;
   const Activations form = fast_activations(w.type);
   const std::vector<std::byte> packed = pack(ops, x, w.cols, form);
@@ -202,19 +209,53 @@ TEST_CASE("packed products hold their largest and smallest codes", "[engine][uni
   }
 }
 
-TEST_CASE("tiles in software pass the check that real ones must pass", "[engine][unit]") {
-  if (emulated_ops() == nullptr) return;
-  CHECK(tiles_agree(amx_emulated_int8_ops(), amx_emulated_bf16_ops()));
+TEST_CASE("the products of AMX pass the check of every start, in software", "[engine][unit]") {
+  if (trapped_ops() == nullptr) return;
+  const test::AmxTraps traps;
+  CHECK(tiles_agree(amx_int8_ops(), amx_bf16_ops()));
+  CHECK(traps.executed() > 100);
   // And what is wrong does not: a product that writes nothing.
   const PackedOps nothing{.matmul = [](const MatmulArgs&) {}};
-  CHECK_FALSE(tiles_agree(nothing, amx_emulated_bf16_ops()));
+  CHECK_FALSE(tiles_agree(nothing, amx_bf16_ops()));
+  CHECK_FALSE(tiles_agree(amx_int8_ops(), nothing));
   // Nor does one whose few tokens are off by a bit.
   const PackedOps depends_on_company{.matmul = [](const MatmulArgs& a) {
-    amx_emulated_bf16_ops().matmul(a);
+    amx_bf16_ops().matmul(a);
     if (a.tokens < 16) a.y[0] = std::nextafter(a.y[0], 2.0F * a.y[0]);
   }};
-  CHECK_FALSE(tiles_agree(amx_emulated_int8_ops(), depends_on_company));
-  CHECK_FALSE(tiles_agree(amx_emulated_int8_ops(), nothing));
+  CHECK_FALSE(tiles_agree(amx_int8_ops(), depends_on_company));
+}
+
+TEST_CASE("every thread has tiles of its own", "[engine][unit]") {
+  if (trapped_ops() == nullptr) return;
+  const DType type = GENERATE(DType::q8_0, DType::bf16);
+  std::mt19937 random(46);
+  const RandomTensor w(type, 40, 320, random);
+  const std::vector<float> x = random_floats(37 * 320, random);
+  const std::vector<float> expected = multiply(*trapped_ops(), w.view(), x);
+  const Activations form = fast_activations(type);
+  const std::vector<std::byte> packed = pack(*trapped_ops(), x, 320, form);
+  const auto product = form == Activations::int8 ? amx_int8_ops().matmul : amx_bf16_ops().matmul;
+  const test::AmxTraps traps;
+  std::vector<std::vector<float>> found(3, std::vector<float>(expected.size()));
+  std::vector<std::thread> threads;
+  for (std::vector<float>& y : found) {
+    threads.emplace_back([&, out = y.data()] {
+      std::vector<float> scratch(static_cast<std::size_t>(matmul_scratch_floats(320)));
+      for (int round = 0; round < 5; ++round) {
+        product({.w = w.view(),
+                 .row_begin = 0,
+                 .row_end = 40,
+                 .packed = packed.data(),
+                 .tokens = 37,
+                 .y = out,
+                 .y_stride = 40,
+                 .scratch = scratch.data()});
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  for (const std::vector<float>& y : found) CHECK(same_bits(y, expected));
 }
 
 TEST_CASE("packing costs what the contract says", "[engine][unit]") {

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 #include <map>
+#include <random>
 
 namespace facet::engine {
 namespace {
@@ -102,6 +103,35 @@ TEST_CASE("top-k, top-p and min-p leave out what they should", "[engine][unit]")
   // A floor of 0.3 * 0.4 = 0.12.
   options = {.temperature = 1.0F, .top_k = 0, .top_p = 1.0F, .min_p = 0.3F};
   CHECK(keys(draw(options, logits)) == Ids{1, 2, 3});
+}
+
+TEST_CASE("no top-k is the largest top-k, without the sorting", "[engine][unit]") {
+  std::mt19937 random(11);
+  std::normal_distribution<float> normal(0.0F, 3.0F);
+  std::vector<float> logits(500);
+  for (float& logit : logits) logit = std::round(normal(random) * 4) / 4;  // With equal ones.
+  const TokenFilter odd = [](TokenId id) { return id % 2 == 1; };
+  for (const float top_p : {0.5F, 0.95F, 1.0F}) {
+    for (const float min_p : {0.0F, 0.02F}) {
+      for (const TokenFilter& allowed : {TokenFilter(), odd}) {
+        SamplingOptions options{.temperature = 1.3F, .top_k = 0, .top_p = top_p, .min_p = min_p};
+        const auto all = draw(options, logits, {}, allowed);
+        options.top_k = 500;
+        const auto sorted = draw(options, logits, {}, allowed);
+        CAPTURE(top_p, min_p, allowed != nullptr);
+        double apart = 0;  // The order is another where top-p is off: compare how often each comes.
+        for (TokenId id = 0; id < 500; ++id) {
+          const auto count = [&](const std::map<TokenId, int>& in) {
+            const auto found = in.find(id);
+            return found == in.end() ? 0 : found->second;
+          };
+          apart += std::abs(count(all) - count(sorted)) / 20000.0;
+        }
+        CHECK(apart < (top_p < 1.0F ? 0.001 : 0.12));
+        if (top_p < 1.0F) CHECK(keys(all) == keys(sorted));
+      }
+    }
+  }
 }
 
 TEST_CASE("the filter acts before top-k", "[engine][unit]") {
