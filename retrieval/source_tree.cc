@@ -52,7 +52,7 @@ class Scanner {
     fs::directory_iterator entries(folder.path, code);
     for (; !code && entries != fs::directory_iterator(); entries.increment(code)) {
       const fs::path path = entries->path();
-      if (path.filename().string().starts_with('.') || path == excluded_) continue;
+      if (path.filename().string().starts_with('.') || is_excluded(path)) continue;
       std::error_code status_code;
       const fs::file_status status = entries->symlink_status(status_code);
       if (!fs::is_directory(status)) {
@@ -76,6 +76,15 @@ class Scanner {
       tree_->unreadable.push_back(folder.path);
     }
     return ok();
+  }
+
+  /// The store's folder; where that is a root itself, the files that the store keeps in it.
+  [[nodiscard]] bool is_excluded(const fs::path& path) const {
+    if (path == excluded_) return true;
+    if (path.parent_path() != excluded_) return false;
+    const std::string name = path.filename().string();
+    return name.starts_with("store.sqlite") || name.starts_with("vectors.faiss") ||
+           name == "store.lock";
   }
 
   void add_file(const fs::path& path, const fs::file_status& status) {

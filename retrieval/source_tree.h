@@ -32,9 +32,10 @@ struct ScanLimits {
 };
 
 /// Walks `roots` (files or folders) without following symbolic links. Names that begin with a dot
-/// are skipped silently, and so is the folder `excluded`; links, devices and names that are not
-/// UTF-8 go to failed. A root that does not exist stays in roots without files (everything below it
-/// has vanished) when `known_root` says so, else not_found.
+/// are skipped silently, and so is the store's folder `excluded`, or, where that is a root, what
+/// the store keeps in it; links, devices and names that are not UTF-8 go to failed. A root that
+/// does not exist stays in roots without files (everything below it has vanished) when `known_root`
+/// says so, else not_found.
 Result<SourceTree> scan_roots(std::span<const std::filesystem::path> roots,
                               const std::filesystem::path& excluded,
                               const std::function<bool(const std::filesystem::path&)>& known_root,

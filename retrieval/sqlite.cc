@@ -4,6 +4,7 @@
 
 #include <sqlite3.h>
 
+#include <system_error>
 #include <utility>
 
 namespace facet::retrieval {
@@ -16,7 +17,9 @@ std::string_view advice(int code) {
     case SQLITE_NOTADB:
       return " (a store can be removed and made again from its documents)";
     case SQLITE_READONLY:
-      return " (whoever searches a store must be able to write to it and its folder too)";
+      return " (whoever searches a store must be able to write to it and its folder too, unless "
+             "its "
+             "file system is mounted read-only)";
     default:
       return "";
   }
@@ -57,6 +60,23 @@ void* copy_of(const void* bytes, std::size_t size) {
   if (copy != nullptr && size > 0)
     std::char_traits<char>::copy(static_cast<char*>(copy), static_cast<const char*>(bytes), size);
   return copy;
+}
+
+/// A path as a part of a URI.
+std::string escaped_for_uri(std::string_view path) {
+  constexpr std::string_view kDigits = "0123456789ABCDEF";
+  std::string out;
+  for (const char c : path) {
+    if (c == '?' || c == '#' || c == '%') {
+      const auto byte = static_cast<unsigned char>(c);
+      out += '%';
+      out += kDigits[byte >> 4U];
+      out += kDigits[byte & 15U];
+    } else {
+      out += c;
+    }
+  }
+  return out;
 }
 
 }  // namespace
@@ -148,21 +168,47 @@ void Database::Close::operator()(sqlite3* connection) const {
   sqlite3_close_v2(connection);  // Waits for statements that are still alive.
 }
 
-Result<Database> Database::open(const std::filesystem::path& path, int busy_ms_max) {
-  FACET_TRY_STATUS(make_private_file(path));
+Result<Database> Database::connect(const std::filesystem::path& path,
+                                   const std::string& name,
+                                   int flags) {
   sqlite3* raw = nullptr;
-  const int code =
-      sqlite3_open_v2(path.c_str(),
-                      &raw,
-                      SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_FULLMUTEX,
-                      nullptr);
+  const int code = sqlite3_open_v2(name.c_str(), &raw, flags | SQLITE_OPEN_FULLMUTEX, nullptr);
   Database database(raw);
   if (code != SQLITE_OK) return error_of(raw, code, path.string());
   sqlite3_extended_result_codes(raw, 1);
-  sqlite3_busy_timeout(raw, busy_ms_max);
   // Schemas of hostile files run nothing: no triggers or views with side effects on our behalf.
   sqlite3_db_config(raw, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
   sqlite3_db_config(raw, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, nullptr);
+  return database;
+}
+
+Result<Database> Database::open_unlocked(const std::filesystem::path& path) {
+  const std::filesystem::path log = path.string() + "-wal";
+  std::error_code code;
+  if (const auto bytes = std::filesystem::file_size(log, code); !code && bytes > 0) {
+    return Error{Code::unavailable,
+                 log.string() +
+                     ": holds changes that are not merged yet; open the store once "
+                     "where it can be written"};
+  }
+  FACET_TRY(
+      Database database,
+      connect(path,
+              "file:" + escaped_for_uri(std::filesystem::absolute(path).string()) + "?immutable=1",
+              SQLITE_OPEN_READONLY | SQLITE_OPEN_URI));
+  // The first statement is the first that reads the file.
+  if (auto is_database = database.query_integer("SELECT count(*) FROM sqlite_master");
+      !is_database) {
+    return is_database.error().with_context(path.string());
+  }
+  return database;
+}
+
+Result<Database> Database::open(const std::filesystem::path& path, int busy_ms_max) {
+  FACET_TRY_STATUS(make_private_file(path));
+  FACET_TRY(Database database,
+            connect(path, path.string(), SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE));
+  sqlite3_busy_timeout(database.connection_.get(), busy_ms_max);
   auto ready = database.execute(
       "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;"
       "PRAGMA secure_delete=ON;");

@@ -59,6 +59,11 @@ class Database {
   /// `busy_ms_max` for other writers. invalid_data when it is no database, unavailable otherwise.
   static Result<Database> open(const std::filesystem::path& path, int busy_ms_max);
 
+  /// Opens `path` for reading where nothing can be written: no file beside it is made and nothing
+  /// is locked, so what another process changes meanwhile may be read wrongly. unavailable when it
+  /// was left with changes that are not merged into it; else as open().
+  static Result<Database> open_unlocked(const std::filesystem::path& path);
+
   /// Runs one or more statements without parameters.
   Status execute(const std::string& sql);
   Result<Statement> prepare(std::string_view sql);
@@ -72,6 +77,9 @@ class Database {
     void operator()(sqlite3* connection) const;
   };
   explicit Database(sqlite3* connection) : connection_(connection) {}
+  static Result<Database> connect(const std::filesystem::path& path,
+                                  const std::string& name,
+                                  int flags);
 
   std::unique_ptr<sqlite3, Close> connection_;
 };

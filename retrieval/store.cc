@@ -3,7 +3,10 @@
 #include "retrieval/store_schema.h"
 #include "retrieval/store_state.h"
 
+#include <sys/statvfs.h>
+
 #include <limits>
+#include <optional>
 #include <utility>
 
 namespace facet::retrieval {
@@ -46,7 +49,31 @@ Status check_embedder(Database& database, const StoreOptions& options) {
   return ok();
 }
 
+/// False where that cannot be told.
+bool is_mounted_read_only(const fs::path& folder) {
+  struct statvfs about = {};
+  return ::statvfs(folder.c_str(), &about) == 0 && (about.f_flag & ST_RDONLY) != 0;
+}
+
 }  // namespace
+
+Result<Store::State::FileState> Store::State::file_state(const fs::path& path) {
+  std::error_code code;
+  FileState out;
+  out.bytes = fs::file_size(path, code);
+  if (!code) out.written = fs::last_write_time(path, code);
+  if (code) return Error{Code::unavailable, path.string() + ": " + code.message()};
+  return out;
+}
+
+Status Store::State::check_unchanged() const {
+  if (!unchanging) return ok();
+  FACET_TRY(const FileState now, file_state(database_path()));
+  if (now == *unchanging) return ok();
+  return Error{
+      Code::unavailable,
+      database_path().string() + ": was changed while it was open for reading only; open it again"};
+}
 
 Store::Store(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Store::~Store() = default;
@@ -56,18 +83,30 @@ Result<std::unique_ptr<Store>> Store::open(const StoreOptions& options) {
   StoreOptions absolute = options;
   std::error_code code;
   absolute.folder = fs::weakly_canonical(fs::absolute(options.folder, code), code);
-  if (!code) fs::create_directories(absolute.folder, code);
+  const fs::path path = absolute.folder / "store.sqlite";
+  if (!code && fs::exists(path, code) && is_mounted_read_only(absolute.folder)) {
+    absolute.read_only = true;
+  }
+  if (!code && !absolute.read_only) fs::create_directories(absolute.folder, code);
   if (code) {
     return Error{Code::unavailable,
                  options.folder.string() + ": cannot create the folder: " + code.message()};
   }
-  const fs::path path = absolute.folder / "store.sqlite";
-  FACET_TRY(Database database, Database::open(path, options.busy_ms_max));
-  FACET_TRY_STATUS(prepare_schema(database, path.string()));
+  std::optional<State::FileState> unchanging;
+  if (absolute.read_only) {
+    FACET_TRY(unchanging, State::file_state(path));
+  }
+  FACET_TRY(Database database,
+            absolute.read_only ? Database::open_unlocked(path)
+                               : Database::open(path, options.busy_ms_max));
+  FACET_TRY_STATUS(absolute.read_only ? check_schema(database, path.string())
+                                      : prepare_schema(database, path.string()));
   FACET_TRY_STATUS(check_embedder(database, absolute));
   auto state = std::make_unique<State>(std::move(absolute), std::move(database));
+  state->unchanging = unchanging;
   if (options.embedder != nullptr) {
     FACET_TRY_STATUS(state->refresh_vectors());
+    if (state->options.read_only) return std::unique_ptr<Store>(new Store(std::move(state)));
     // While another process writes, it will write the cache too.
     if (auto lock = FolderLock::acquire(state->options.folder); lock) {
       FACET_TRY_STATUS(state->save_vectors());
@@ -78,6 +117,7 @@ Result<std::unique_ptr<Store>> Store::open(const StoreOptions& options) {
 
 Result<StoreStatistics> Store::statistics() const {
   const std::lock_guard guard(state_->mutex);
+  FACET_TRY_STATUS(state_->check_unchanged());
   Database& database = state_->database;
   StoreStatistics out;
   FACET_TRY(out.documents, database.query_integer("SELECT count(*) FROM documents"));

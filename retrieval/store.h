@@ -27,6 +27,9 @@ struct StoreOptions {
   std::uint64_t document_bytes_max = 64U << 20U;
   int threads_max = 1;     ///< For the vector search.
   int busy_ms_max = 5000;  ///< How long to wait for another process's transaction.
+  /// Search alone: nothing is written into the folder, no lock either. So chosen by itself where
+  /// the folder is on a file system that is mounted read-only.
+  bool read_only = false;
 };
 
 /// A passage as search returns it. The span lies in the document's extracted text.
@@ -87,7 +90,8 @@ struct StoreStatistics {
 };
 
 /// Thread-safe: calls are serialised inside. One process writes at a time; a second writer gets
-/// unavailable.
+/// unavailable. A store that is open for reading only must not change meanwhile: once its file did,
+/// every call gives unavailable, and it has to be opened again.
 class Store {
  public:
   /// unsupported for a store of a newer version or of another embedder (naming both), unavailable
@@ -103,7 +107,8 @@ class Store {
   /// document is one transaction, so a kill loses at most the one being written. A document that
   /// fails to load is reported and skipped; its older version, if any, stays. not_found for a root
   /// that neither exists nor was ever indexed; cancelled on a stop, what is done stays done;
-  /// invalid_argument without an embedder when the store has vectors. `progress` is called without
+  /// invalid_argument without an embedder when the store has vectors; permission_denied where it is
+  /// open for reading only. `progress` is called without
   /// locks, before each document and once at the end.
   Result<IndexReport> index(std::span<const std::filesystem::path> roots,
                             const std::function<void(const IndexProgress&)>& progress = {},
@@ -127,7 +132,8 @@ class Store {
   Result<DocumentFile> document_file(std::string_view document) const;
 
   /// Compares every copy the store keeps: SQLite's integrity_check, the full-text index against the
-  /// chunks, spans against texts. invalid_data names the first difference.
+  /// chunks (which needs a store that can be written), spans against texts. invalid_data names the
+  /// first difference.
   Status verify() const;
 
   Result<StoreStatistics> statistics() const;

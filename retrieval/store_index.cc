@@ -368,6 +368,11 @@ Result<IndexReport> Store::index(std::span<const std::filesystem::path> roots,
                                  const std::function<void(const IndexProgress&)>& progress,
                                  std::stop_token stop) {
   const std::lock_guard guard(state_->index_mutex);
+  if (state_->options.read_only) {
+    return Error{Code::permission_denied,
+                 state_->options.folder.string() + ": the store is open for reading only" +
+                     " (its file system may be mounted so)"};
+  }
   FACET_TRY(const FolderLock lock, FolderLock::acquire(state_->options.folder));
   return Indexer(*state_, std::move(stop)).run(roots, progress);
 }

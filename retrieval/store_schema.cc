@@ -62,6 +62,10 @@ Status prepare_schema(Database& database, std::string_view path) {
   FACET_TRY(const std::int64_t tables,
             database.query_integer("SELECT count(*) FROM sqlite_master"));
   if (tables == 0) FACET_TRY_STATUS(create_schema(database));
+  return check_schema(database, path);
+}
+
+Status check_schema(Database& database, std::string_view path) {
   FACET_TRY(const std::int64_t version, database.query_integer("PRAGMA user_version"));
   FACET_TRY(const std::int64_t application, database.query_integer("PRAGMA application_id"));
   if (application != kApplicationId) {

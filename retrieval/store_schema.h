@@ -14,8 +14,11 @@ namespace facet::retrieval {
 /// Version of the tables; kept in SQLite's user_version.
 inline constexpr std::int64_t kStoreVersion = 1;
 
-/// Creates the tables in an empty database, or checks that they are ours and of kStoreVersion:
-/// unsupported for a newer version, invalid_data for somebody else's database.
+/// Checks that the tables are ours and of kStoreVersion: unsupported for a newer version,
+/// invalid_data for somebody else's database.
+Status check_schema(Database& database, std::string_view path);
+
+/// check_schema, after the tables were made in an empty database.
 Status prepare_schema(Database& database, std::string_view path);
 
 /// Keys of the meta table.

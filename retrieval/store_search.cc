@@ -98,6 +98,7 @@ Result<std::vector<Passage>> Store::search(std::string_view query,
     FACET_TRY(query_vector, embedder->embed_query(query));
   }
   const std::lock_guard guard(state_->mutex);
+  FACET_TRY_STATUS(state_->check_unchanged());
   std::vector<Ranking> rankings;
   if (options.use_bm25) {
     FACET_TRY(std::vector<std::int64_t> ids, rank_by_bm25(state_->database, query));
@@ -120,11 +121,13 @@ Result<std::vector<Passage>> Store::search(std::string_view query,
     passage->score = hit.score;
     passages.push_back(*std::move(passage));
   }
+  FACET_TRY_STATUS(state_->check_unchanged());
   return passages;
 }
 
 Result<Passage> Store::passage(std::int64_t chunk_id) const {
   const std::lock_guard guard(state_->mutex);
+  FACET_TRY_STATUS(state_->check_unchanged());
   FACET_TRY(std::optional<Passage> passage, read_passage(state_->database, chunk_id));
   if (!passage) {
     return Error{Code::not_found, "no passage has the id " + std::to_string(chunk_id)};
@@ -134,6 +137,7 @@ Result<Passage> Store::passage(std::int64_t chunk_id) const {
 
 Result<DocumentFile> Store::document_file(std::string_view document) const {
   const std::lock_guard guard(state_->mutex);
+  FACET_TRY_STATUS(state_->check_unchanged());
   FACET_TRY(Statement select,
             state_->database.prepare("SELECT path, hash FROM documents WHERE name = ?1"));
   FACET_TRY(const bool found, select.bind(1, document).step());
@@ -145,6 +149,7 @@ Result<std::string> Store::excerpt(std::string_view document,
                                    std::uint64_t begin,
                                    std::uint64_t end) const {
   const std::lock_guard guard(state_->mutex);
+  FACET_TRY_STATUS(state_->check_unchanged());
   FACET_TRY(Statement select,
             state_->database.prepare("SELECT text FROM documents WHERE name = ?1"));
   FACET_TRY(const bool found, select.bind(1, document).step());

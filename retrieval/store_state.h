@@ -16,7 +16,16 @@ struct Store::State {
   State(StoreOptions store_options, Database open_database)
       : options(std::move(store_options)), database(std::move(open_database)) {}
 
+  /// What tells that a file was changed.
+  struct FileState {
+    std::uintmax_t bytes = 0;
+    std::filesystem::file_time_type written;
+    bool operator==(const FileState&) const = default;
+  };
+  static Result<FileState> file_state(const std::filesystem::path& path);
+
   StoreOptions options;
+  std::optional<FileState> unchanging;  ///< Of store.sqlite, when open for reading only.
   std::mutex index_mutex;  ///< Held by index() for its whole run; taken before `mutex`.
   std::mutex mutex;        ///< Guards all below; held per document while indexing.
   Database database;
@@ -24,9 +33,15 @@ struct Store::State {
   std::int64_t vectors_generation = -1;
   std::int64_t cache_generation = -1;  ///< Of the cache file that is known to be sound.
 
+  [[nodiscard]] std::filesystem::path database_path() const {
+    return options.folder / "store.sqlite";
+  }
   [[nodiscard]] std::filesystem::path cache_path() const {
     return options.folder / "vectors.faiss";
   }
+
+  /// unavailable when open for reading only and the file has changed since.
+  [[nodiscard]] Status check_unchanged() const;
 
   /// Makes `vectors` the index of the store's present generation: kept, read from the cache, or
   /// rebuilt from SQLite. REQUIRES: an embedder; mutex is held.

@@ -41,6 +41,22 @@ TEST_CASE("a scan finds regular files in order and skips hidden ones and the sto
   CHECK(tree.failed.empty());
 }
 
+TEST_CASE("a store in the folder that it indexes does not find itself", "[retrieval][unit]") {
+  const TempDir temp;
+  for (const char* name : {"a.txt",
+                           "store.md",
+                           "store.sqlite",
+                           "store.sqlite-wal",
+                           "store.lock",
+                           "vectors.faiss",
+                           "sub/store.lock"}) {
+    write_file(temp.path() / name, "x");
+  }
+  const auto tree = scan_roots(std::vector<fs::path>{temp.path()}, temp.path(), never_known);
+  REQUIRE(tree.has_value());
+  CHECK(names(*tree) == std::vector<std::string>{"a.txt", "store.md", "sub/store.lock"});
+}
+
 TEST_CASE("links, pipes and names that are not UTF-8 are reported, not read", "[retrieval][unit]") {
   const TempDir temp;
   write_file(temp.path() / "real.txt", "x");

@@ -4,6 +4,10 @@
 
 #include <sqlite3.h>
 
+#include <algorithm>
+#include <string>
+#include <vector>
+
 namespace facet::retrieval {
 namespace {
 
@@ -55,6 +59,63 @@ TEST_CASE("a new store can be read by its owner only", "[retrieval][unit]") {
     INFO(file.path());
     CHECK((file.status().permissions() & (fs::perms::group_all | fs::perms::others_all)) ==
           fs::perms::none);
+  }
+}
+
+std::vector<std::string> names_in(const fs::path& folder) {
+  std::vector<std::string> out;
+  for (const auto& file : fs::directory_iterator(folder)) {
+    out.push_back(file.path().filename().string());
+  }
+  std::sort(out.begin(), out.end());
+  return out;
+}
+
+TEST_CASE("a store is searched where nothing can be written", "[retrieval][unit]") {
+  Fixture fixture;
+  fixture.folder = fixture.temp.path() / "a store? 100%#1";  // What a URI would stumble over.
+  static_cast<void>(fixture.index(*fixture.open()));
+  fs::remove(fixture.folder / "store.lock");
+  const std::vector<std::string> before = names_in(fixture.folder);
+  StoreOptions options = fixture.options();
+  options.read_only = true;
+  SECTION("it finds what it found, and leaves no trace") {
+    const auto store = Store::open(options);
+    REQUIRE(store.has_value());
+    CHECK(must_search(**store, "dinner")[0].document == "travel.md");
+    CHECK((*store)->statistics()->documents == 3);
+    const auto report = (*store)->index(std::vector<fs::path>{fixture.docs});
+    REQUIRE_FALSE(report.has_value());
+    CHECK(report.error().code == Code::permission_denied);
+    CHECK(names_in(fixture.folder) == before);
+  }
+  SECTION("it needs neither an embedder nor the cache of its vectors") {
+    options.embedder = nullptr;
+    fs::remove(fixture.folder / "vectors.faiss");
+    const auto store = Store::open(options);
+    REQUIRE(store.has_value());
+    CHECK(must_search(**store, "dinner")[0].document == "travel.md");
+    CHECK_FALSE(fs::exists(fixture.folder / "vectors.faiss"));
+  }
+  SECTION("a change by another process ends it") {
+    const auto store = Store::open(options);
+    REQUIRE(store.has_value());
+    write_file(fixture.docs / "new.txt", std::string(20000, 'n'));
+    static_cast<void>(fixture.index(*fixture.open()));
+    const auto found = (*store)->search("dinner");
+    REQUIRE_FALSE(found.has_value());
+    CHECK(found.error().code == Code::unavailable);
+    CHECK(found.error().message.find("open it again") != std::string::npos);
+  }
+  SECTION("changes that are not merged, an empty file and no file are errors") {
+    write_file(fixture.folder / "store.sqlite-wal", "x");
+    CHECK(Store::open(options).error().message.find("not merged") != std::string::npos);
+    fs::remove(fixture.folder / "store.sqlite-wal");
+    write_file(fixture.folder / "store.sqlite", "");
+    CHECK(Store::open(options).error().code == Code::invalid_data);
+    fs::remove(fixture.folder / "store.sqlite");
+    CHECK(Store::open(options).error().code == Code::unavailable);
+    CHECK_FALSE(fs::exists(fixture.folder / "store.sqlite"));
   }
 }
 
