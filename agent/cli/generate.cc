@@ -205,6 +205,9 @@ int run_generate(const GenerateOptions& options, Environment environment) {
     return console.fail(engine.error(), options.json, is_usage ? exit_usage : exit_unavailable);
   }
   const double load_ms = ms_since(start);
+  if (is_translation(options)) {
+    warn_unless_made_for(kTranslator, options.model, (*engine)->info(), console);
+  }
   // What translates answers as Gemma 3 without tools does.
   const std::string dialect = is_translation(options) ? "gemma3" : options.model.dialect;
   const auto model = LocalChatModel::create(*engine, dialect);

@@ -108,6 +108,7 @@ int run_judge(const GenerateOptions& options, Environment environment) {
     const bool is_usage = engine.error().code == Code::invalid_argument;
     return console.fail(engine.error(), options.json, is_usage ? exit_usage : exit_unavailable);
   }
+  warn_unless_made_for("shieldgemma", options.model, (*engine)->info(), console);
   const auto images = judge(**engine, options, *policies, environment);
   if (!images) return console.fail(images.error(), options.json);
   if (options.json) console.out_json({{"images", *images}});

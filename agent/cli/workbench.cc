@@ -85,6 +85,17 @@ Result<std::shared_ptr<engine::Engine>> load_engine(const ModelOptions& options,
   return engine;
 }
 
+void warn_unless_made_for(std::string_view dialect,
+                          const ModelOptions& options,
+                          const engine::ModelInfo& info,
+                          Console& console) {
+  if (options.dialect == dialect || prompts::dialect_of_template(info.chat_template) == dialect) {
+    return;
+  }
+  console.warn("model '" + info.name + "' does not say that it is made for " +
+               std::string(dialect) + ": its answers may mean nothing");
+}
+
 Result<std::shared_ptr<const engine::Engine>> load_generator(const ModelOptions& options,
                                                              Console& console) {
   // A device that cannot serve is said before a model is looked for.

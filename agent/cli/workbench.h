@@ -53,6 +53,13 @@ Result<std::shared_ptr<engine::Engine>> load_engine(const ModelOptions& options,
                                                     Console& console,
                                                     bool with_tokenizer = true);
 
+/// A warning where neither the model's chat template nor --dialect says that it is for `dialect`,
+/// one of the single questions (translategemma, shieldgemma).
+void warn_unless_made_for(std::string_view dialect,
+                          const ModelOptions& options,
+                          const engine::ModelInfo& info,
+                          Console& console);
+
 /// Finds and loads a generator; what is loading is shown on a terminal.
 Result<std::shared_ptr<const engine::Engine>> load_generator(const ModelOptions& options,
                                                              Console& console);

@@ -172,10 +172,7 @@ void Connection::on_message(std::string_view text) {
   if (is_closing_) return;
   auto message = parse_client_message(text);
   if (!message) return send(error_event(message.error(), 0));
-  if (std::holds_alternative<CancelRequest>(*message)) {
-    stop_.request_stop();
-    return;
-  }
+  if (const auto* cancel = std::get_if<CancelRequest>(&*message)) return on_cancel(*cancel);
   if (is_busy_) {
     return send(error_event(
         Error{Code::unavailable, "a response is in progress; cancel it or wait for its end"}, 0));
@@ -183,16 +180,29 @@ void Connection::on_message(std::string_view text) {
   start(std::get<CreateRequest>(*std::move(message)));
 }
 
+void Connection::on_cancel(const CancelRequest& cancel) {
+  if (is_busy_ && (cancel.response_id.empty() || cancel.response_id == response_id_)) {
+    stop_.request_stop();
+    return;
+  }
+  const std::string which =
+      cancel.response_id.empty() ? "no response" : "response '" + cancel.response_id + "'";
+  send(error_event(Error{Code::not_found,
+                         which + (cancel.response_id.empty() ? " is" : " is not") + " in progress"},
+                   0));
+}
+
 void Connection::start(CreateRequest request) {
   is_busy_ = true;
+  response_id_ = new_response_id();
   stop_ = std::stop_source();
   // The job keeps what it needs alive: the connection may be gone before it ends.
   auto job = [self = shared_from_this(),
               dialogue = dialogue_,
               stop = stop_.get_token(),
+              id = response_id_,
               request = std::move(request)] {
     const ServerContext& context = self->context_;
-    const std::string id = new_response_id();
     std::vector<std::string> client_tools;
     for (const ToolSpec& tool : request.tools) client_tools.push_back(tool.name);
     ResponseStream stream(id,

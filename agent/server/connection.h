@@ -56,6 +56,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   [[nodiscard]] std::string answer(const Result<RequestHead>& head) const;
   boost::asio::awaitable<void> converse(RequestHead head);
   void on_message(std::string_view text);
+  void on_cancel(const CancelRequest& cancel);
   void start(CreateRequest request);
   void send(std::string text);
   void write_next();
@@ -66,6 +67,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::shared_ptr<Dialogue> dialogue_ = std::make_shared<Dialogue>();
   std::stop_source stop_;  ///< Of the request that runs.
   bool is_busy_ = false;
+  std::string response_id_;  ///< Of the newest request.
   bool is_open_ = false;  ///< The websocket is.
   bool is_writing_ = false;
   bool is_closing_ = false;

@@ -317,7 +317,8 @@ Result<ClientMessage> parse_client_message(std::string_view text) {
   if (type == "response.create") return read_create(message);
   if (type == "response.cancel") {
     FACET_TRY_STATUS(only_fields(message, {"type", "response_id"}, "response.cancel"));
-    return ClientMessage(CancelRequest{});
+    FACET_TRY(std::string id, text_field(message, "response_id", false));
+    return ClientMessage(CancelRequest{std::move(id)});
   }
   return wrong("type", "is \"" + type + "\"; known are response.create and response.cancel");
 }

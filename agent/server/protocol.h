@@ -6,7 +6,8 @@
 //   "temperature", "top_p", "seed", "previous_response_id", "tool_choice" ("auto", "none",
 //   "required" or {"type":"function","name":...}: what must be called, must be so in the first
 //   output), "parallel_tool_calls", "max_tool_calls", "text":{"format":{"type":"text"} or
-//   {"type":"json_schema","name","schema"}}: the schema of the answer; {"type":"response.cancel"}.
+//   {"type":"json_schema","name","schema"}}: the schema of the answer; {"type":"response.cancel"},
+//   with "response_id" that one only; an error where it is not in progress.
 //   "model" is not looked at: the response names the model that made it. The content of a user's
 //   message may hold pictures in front of its text:
 //   {"type":"input_image","image_url":"data:image/png;base64,
@@ -67,7 +68,9 @@ struct CreateRequest {
   std::string answer_schema;  ///< JSON text; empty: the answer is free.
 };
 
-struct CancelRequest {};
+struct CancelRequest {
+  std::string response_id;  ///< Empty: whichever is in progress.
+};
 
 using ClientMessage = std::variant<CreateRequest, CancelRequest>;
 

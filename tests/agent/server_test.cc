@@ -238,15 +238,27 @@ TEST_CASE("a response can be cancelled and a second one has to wait", "[agent][s
   RunningServer running(
       {facet::test::call("double", 4) + facet::test::kWait, kAnswer}, {}, scripted);
   Client client = running.open_websocket();
+  say(client, R"({"type":"response.cancel"})");  // Nothing to cancel yet.
+  CHECK(hear(client).at("code") == "not_found");
   say(client, create("go"));
-  CHECK(hear(client).at("type") == "response.created");
+  const auto created = hear(client);
+  CHECK(created.at("type") == "response.created");
   {
     std::unique_lock lock(mutex);
     changed.wait(lock, [&] { return is_inside; });
   }
   say(client, create("another"));
   CHECK(hear(client).at("code") == "unavailable");
-  say(client, R"({"type":"response.cancel"})");
+  // A late word about an earlier response does not end this one.
+  say(client, R"({"type":"response.cancel","response_id":"resp_0"})");
+  const auto other = hear(client);
+  CHECK(other.at("code") == "not_found");
+  CHECK(other.at("message") == "response 'resp_0' is not in progress");
+  const bool by_name = GENERATE(true, false);
+  say(client,
+      by_name ? R"({"type":"response.cancel","response_id":")" +
+                    created.at("response").at("id").get<std::string>() + "\"}"
+              : R"({"type":"response.cancel"})");
   // The answer to a broken message proves that the cancel before it has been read.
   say(client, "{");
   CHECK(hear(client).at("code") == "invalid_data");

@@ -202,6 +202,8 @@ TEST_CASE("generate translates a text or a picture", "[e2e]") {
   const Finished text = run(" -p Hallo");
   INFO(text.err);
   REQUIRE(text.exit_code == 0);
+  CHECK_THAT(text.err, Catch::Contains("does not say that it is made for translategemma"));
+  CHECK_THAT(run(" --dialect translategemma -p Hallo").err, !Catch::Contains("does not say"));
   // The prompt is a few sentences of single letters in this vocabulary.
   CHECK(text.json().at("usage").at("prompt_tokens").get<int>() > 300);
   CHECK(run(" --image " + fixture.picture).exit_code == 0);
