@@ -97,9 +97,7 @@ using cuda_on_cpu::grid_dependency_wait;
 using cuda_on_cpu::ldmatrix_x2;
 using cuda_on_cpu::ldmatrix_x4;
 using cuda_on_cpu::ldmatrix_x4_trans;
-using cuda_on_cpu::load_streaming;
 using cuda_on_cpu::mma_bf16_16x8x16;
-using cuda_on_cpu::mma_e4m3_16x8x32;
 using cuda_on_cpu::mma_f16_16x8x16;
 using cuda_on_cpu::mma_s8_16x8x32;
 using cuda_on_cpu::named_barrier;
@@ -158,21 +156,6 @@ __device__ __forceinline__ void mma_s8_16x8x32(std::int32_t (&d)[4],
       : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
 }
 
-/// fp8 (E4M3) times the same, summed in f32. Needs sm_89; traps on anything older.
-__device__ __forceinline__ void mma_e4m3_16x8x32(float (&d)[4],
-                                                 const std::uint32_t (&a)[4],
-                                                 const std::uint32_t (&b)[2]) {
-#if __CUDA_ARCH__ >= 890
-  asm volatile(
-      "mma.sync.aligned.m16n8k32.row.col.f32.e4m3.e4m3.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, "
-      "{%0,%1,%2,%3};"
-      : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
-      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
-#else
-  __trap();
-#endif
-}
-
 /// Loads four 8 x 8 matrices of 16-bit elements: lanes 8i .. 8i + 7 give the addresses (in shared
 /// memory, 16-byte aligned) of the rows of matrix i; r[i] receives elements 2t, 2t + 1 of its row
 /// g.
@@ -218,15 +201,6 @@ __device__ __forceinline__ void cp_async_commit() {
 template <int groups>
 __device__ __forceinline__ void cp_async_wait() {
   asm volatile("cp.async.wait_group %0;" : : "n"(groups) : "memory");
-}
-
-/// 16 bytes of global memory that are read once: they do not displace what others read again.
-__device__ __forceinline__ uint4 load_streaming(const void* from) {
-  uint4 out;
-  asm volatile("ld.global.nc.L1::no_allocate.v4.u32 {%0,%1,%2,%3}, [%4];"
-               : "=r"(out.x), "=r"(out.y), "=r"(out.z), "=r"(out.w)
-               : "l"(__cvta_generic_to_global(from)));
-  return out;
 }
 
 /// Waits until the kernels before this one are done and their writes are seen; nothing to wait for

@@ -55,22 +55,16 @@ void multiply(Sum (&d)[4],
   }
 }
 
-/// half_to_float and e4m3_to_float, from tables: products convert a lot.
-template <class Bits>
-std::vector<float> table_of(float (*convert)(Bits)) {
+/// From a table: products convert a lot.
+const std::vector<float> kHalfValues = [] {
   std::vector<float> out;
-  for (unsigned i = 0; i <= std::numeric_limits<Bits>::max(); ++i) {
-    out.push_back(convert(static_cast<Bits>(i)));
+  for (unsigned i = 0; i <= std::numeric_limits<std::uint16_t>::max(); ++i) {
+    out.push_back(half_to_float(static_cast<std::uint16_t>(i)));
   }
   return out;
-}
-const std::vector<float> kHalfValues = table_of(half_to_float);
-const std::vector<float> kE4m3Values = table_of(e4m3_to_float);
+}();
 float half_value(std::uint16_t bits) {
   return kHalfValues[bits];
-}
-float e4m3_value(std::uint8_t bits) {
-  return kE4m3Values[bits];
 }
 
 /// Lanes 8m .. 8m + 7 give the rows of matrix m.
@@ -121,12 +115,6 @@ void mma_s8_16x8x32(std::int32_t (&d)[4],
                     Where where) {
   multiply<std::int8_t, 4>(d, a, b, where, [](std::int8_t x) { return std::int32_t{x}; });
 }
-void mma_e4m3_16x8x32(float (&d)[4],
-                      const std::uint32_t (&a)[4],
-                      const std::uint32_t (&b)[2],
-                      Where where) {
-  multiply<std::uint8_t, 4>(d, a, b, where, e4m3_value);
-}
 
 void ldmatrix_x4(std::uint32_t (&r)[4], const void* row, Where where) {
   load_matrices(r, 4, false, row, where);
@@ -142,11 +130,6 @@ void cp_async_16(void* shared, const void* from, bool valid) {
   check_aligned(shared, "cp.async");
   check_aligned(from, "cp.async");
   async_copy(shared, from, 16, valid);
-}
-
-uint4 load_streaming(const void* from) {
-  check_aligned(from, "a 16-byte load");
-  return *static_cast<const uint4*>(from);
 }
 
 }  // namespace cuda_on_cpu

@@ -21,10 +21,6 @@ void mma_s8_16x8x32(std::int32_t (&d)[4],
                     const std::uint32_t (&a)[4],
                     const std::uint32_t (&b)[2],
                     Where where = Where::current());
-void mma_e4m3_16x8x32(float (&d)[4],
-                      const std::uint32_t (&a)[4],
-                      const std::uint32_t (&b)[2],
-                      Where where = Where::current());
 
 void ldmatrix_x4(std::uint32_t (&r)[4], const void* row, Where where = Where::current());
 void ldmatrix_x4_trans(std::uint32_t (&r)[4], const void* row, Where where = Where::current());
@@ -38,8 +34,6 @@ template <int groups>
 void cp_async_wait() {
   async_wait(groups);
 }
-
-uint4 load_streaming(const void* from);
 
 inline void grid_dependency_wait() {
   dependency_wait();
