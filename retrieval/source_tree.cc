@@ -1,5 +1,6 @@
 #include "retrieval/source_tree.h"
 
+#include "base/file_descriptor.h"
 #include "base/utf8.h"
 
 #include <sys/stat.h>
@@ -170,17 +171,14 @@ Result<SourceTree> scan_roots(std::span<const fs::path> roots,
 Result<SourceBytes> read_source(const fs::path& path, std::uint64_t bytes_max) {
   const auto fail = [](Code code, std::string message) { return Error{code, std::move(message)}; };
   // O_NONBLOCK: a FIFO that was swapped in after the scan must not hang the run.
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+  const FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+  const int fd = file.get();
   if (fd < 0) {
     const Code code = errno == ENOENT   ? Code::not_found
                       : errno == EACCES ? Code::permission_denied
                                         : Code::unavailable;
     return fail(code, std::string("cannot open: ") + std::strerror(errno));
   }
-  struct Closer {
-    int fd;
-    ~Closer() { ::close(fd); }
-  } const closer{fd};
   struct stat info {};
   if (::fstat(fd, &info) != 0) return fail(Code::unavailable, "cannot read its attributes");
   if (!S_ISREG(info.st_mode)) return fail(Code::unsupported, "it is not a regular file");

@@ -143,7 +143,7 @@ struct AmxKernels {
       const Rows16 blocks(w + b * kBytes, row_bytes, rows, kBytes);
       __m512i codes[8];
       turn_blocks<D>(blocks.at, blocks.stride, codes);
-      for (int j = 0; j < 8; ++j) {
+      for (std::int64_t j = 0; j < 8; ++j) {
         _mm512_storeu_si512(to + j * 64, _mm512_sub_epi8(codes[j], offset));
       }
       _mm512_storeu_ps(to + 512, turn_scales(blocks.at, blocks.stride));
@@ -258,10 +258,10 @@ struct AmxKernels {
       const MatmulArgs& a, std::int64_t row, std::int64_t rows, std::int64_t b, std::byte* to) {
     const std::int64_t row_bytes = a.w.row_bytes();
     const Rows16 from(a.w.data + row * row_bytes + b * kCols * 2, row_bytes, rows, kCols * 2);
-    for (int quarter = 0; quarter < 4; ++quarter) {
+    for (std::int64_t quarter = 0; quarter < 4; ++quarter) {
       __m512i turned[4];
       turn_rows(from.at + 16 * quarter, from.stride, turned);
-      for (int i = 0; i < 4; ++i) {
+      for (std::int64_t i = 0; i < 4; ++i) {
         _mm512_storeu_si512(to + (4 * quarter + i) * 64, turned[i]);
       }
     }
