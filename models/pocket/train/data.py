@@ -14,21 +14,25 @@ import time
 import leaks
 import shards
 import tool_rows
+import tool_trees
 from conversation import Conversation
 from document_turns import DocumentTalk
 
-STAGES = ["short", "mid", "dense", "main", "mix", "docs", "tools", "blend", "long", "all"]
-TOOLS_SHARE = 0.5  # Of the rows of the stage "blend", those over the bank of templates and the dictionary.
+STAGES = ["short", "mid", "dense", "main", "mix", "docs", "tools", "trees", "blend", "long", "all"]
+# What the rows of the stage "blend" are, in shares; --blend sets others.
+BLEND = {"trees": 0.3, "tools": 0.06, "mix": 0.32, "docs": 0.32}
 
 
 def sample(rng, tokens, stage, split="train"):
-    """One conversation as (ids, mask, turns). Turns are added until the length of the stage is reached."""
+    """One shards.Row. Turns are added until the length of the stage is reached."""
     if stage == "all":
         stage = rng.choices(["blend", "short", "long"], [92, 4, 4])[0]
     if stage == "long":
         return tool_rows.sample(rng, tokens, split, rng.choice(tool_rows.LONG))
     if stage == "blend":
-        stage = "tools" if rng.random() < TOOLS_SHARE else rng.choice(["mix", "docs"])
+        stage = rng.choices(list(BLEND), list(BLEND.values()))[0]
+    if stage == "trees":
+        return tool_trees.sample(rng, tokens, split)
     if stage == "tools":
         return tool_rows.sample(rng, tokens, split)
     if stage == "mix":
@@ -57,13 +61,16 @@ def sample(rng, tokens, stage, split="train"):
     # A row that is nearly all prompt teaches little for what it costs.
     if best is None or sum(best[1]) < len(best[1]) * (0.14 if mid else 0.07):
         return None
-    return best[0], best[1], turns
+    return shards.Row(best[0], best[1], turns)
 
 
 def printed(tokens, made):
-    """A row with what the model emits in green."""
-    pieces, last = [], 0
-    for i, m in zip(*made[:2]):
+    """A row with what the model emits in green; a branch of a tree begins on a line of its own."""
+    pieces, last, branch = [], 0, 0
+    for i, m, b in zip(made.ids, made.mask, made.branches or [0] * len(made.ids)):
+        if b != branch:
+            pieces.append("\n")
+            branch = b
         if m != last:
             pieces.append("\x1b[32m" if m else "\x1b[0m")
             last = m
@@ -82,6 +89,7 @@ def main():
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--tokens", type=int, default=2_000_000)
     parser.add_argument("--stage", choices=STAGES, default="main")
+    parser.add_argument("--blend", help="shares of the rows of the stage blend: trees,tools,mix,docs")
     parser.add_argument("--split", choices=["train", "eval"], default="train")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--shards-waiting-max", type=int, default=0, help="write no more while so many lie unread (0: write on)")
@@ -89,11 +97,13 @@ def main():
     args = parser.parse_args()
     if args.check:
         sys.exit(1 if leaks.check(args.count, args.documents) else 0)
+    if args.blend:
+        BLEND.update(zip(BLEND, map(float, args.blend.split(",")), strict=True))
     tokens = shards.Tokens(args.tokenizer)
     for n in range(args.show):
         made = sample(random.Random(f"{args.seed}/show/{n}"), tokens, args.stage, args.split)
         if made:
-            print(len(made[0]), sum(made[1]), [t["kind"] for t in made[2]])
+            print(len(made.ids), sum(made.mask), [t["kind"] for t in made.turns])
             print(printed(tokens, made))
     if args.out:
         out = pathlib.Path(args.out)

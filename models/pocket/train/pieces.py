@@ -129,8 +129,8 @@ def compare(count=150):
         rng = random.Random(f"pieces/{n}")
         made = data.sample(rng, library, "blend")
         if made:
-            texts.append(library.sp.decode([i for i in made[0] if not library.sp.is_control(i)]))
-            texts += [t["user"] for t in made[2]]
+            texts.append(library.sp.decode([i for i in made.ids if not library.sp.is_control(i)]))
+            texts += [t["user"] for t in made.turns]
     for text in texts:
         checked += 1
         if list(own.encode(text)) != library.sp.encode(text):

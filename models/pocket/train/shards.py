@@ -1,4 +1,4 @@
-"""Text to token ids, and shards of rows: ids, a mask of what the model emits, and where each row ends."""
+"""Text to token ids, and shards of rows: ids, what of them the model emits, branches, and where each row ends."""
 
 import os
 import pathlib
@@ -40,16 +40,27 @@ class Tokens:
         return ids, mask
 
 
+class Row:
+    """A row's tokens, what of them the model emits (1) or reads (0), and its turns.
+
+    branches: of a tree, 0 for the tokens that all its branches follow and 1, 2, ... for each branch's own; else None.
+    """
+
+    def __init__(self, ids, mask, turns, branches=None):
+        self.ids, self.mask, self.turns, self.branches = ids, mask, turns, branches
+
+
 def write_shard(path, make, count):
-    """`make()` gives (ids, mask, turns) or None; rows are added until there are `count` tokens."""
-    ids_all, mask_all, offsets = [], [], [0]
+    """`make()` gives a Row or None; rows are added until there are `count` tokens."""
+    ids_all, mask_all, branches_all, offsets = [], [], [], [0]
     while offsets[-1] < count:
         made = make()
         if made is None:
             continue
-        ids_all.append(np.asarray(made[0], dtype=np.uint16))
-        mask_all.append(np.asarray(made[1], dtype=np.uint8))
-        offsets.append(offsets[-1] + len(made[0]))
+        ids_all.append(np.asarray(made.ids, dtype=np.uint16))
+        mask_all.append(np.asarray(made.mask, dtype=np.uint8))
+        branches_all.append(np.asarray(made.branches or [0] * len(made.ids), dtype=np.uint8))
+        offsets.append(offsets[-1] + len(made.ids))
     temporary = str(path) + ".tmp.npz"
-    np.savez(temporary, ids=np.concatenate(ids_all), mask=np.concatenate(mask_all), offsets=np.asarray(offsets))
+    np.savez(temporary, ids=np.concatenate(ids_all), mask=np.concatenate(mask_all), branches=np.concatenate(branches_all), offsets=np.asarray(offsets))
     os.replace(temporary, path)

@@ -1,6 +1,7 @@
 """Training rows over the bank of templates: how many tools, how long, which turns."""
 
 import tool_talk
+from shards import Row
 
 # Tools declared, arguments of each at most, longest row in tokens; and how often.
 SHAPES = [((1, 2), 4, 384, 2), ((2, 3, 4), 4, 512, 6), ((4, 4, 5, 6), 3, 768, 6), ((6, 8, 10), 2, 1024, 3), ((12, 16, 20), 1, 1536, 1)]
@@ -16,7 +17,7 @@ def conversation(rng, split, shape=None):
 
 
 def sample(rng, tokens, split, shape=None):
-    """One conversation as (ids, mask, turns), or None where too little is emitted in it."""
+    """One conversation as a Row, or None where too little is emitted in it."""
     talk, limit = conversation(rng, split, shape)
     planning, turns, too_long = rng.random() < 0.5, [], 0
     head = talk.render([], planning)
@@ -36,4 +37,4 @@ def sample(rng, tokens, split, shape=None):
         ids, mask = ids + more, mask + emitted
     if not turns or sum(mask) < len(mask) * EMITTED_MIN:
         return None
-    return ids, mask, turns
+    return Row(ids, mask, turns)

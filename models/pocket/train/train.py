@@ -20,6 +20,7 @@ import torch.nn.functional as F
 from model import Config, Model
 
 LENGTHS = (128, 192, 256, 384, 512, 640, 768, 896, 1024, 1280, 1536, 2048, 4096, 8192)
+TREE_LENGTHS = (768, 1024, 1536)
 
 
 def orthogonalised(g, steps=5):
@@ -79,16 +80,17 @@ class Shards:
     def load(self):
         path = self.next_file()
         with np.load(path) as z:
-            ids, mask, offsets = z["ids"], z["mask"], z["offsets"]
+            ids, mask, branches, offsets = z["ids"], z["mask"], z["branches"], z["offsets"]
         groups = {}
         for a, b in zip(offsets[:-1], offsets[1:]):
-            length = next(n for n in LENGTHS if n >= b - a)
-            groups.setdefault(length, []).append((ids[a:b], mask[a:b]))
-        for length, rows in groups.items():
+            tree = branches[a:b].any()
+            length = next(n for n in (TREE_LENGTHS if tree else LENGTHS) if n >= b - a)
+            groups.setdefault((length, tree), []).append((ids[a:b], mask[a:b], branches[a:b]))
+        for (length, tree), rows in groups.items():
             rows_per_batch = max(1, self.batch_tokens // length)
             self.rng.shuffle(rows)
             for i in range(0, len(rows) - rows_per_batch + 1, rows_per_batch):
-                self.batches.append((length, rows[i : i + rows_per_batch]))
+                self.batches.append((length, tree, rows[i : i + rows_per_batch]))
         self.rng.shuffle(self.batches)
         if self.consume:
             path.unlink()
@@ -96,28 +98,37 @@ class Shards:
         print("shard", path.name, len(self.batches), "batches", flush=True)
 
     def batch(self):
+        """(ids, mask, branches or None, tokens)."""
         if not self.batches:
             self.load()
-        length, rows = self.batches.pop()
-        ids = np.zeros((len(rows), length), dtype=np.int64)
-        mask = np.zeros((len(rows), length), dtype=np.int64)
+        length, tree, rows = self.batches.pop()
+        ids, mask, branches = np.zeros((3, len(rows), length), dtype=np.int64)
         count = 0
-        for i, (row, m) in enumerate(rows):
+        for i, (row, m, b) in enumerate(rows):
             ids[i, : len(row)] = row
             mask[i, : len(row)] = m + 1  # 0 padding, 1 prompt, 2 emitted by the model
+            branches[i, : len(row)] = b
             count += len(row)
-        return torch.from_numpy(ids), torch.from_numpy(mask), count
+        return torch.from_numpy(ids), torch.from_numpy(mask), torch.from_numpy(branches) if tree else None, count
 
 
-def loss_of(model, ids, mask, prompt_share, generator):
+def token_losses(logits, targets):
+    """[n]; one compiled loop over each row of [n, vocabulary], where F.cross_entropy alone writes it three times."""
+    return F.cross_entropy(logits.float(), targets, reduction="none")
+
+
+def loss_of(model, ids, mask, branches, prompt_share, generator, losses_call=token_losses):
     """Mean loss over emitted tokens, and over a random share of the prompt's tokens at a low weight."""
     target, kind = ids[:, 1:], mask[:, 1:]
+    if branches is not None:
+        # What comes after the last token of a branch is no continuation of it.
+        kind = torch.where(branches[:, 1:] == branches[:, :-1], kind, 0)
     chosen = kind == 2
     if prompt_share > 0:
         chosen = chosen | ((kind == 1) & (torch.rand(kind.shape, generator=generator, device=kind.device) < prompt_share))
     index = F.pad(chosen, (0, 1)).flatten().nonzero()[:, 0]
-    x = model.hidden(ids, index)
-    losses = F.cross_entropy(model.head(x).float(), target.flatten()[(index - index // ids.shape[1])], reduction="none")
+    x = model.hidden(ids, index, branches)
+    losses = losses_call(model.head(x), target.flatten()[(index - index // ids.shape[1])])
     emitted = (kind == 2).flatten()[(index - index // ids.shape[1])]
     weight = torch.where(emitted, 1.0, 0.2)
     return (losses * weight).sum() / weight.sum(), (losses.detach() * emitted).sum() / emitted.sum()
@@ -207,8 +218,10 @@ def main():
         for s in adam.state.values():
             s.update({k: v.cuda() for k, v in s.items() if torch.is_tensor(v)})
     model.fused = args.device == "cuda"
+    losses_call = token_losses
     if args.compile:
         model.compile()
+        losses_call = torch.compile(token_losses, dynamic=True)
     generator = torch.Generator().manual_seed(args.seed + step)
     log = open(run / "loss.csv", "a", newline="")
     table = csv.writer(log)
@@ -226,11 +239,11 @@ def main():
         return not args.minutes or seconds < 60 * args.minutes
 
     while tokens < args.tokens and (not decay or tokens < decay[0] + decay[1]) and has_time():
-        ids, mask, count = shards.batch()
+        ids, mask, branches, count = shards.batch()
         if args.device == "cuda":
-            ids, mask = ids.cuda(), mask.cuda()
+            ids, mask, branches = ids.cuda(), mask.cuda(), branches.cuda() if branches is not None else None
         share = args.prompt_share if tokens < args.prompt_until else 0.0
-        loss, emitted = loss_of(model, ids, mask, share, generator if args.device == "cpu" else None)
+        loss, emitted = loss_of(model, ids, mask, branches, share, generator if args.device == "cpu" else None, losses_call)
         loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(others, 1.0)
         if not decay and args.decay_at and tokens >= args.decay_at:
