@@ -68,7 +68,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::stop_source stop_;  ///< Of the request that runs.
   bool is_busy_ = false;
   std::string response_id_;  ///< Of the newest request.
-  bool is_open_ = false;  ///< The websocket is.
+  bool is_open_ = false;     ///< The websocket is.
   bool is_writing_ = false;
   bool is_closing_ = false;
   boost::beast::websocket::close_code close_code_ = boost::beast::websocket::close_code::normal;
