@@ -128,6 +128,7 @@ Result<StoreStatistics> Store::statistics() const {
 
 Status Store::verify() const {
   const std::lock_guard guard(state_->mutex);
+  FACET_TRY_STATUS(state_->check_unchanged());
   Database& database = state_->database;
   FACET_TRY(Statement integrity, database.prepare("PRAGMA integrity_check(1)"));
   FACET_TRY(const bool row, integrity.step());

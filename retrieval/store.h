@@ -108,8 +108,8 @@ class Store {
   /// fails to load is reported and skipped; its older version, if any, stays. not_found for a root
   /// that neither exists nor was ever indexed; cancelled on a stop, what is done stays done;
   /// invalid_argument without an embedder when the store has vectors; permission_denied where it is
-  /// open for reading only. `progress` is called without
-  /// locks, before each document and once at the end.
+  /// open for reading only. `progress` is called without locks, before each document and once at
+  /// the end.
   Result<IndexReport> index(std::span<const std::filesystem::path> roots,
                             const std::function<void(const IndexProgress&)>& progress = {},
                             std::stop_token stop = {});

@@ -185,11 +185,10 @@ void Connection::on_cancel(const CancelRequest& cancel) {
     stop_.request_stop();
     return;
   }
-  const std::string which =
-      cancel.response_id.empty() ? "no response" : "response '" + cancel.response_id + "'";
-  send(error_event(Error{Code::not_found,
-                         which + (cancel.response_id.empty() ? " is" : " is not") + " in progress"},
-                   0));
+  const std::string what = cancel.response_id.empty()
+                               ? "no response is in progress"
+                               : "response '" + cancel.response_id + "' is not in progress";
+  send(error_event(Error{Code::not_found, what}, 0));
 }
 
 void Connection::start(CreateRequest request) {
