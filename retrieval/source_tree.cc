@@ -2,6 +2,7 @@
 
 #include "base/file_descriptor.h"
 #include "base/utf8.h"
+#include "retrieval/store_files.h"
 
 #include <sys/stat.h>
 
@@ -84,8 +85,7 @@ class Scanner {
     if (path == excluded_) return true;
     if (path.parent_path() != excluded_) return false;
     const std::string name = path.filename().string();
-    return name.starts_with("store.sqlite") || name.starts_with("vectors.faiss") ||
-           name == "store.lock";
+    return name.starts_with(kDatabaseFile) || name.starts_with(kVectorsFile) || name == kLockFile;
   }
 
   void add_file(const fs::path& path, const fs::file_status& status) {

@@ -83,7 +83,7 @@ Result<std::unique_ptr<Store>> Store::open(const StoreOptions& options) {
   StoreOptions absolute = options;
   std::error_code code;
   absolute.folder = fs::weakly_canonical(fs::absolute(options.folder, code), code);
-  const fs::path path = absolute.folder / "store.sqlite";
+  const fs::path path = absolute.folder / kDatabaseFile;
   if (!code && fs::exists(path, code) && is_mounted_read_only(absolute.folder)) {
     absolute.read_only = true;
   }

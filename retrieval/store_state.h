@@ -3,6 +3,7 @@
 
 #include "retrieval/sqlite.h"
 #include "retrieval/store.h"
+#include "retrieval/store_files.h"
 #include "retrieval/vector_index.h"
 
 #include <cstdint>
@@ -25,7 +26,7 @@ struct Store::State {
   static Result<FileState> file_state(const std::filesystem::path& path);
 
   StoreOptions options;
-  std::optional<FileState> unchanging;  ///< Of store.sqlite, when open for reading only.
+  std::optional<FileState> unchanging;  ///< Of the database, when open for reading only.
   std::mutex index_mutex;  ///< Held by index() for its whole run; taken before `mutex`.
   std::mutex mutex;        ///< Guards all below; held per document while indexing.
   Database database;
@@ -34,11 +35,9 @@ struct Store::State {
   std::int64_t cache_generation = -1;  ///< Of the cache file that is known to be sound.
 
   [[nodiscard]] std::filesystem::path database_path() const {
-    return options.folder / "store.sqlite";
+    return options.folder / kDatabaseFile;
   }
-  [[nodiscard]] std::filesystem::path cache_path() const {
-    return options.folder / "vectors.faiss";
-  }
+  [[nodiscard]] std::filesystem::path cache_path() const { return options.folder / kVectorsFile; }
 
   /// unavailable when open for reading only and the file has changed since.
   [[nodiscard]] Status check_unchanged() const;

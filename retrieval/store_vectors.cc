@@ -101,7 +101,7 @@ Status Store::State::save_vectors() {
 }
 
 Result<FolderLock> FolderLock::acquire(const std::filesystem::path& folder) {
-  const std::filesystem::path path = folder / "store.lock";
+  const std::filesystem::path path = folder / kLockFile;
   const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
   if (fd < 0) {
     return Error{Code::unavailable, path.string() + ": cannot open: " + std::strerror(errno)};

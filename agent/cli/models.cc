@@ -8,6 +8,7 @@
 #include "prompts/template_dialect.h"
 #include "retrieval/sha256.h"
 #include "retrieval/store.h"
+#include "retrieval/store_files.h"
 
 #include <nlohmann/json.hpp>
 #include <sys/utsname.h>
@@ -177,8 +178,7 @@ ordered_json store_check(const std::string& given) {
     if (!path) return {{"ok", false}, {"reason", path.error().message}};
     folder = *path;
   }
-  std::error_code error;
-  if (!fs::exists(folder / "store.sqlite", error)) {
+  if (!retrieval::holds_store(folder)) {
     return {{"ok", false}, {"path", folder.string()}, {"reason", "no store there yet"}};
   }
   const auto store = retrieval::Store::open({.folder = folder});

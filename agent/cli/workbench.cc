@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "engine/device.h"
 #include "prompts/template_dialect.h"
+#include "retrieval/store_files.h"
 
 #include <nlohmann/json.hpp>
 
@@ -166,8 +167,8 @@ Result<std::optional<fs::path>> choose_embedder(const std::string& name, Console
 }
 
 Status check_store(const fs::path& folder) {
+  if (retrieval::holds_store(folder)) return ok();
   std::error_code error;
-  if (fs::exists(folder / "store.sqlite", error)) return ok();
   const std::string problem = fs::exists(folder, error) ? "holds no store" : "does not exist";
   return Error{Code::not_found,
                "store '" + folder.string() + "' " + problem + ": run facet index first"};
