@@ -3,6 +3,7 @@
 #include "agent/citations.h"
 #include "agent/eval_json.h"
 #include "agent/plan.h"
+#include "agent/quoted_answer.h"
 #include "base/json.h"
 #include "tools/builtin/search_documents.h"
 
@@ -110,6 +111,14 @@ ToolOutput found(const AnswerCase& test) {
   return {.content = dump_json({{"passages", std::move(list)}})};
 }
 
+std::vector<retrieval::Passage> passages_of(const AnswerCase& test) {
+  std::vector<retrieval::Passage> out;
+  for (const auto& passage : test.passages) {
+    out.push_back({.document = passage.name, .text = passage.text});
+  }
+  return out;
+}
+
 /// Declared as the product does; what it finds comes from the case.
 ToolSpec search_spec() {
   return tools::make_search_documents(nullptr)->spec();
@@ -182,11 +191,7 @@ AnswerScore score_reply(const AnswerCase& test, std::string_view reply) {
                     .to_cite = static_cast<int>(test.citations.size()),
                     .reply = std::string(reply)};
   PassageBook book;
-  std::vector<retrieval::Passage> passages;
-  for (const auto& passage : test.passages) {
-    passages.push_back({.document = passage.name, .text = passage.text});
-  }
-  book.add(passages);
+  book.add(passages_of(test));
   std::set<std::int64_t> shown;
   for (const Citation& citation : resolve_citations(reply, book)) {
     shown.insert(citation.passage_id);
@@ -214,9 +219,14 @@ Result<AnswerScore> score_answer_case(const ChatModel& model,
   FACET_TRY(const auto conversation,
             model.start({.plan_first = options.plan_first, .tools = {tool}}));
   FACET_TRY_STATUS(conversation->add_user(test.question));
+  FACET_TRY(const bool quotes, is_quoted(options.answers, model));
+  PassageBook book;
+  QuotableResults results(0);
   for (int searches = 0; searches <= options.searches_max; ++searches) {
     FACET_TRY(const StepResult step,
-              conversation->generate({.tokens_max = options.step_tokens_max, .stop = options.stop},
+              conversation->generate({.tokens_max = options.step_tokens_max,
+                                      .stop = options.stop,
+                                      .answer = quotes ? results.grammar(book) : nullptr},
                                      StepSink()));
     if (step.finish_reason == engine::FinishReason::cancelled) {
       return Error{Code::cancelled, "stopped while a case was running"};
@@ -233,6 +243,8 @@ Result<AnswerScore> score_answer_case(const ChatModel& model,
     }
     if (!are_all_of(step.tool_calls, tool)) return nothing;
     const std::vector<ToolOutput> outputs(step.tool_calls.size(), found(test));
+    for (const ToolCall& call : step.tool_calls) results.add(call, outputs.front());
+    if (book.size() == 0) book.add(passages_of(test));
     if (auto status = conversation->add_tool_outputs(step.tool_calls, outputs); !status) {
       if (status.error().code != Code::limit_exceeded) return status.error();
       nothing.reply = status.error().message;

@@ -73,7 +73,8 @@ AnswerScore score_reply(const AnswerCase& test, std::string_view reply);
 
 struct AnswerEvalOptions {
   bool plan_first = true;
-  int searches_max = 2;  ///< Every one finds the case's passages.
+  AnswerForm answers = AnswerForm::by_model;  ///< quoted: of a model that takes_answer_grammar().
+  int searches_max = 2;                       ///< Every one finds the case's passages.
   std::int64_t step_tokens_max = 256;
   std::stop_token stop;
 };

@@ -17,6 +17,33 @@ TokenUsage& TokenUsage::operator+=(const TokenUsage& other) {
   return *this;
 }
 
+std::string_view answer_form_name(AnswerForm form) {
+  switch (form) {
+    case AnswerForm::by_model:
+      return "by model";
+    case AnswerForm::free:
+      return "free";
+    case AnswerForm::quoted:
+      return "quoted";
+  }
+  return "";
+}
+
+std::optional<AnswerForm> answer_form_from_name(std::string_view name) {
+  for (const AnswerForm form : {AnswerForm::by_model, AnswerForm::free, AnswerForm::quoted}) {
+    if (name == answer_form_name(form)) return form;
+  }
+  return std::nullopt;
+}
+
+Result<bool> is_quoted(AnswerForm form, const ChatModel& model) {
+  if (form == AnswerForm::by_model) return model.answer_form() == AnswerForm::quoted;
+  if (form == AnswerForm::free || model.takes_answer_grammar()) return form == AnswerForm::quoted;
+  return Error{Code::unsupported,
+               "answers of model '" + model.name() +
+                   "' cannot be held to quotes: in its dialect a call begins like a text"};
+}
+
 ordered_json usage_json(const TokenUsage& usage) {
   return {{"prompt_tokens", usage.prompt_tokens},
           {"cached_tokens", usage.cached_tokens},

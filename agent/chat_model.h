@@ -4,6 +4,7 @@
 
 #include "agent/pictures.h"
 #include "base/chat.h"
+#include "base/grammar.h"
 #include "base/grammar/schema_grammar.h"
 #include "base/result.h"
 #include "engine/engine.h"
@@ -15,6 +16,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <string_view>
@@ -39,6 +41,17 @@ struct TokenUsage {
 /// {"prompt_tokens", "cached_tokens", "completion_tokens", "forced_tokens", "prefilled_tokens"}.
 nlohmann::ordered_json usage_json(const TokenUsage& usage);
 
+/// How a model answers from passages.
+enum class AnswerForm : std::uint8_t {
+  by_model,  ///< As the model is made for (ChatModel::answer_form).
+  free,      ///< In its own words.
+  quoted,    ///< In the passages' words alone: agent/quoted_answer.h.
+};
+
+/// "by model", "free", "quoted".
+std::string_view answer_form_name(AnswerForm form);
+std::optional<AnswerForm> answer_form_from_name(std::string_view name);
+
 /// What a conversation begins with.
 struct ConversationSpec {
   std::string instructions;     ///< Added to the dialect's own system text; may be empty.
@@ -58,6 +71,9 @@ struct StepOptions {
   engine::SamplingOptions sampling{.temperature = 0.0F};
   std::stop_token stop;
   std::chrono::milliseconds time_max{0};  ///< For prefill and sampling together; 0: none.
+  /// One text of it is what an output may be that calls nothing; null: any text. Only of a model
+  /// that takes_answer_grammar().
+  std::shared_ptr<const Grammar> answer;
 };
 
 /// One output of the model. Everything a journal needs to put the conversation back to this point.
@@ -145,6 +161,9 @@ class ChatModel {
   [[nodiscard]] virtual std::string identity() const = 0;
   /// Of every conversation.
   [[nodiscard]] virtual std::int64_t context_tokens_max() const = 0;
+  /// What AnswerForm::by_model is: free or quoted.
+  [[nodiscard]] virtual AnswerForm answer_form() const { return AnswerForm::free; }
+  [[nodiscard]] virtual bool takes_answer_grammar() const { return false; }
   /// Tokens that the declaration of `tool` takes at the beginning of a conversation. Errors as of
   /// start().
   [[nodiscard]] virtual Result<std::int64_t> count_tool_tokens(const ToolSpec& tool) const = 0;
@@ -152,5 +171,9 @@ class ChatModel {
   [[nodiscard]] virtual Result<std::unique_ptr<Conversation>> start(
       const ConversationSpec& spec) const = 0;
 };
+
+/// Whether `form` holds the answers of `model` to quotes; unsupported where it asks for that of a
+/// model that takes no grammar of answers.
+Result<bool> is_quoted(AnswerForm form, const ChatModel& model);
 
 }  // namespace facet::agent

@@ -319,7 +319,13 @@ class LocalConversation final : public Conversation {
     OutputReader reader(dialect_, tokenizer);
     const bool is_first = std::exchange(is_first_, false) && constraints_.first;
     const auto& rules = is_first ? constraints_.first : constraints_.later;
-    const auto constraint = rules ? rules->clone() : nullptr;
+    auto constraint = rules ? rules->clone() : nullptr;
+    // What stands behind a user's message is not yet an answer from passages.
+    if (options.answer && !is_first) {
+      FACET_TRY(constraint,
+                make_answer_constraint(
+                    *options.answer, std::move(constraint), dialect_, factory_, tokenizer));
+    }
     AnswerPrefix prefix(constraints_.answer_prefix);
     std::size_t read = 0;
     const auto is_stop = [&](TokenId id) {
@@ -410,6 +416,15 @@ Result<std::unique_ptr<LocalChatModel>> LocalChatModel::create(
 
 std::string LocalChatModel::name() const {
   return engine_->info().name;
+}
+
+AnswerForm LocalChatModel::answer_form() const {
+  const bool quotes = engine_->info().quotes_answers && takes_answer_grammar();
+  return quotes ? AnswerForm::quoted : AnswerForm::free;
+}
+
+bool LocalChatModel::takes_answer_grammar() const {
+  return !dialect_->call_trigger().empty();
 }
 
 std::int64_t LocalChatModel::context_tokens_max() const {

@@ -54,6 +54,8 @@ class LocalChatModel final : public ChatModel {
   [[nodiscard]] std::string name() const override;
   [[nodiscard]] std::string identity() const override;
   [[nodiscard]] std::int64_t context_tokens_max() const override;
+  [[nodiscard]] AnswerForm answer_form() const override;
+  [[nodiscard]] bool takes_answer_grammar() const override;
   [[nodiscard]] Result<std::int64_t> count_tool_tokens(const ToolSpec& tool) const override;
   [[nodiscard]] Result<std::unique_ptr<Conversation>> start(
       const ConversationSpec& spec) const override;

@@ -58,6 +58,8 @@ struct SessionOptions {
   /// What must be called, must be so in the first output of each run. With an answer_schema the
   /// answer of a run is one JSON value of it.
   prompts::TurnRules rules;
+  /// Answers with an answer_schema are never held to quotes.
+  AnswerForm answers = AnswerForm::by_model;
   /// Of all declarations of tools; 0: default_tool_tokens. Where they would take more, only those
   /// that match the first question best are declared, and find_tools, which finds others.
   std::int64_t tool_tokens_max = 0;
@@ -92,7 +94,7 @@ class Session {
   /// invalid_argument for budgets, for tools the model cannot declare (where there are more than
   /// are declared at once, the first run says so), for a client tool with the name of one in the
   /// registry, or for an answer_schema that is none; unsupported for one that
-  /// cannot be enforced.
+  /// cannot be enforced, and for quoted answers of a model that takes no grammar of answers.
   static Result<std::unique_ptr<Session>> open(const SessionParts& parts, SessionOptions options);
 
   Session(const Session&) = delete;
@@ -128,6 +130,7 @@ class Session {
   /// What the runs of a session share.
   struct State {
     std::optional<tools::Schema> answer_schema;
+    bool quotes = false;           ///< Answers are held to quotes.
     std::size_t relaxed_told = 0;  ///< Of Conversation::relaxed().
     std::unique_ptr<ToolCatalog> catalog;
   };

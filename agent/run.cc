@@ -27,7 +27,8 @@ Session::Run::Run(const SessionParts& parts,
       state_(state),
       conversation_(conversation),
       early_(*parts.executor, *parts.registry),
-      early_status_(ok()) {}
+      early_status_(ok()),
+      quotable_(parts.passages != nullptr ? parts.passages->size() : 0) {}
 
 Session::Run::End Session::Run::failed(const Error& error) {
   switch (error.code) {
@@ -162,7 +163,9 @@ Result<StepResult> Session::Run::next_output(bool& is_replayed) {
       .tokens_max = std::min(budgets.step_tokens_max, budgets.tokens_max - sampled_tokens_),
       .sampling = options_.sampling,
       .stop = stop_,
-      .time_max = time_left()};
+      .time_max = time_left(),
+      .answer = state_.quotes && parts_.passages != nullptr ? quotable_.grammar(*parts_.passages)
+                                                            : nullptr};
   FACET_TRY(StepResult output,
             conversation_.generate(step_options, [&](const auto& event) { stream(event); }));
   output.calls_begun = calls_begun_;
@@ -242,8 +245,9 @@ Session::Run::Verdict Session::Run::judge(const StepResult& output) {
     return retry(output.parse_error);
   }
   if (!output.tool_calls.empty()) return take_calls(output.tool_calls);
-  // With a schema the output is whole, whichever token the model stopped on.
-  if (output.stopped_on == kWaitsForResults && !state_.answer_schema) {
+  // What was held to a schema or to quotes is whole, whichever token the model stopped on.
+  const bool is_held = state_.answer_schema || (state_.quotes && quotable_.can_be_quoted());
+  if (output.stopped_on == kWaitsForResults && !is_held) {
     return retry("the output waits for the result of a call that it does not hold");
   }
   return answer(output);

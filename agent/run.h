@@ -5,6 +5,7 @@
 #include "agent/loop.h"
 #include "agent/loop_breaker.h"
 #include "agent/plan.h"
+#include "agent/quoted_answer.h"
 #include "agent/recording.h"
 
 #include <optional>
@@ -13,9 +14,6 @@
 #include <vector>
 
 namespace facet::agent {
-
-/// Its passages are numbered; calls of it go one after the other.
-inline constexpr std::string_view kSearchTool = "search_documents";
 
 class Session::Run {
  public:
@@ -114,6 +112,7 @@ class Session::Run {
   int calls_begun_ = 0;              ///< In the output that streams in.
   int calls_numbered_ = 0;           ///< In the outputs before it.
   PlanReader plan_reader_;
+  QuotableResults quotable_;
   RunResult result_;
   std::vector<Pending> waiting_;  ///< The step that waits for client tools.
   std::int64_t sampled_tokens_ = 0;

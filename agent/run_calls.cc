@@ -2,6 +2,7 @@
 // around the tools, and room in the context.
 #include "agent/run.h"
 #include "base/json.h"
+#include "tools/builtin/search_documents.h"
 
 #include <algorithm>
 #include <utility>
@@ -147,7 +148,7 @@ void Session::Run::execute(const std::vector<Pending*>& runnable) {
       find_tools(*pending);
       continue;
     }
-    if (pending->call.name == kSearchTool) {
+    if (pending->call.name == tools::kSearchDocuments) {
       rounds.push_back({pending});
     } else {
       rounds.front().push_back(pending);
@@ -163,7 +164,8 @@ void Session::Run::execute(const std::vector<Pending*>& runnable) {
     for (std::size_t i = 0; i < round.size(); ++i) {
       keep(*round[i], std::move(outcomes[i]));
     }
-    if (calls.front().name == kSearchTool) attach_pictures(*round.front(), passages_before);
+    if (calls.front().name == tools::kSearchDocuments)
+      attach_pictures(*round.front(), passages_before);
   }
   for (Pending* pending : runnable) {
     if (auto outcome = early_.take(pending->call)) keep(*pending, *std::move(outcome));
@@ -218,6 +220,7 @@ Session::Run::Verdict Session::Run::deliver(std::vector<Pending>& all) {
   }
   for (Pending& pending : all) {
     if (auto status = declare_found(pending.record); !status) return failed(status.error());
+    quotable_.add(pending.call, pending.record.output);
     calls.push_back(pending.call);
     outputs.push_back(pending.record.output);
     for (const ShownPicture& shown : pending.record.pictures) pictures.push_back(shown.picture);

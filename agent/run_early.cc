@@ -1,5 +1,6 @@
 // The part of a run that follows calls while a turn streams in, and starts those that only read.
 #include "agent/run.h"
+#include "tools/builtin/search_documents.h"
 
 #include <string>
 #include <utility>
@@ -24,7 +25,7 @@ bool Session::Run::start_early(const ToolCall& call) {
   if (streamed_.count(call) > 1 || !options_.early_start || !early_status_) return false;
   const tools::Tool* tool = parts_.registry->find(call.name);
   if (tool == nullptr || tool->effect() != tools::Effect::read_only) return false;
-  if (call.name == kSearchTool || is_client_tool(call.name)) return false;
+  if (call.name == tools::kSearchDocuments || is_client_tool(call.name)) return false;
   if (calls_made_ + calls_begun_ > options_.budgets.tool_calls_max) return false;
   if (stop_.stop_requested() || parts_.clock->now() >= deadline_) return false;
   if (!recording_.has_intent(call)) early_status_ = recording_.write_intents({call});

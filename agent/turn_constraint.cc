@@ -1,5 +1,6 @@
 #include "agent/turn_constraint.h"
 
+#include "base/check.h"
 #include "engine/sampling/grammar_analysis.h"
 
 #include <algorithm>
@@ -20,6 +21,73 @@ Status check_answer_schema(const std::string& schema) {
   }
   return ok();
 }
+
+/// Which of the two it is, the first token decides.
+class AnswerConstraint final : public engine::Constraint {
+ public:
+  AnswerConstraint(std::unique_ptr<Constraint> answer,
+                   std::unique_ptr<Constraint> calls,
+                   TokenId trigger)
+      : answer_(std::move(answer)), calls_(std::move(calls)), trigger_(trigger) {}
+
+  [[nodiscard]] bool allows(TokenId token) const override { return for_token(token).allows(token); }
+
+  [[nodiscard]] std::int64_t shortest() const override {
+    return is_call_ ? calls_->shortest() : answer_->shortest();
+  }
+
+  [[nodiscard]] bool fits(TokenId token, std::int64_t tokens) const override {
+    return for_token(token).fits(token, tokens);
+  }
+
+  Status accept(TokenId token) override {
+    const bool opens_call = !is_begun_ && token == trigger_;
+    FACET_TRY_STATUS((is_call_ || opens_call ? *calls_ : *answer_).accept(token));
+    is_begun_ = true;
+    is_call_ = is_call_ || opens_call;
+    return ok();
+  }
+
+  [[nodiscard]] bool is_open() const override {
+    return is_call_ ? calls_->is_open() : answer_->is_open();
+  }
+
+  [[nodiscard]] std::vector<std::uint64_t> mask() const override {
+    if (is_call_) return calls_->mask();
+    std::vector<std::uint64_t> out = answer_->mask();
+    if (may_call()) out[word_of(trigger_)] |= bit_of(trigger_);
+    return out;
+  }
+
+  [[nodiscard]] std::vector<TokenId> forced_tokens() const override {
+    if (is_call_) return calls_->forced_tokens();
+    return may_call() ? std::vector<TokenId>() : answer_->forced_tokens();
+  }
+
+  [[nodiscard]] std::unique_ptr<Constraint> clone() const override {
+    auto out = std::make_unique<AnswerConstraint>(answer_->clone(), calls_->clone(), trigger_);
+    out->is_begun_ = is_begun_;
+    out->is_call_ = is_call_;
+    return out;
+  }
+
+ private:
+  static std::size_t word_of(TokenId id) { return static_cast<std::size_t>(id) / 64; }
+  static std::uint64_t bit_of(TokenId id) {
+    return std::uint64_t{1} << (static_cast<std::size_t>(id) % 64);
+  }
+
+  [[nodiscard]] bool may_call() const { return !is_begun_ && calls_->allows(trigger_); }
+  [[nodiscard]] const Constraint& for_token(TokenId token) const {
+    return is_call_ || (!is_begun_ && token == trigger_) ? *calls_ : *answer_;
+  }
+
+  std::unique_ptr<Constraint> answer_;
+  std::unique_ptr<Constraint> calls_;
+  TokenId trigger_;
+  bool is_begun_ = false;
+  bool is_call_ = false;
+};
 
 std::vector<std::string> stop_names(const prompts::Dialect& dialect,
                                     const engine::Tokenizer& tokenizer) {
@@ -72,6 +140,19 @@ Result<std::unique_ptr<engine::Constraint>> make_output_constraint(
     const engine::Tokenizer& tokenizer) {
   return factory.make(grammar,
                       {.free_control = stop_names(dialect, tokenizer), .free_after = false});
+}
+
+Result<std::unique_ptr<engine::Constraint>> make_answer_constraint(
+    const Grammar& answer,
+    std::unique_ptr<engine::Constraint> calls,
+    const prompts::Dialect& dialect,
+    const engine::ConstraintFactory& factory,
+    const engine::Tokenizer& tokenizer) {
+  const auto trigger = tokenizer.find_token(dialect.call_trigger());
+  FACET_CHECK(trigger && calls);
+  FACET_TRY(auto text, make_output_constraint(answer, dialect, factory, tokenizer));
+  return std::unique_ptr<engine::Constraint>(
+      std::make_unique<AnswerConstraint>(std::move(text), std::move(calls), *trigger));
 }
 
 }  // namespace facet::agent

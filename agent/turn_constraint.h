@@ -40,4 +40,13 @@ Result<std::unique_ptr<engine::Constraint>> make_output_constraint(
     const engine::ConstraintFactory& factory,
     const engine::Tokenizer& tokenizer);
 
+/// An output that is calls, as `calls` allows them, or one text of `answer` and then a stop token.
+/// REQUIRES: the calls of `dialect` begin with a control token.
+Result<std::unique_ptr<engine::Constraint>> make_answer_constraint(
+    const Grammar& answer,
+    std::unique_ptr<engine::Constraint> calls,
+    const prompts::Dialect& dialect,
+    const engine::ConstraintFactory& factory,
+    const engine::Tokenizer& tokenizer);
+
 }  // namespace facet::agent

@@ -59,6 +59,7 @@ struct AgentOptions {
   int result_pictures_max = 1;
   std::string instructions;
   bool no_plan = false;
+  AnswerForm answers = AnswerForm::by_model;
   std::string tool_choice;           ///< As OutputRuleOptions::tool_choice.
   int calls_max = 16;                ///< In one output.
   std::int64_t tool_tokens_max = 0;  ///< SessionOptions::tool_tokens_max.
@@ -187,6 +188,7 @@ struct EvalAnswersOptions {
   std::string data;            ///< A file of cases: agent/answer_eval.h.
   std::int64_t cases_max = 0;  ///< 0: all.
   bool no_plan = false;
+  AnswerForm answers = AnswerForm::by_model;
   bool wrong = false;  ///< Show the replies that were wrong.
   bool json = false;
 };

@@ -37,9 +37,12 @@ Result<Tally> run_cases(const ChatModel& model,
   for (std::size_t i = 0; i < cases.size(); ++i) {
     const AnswerCase& test = cases[i];
     environment.console.progress(i, cases.size(), test.kind);
-    FACET_TRY(
-        const AnswerScore score,
-        score_answer_case(model, test, {.plan_first = !options.no_plan, .stop = environment.stop}));
+    FACET_TRY(const AnswerScore score,
+              score_answer_case(model,
+                                test,
+                                {.plan_first = !options.no_plan,
+                                 .answers = options.answers,
+                                 .stop = environment.stop}));
     tally.all.add(score);
     tally.by_kind[test.kind].add(score);
     if (!options.wrong || is_right(score)) continue;

@@ -31,6 +31,16 @@ void add_kv_type(CLI::App& app, std::optional<engine::KvType>& kv_type) {
       ->check(CLI::IsMember({"f32", "bf16", "int8", "fp8"}));
 }
 
+void add_answers(CLI::App& app, AnswerForm& answers) {
+  app.add_option_function<std::string>(
+         "--answers",
+         [&answers](const std::string& name) { answers = *answer_form_from_name(name); },
+         "What answers from passages may say: free, or quoted: only sentences of the passages, "
+         "word "
+         "for word, each with its number (free; quoted for models made for it, as pocket is)")
+      ->check(CLI::IsMember({"free", "quoted"}));
+}
+
 void add_huge_pages(CLI::App& app, bool& huge_pages) {
   app.add_flag_callback(
       "--no-huge-pages",

@@ -150,6 +150,7 @@ void add_eval(CLI::App& app, Command& command) {
             "Cases, one a line: {\"id\", \"kind\", \"question\", \"passages\": "
             "[{\"source\", \"text\"}], \"answers\", \"citations\"}")
       .required();
+  add_answers(answers, answers_options->answers);
   bind(answers, command, answers_options, run_eval_answers);
 
   auto options = std::make_shared<EvalRetrievalOptions>();

@@ -247,6 +247,7 @@ ordered_json agent_options_json(const AgentOptions& options) {
           {"result_pictures_max", options.result_pictures_max},
           {"instructions", options.instructions},
           {"no_plan", options.no_plan},
+          {"answers", answer_form_name(options.answers)},
           {"tool_choice", options.tool_choice},
           {"calls_max", options.calls_max},
           {"answer_schema", options.answer_schema},
@@ -285,6 +286,9 @@ Result<AgentOptions> agent_options_from_json(const ordered_json& json) {
     options.result_pictures_max = json.value("result_pictures_max", options.result_pictures_max);
     options.instructions = json.at("instructions").get<std::string>();
     options.no_plan = json.at("no_plan").get<bool>();
+    const auto answers = answer_form_from_name(json.value("answers", std::string("by model")));
+    if (!answers) return Error{Code::invalid_data, "options of the recorded run: \"answers\""};
+    options.answers = *answers;
     options.tool_choice = json.value("tool_choice", std::string());
     options.calls_max = json.value("calls_max", options.calls_max);
     options.answer_schema = json.value("answer_schema", std::string());
@@ -373,6 +377,7 @@ SessionOptions Workbench::session_options(const std::stop_token& stop) const {
                          .rules = {.choice = prompts::tool_choice_from_name(options_.tool_choice),
                                    .calls_max = options_.calls_max,
                                    .answer_schema = options_.answer_schema},
+                         .answers = options_.answers,
                          .tool_tokens_max = options_.tool_tokens_max,
                          .policy = {.allow_all = options_.yes, .allow_rerun = options_.rerun},
                          .journal_options = dump_json(agent_options_json(options_))};

@@ -38,6 +38,8 @@ struct ModelInfo {
   bool is_embedder = false;
   /// Weight of an embedder's ranking beside full-text search's 1; key "facet.search_weight".
   double search_weight = 1.0;
+  /// Trained to answer in the words of passages; key "facet.quotes_answers".
+  bool quotes_answers = false;
   bool plans_first = false;  ///< Trained to begin with a plan when asked; key "facet.plan_first".
 };
 

@@ -1,11 +1,9 @@
 // Answers that are held to a schema, and what must be called first.
-#include "agent/local_chat_model.h"
 #include "agent/loop.h"
 #include "base/json.h"
 #include "tests/agent/session_fixture.h"
+#include "tests/agent/tiny_chat_model.h"
 #include "tests/support/build_kind.h"
-#include "tests/support/temp_dir.h"
-#include "tests/support/tiny_model.h"
 
 #include <chrono>
 
@@ -17,16 +15,6 @@ namespace {
 
 constexpr const char* kSchema =
     R"({"type":"object","properties":{"ok":{"type":"boolean"}},"required":["ok"]})";
-
-std::unique_ptr<LocalChatModel> tiny_model(std::string_view dialect = {}) {
-  const TempDir dir;
-  write_tiny_gguf(dir.path() / "tiny.gguf", {.context_tokens_max = 2048});
-  auto engine = engine::Engine::load({.model = dir.path() / "tiny.gguf", .threads = 1});
-  REQUIRE(engine);
-  auto model = LocalChatModel::create(*engine, dialect);
-  REQUIRE(model);
-  return *std::move(model);
-}
 
 /// Why a session with these options is not opened.
 Error refusal(SessionFixture& fixture, const ChatModel& model) {
@@ -80,7 +68,7 @@ TEST_CASE("without a schema there is no value", "[agent]") {
 TEST_CASE("a model with random weights answers in the schema in every dialect", "[agent]") {
   const std::string dialect =
       GENERATE("functiongemma", "gemma3", "gemma3-json", "gemma3-python", "gemma3-tool-code");
-  const auto model = tiny_model(dialect);
+  const auto model = tiny_chat_model(dialect);
   SessionFixture fixture({});
   if (dialect != "gemma3") fixture.add_double("twice");
   fixture.options.rules.answer_schema = kSchema;
@@ -112,7 +100,7 @@ TEST_CASE("a model with random weights answers in the schema in every dialect", 
 
 TEST_CASE("what must be called is called first, and then the model may answer", "[agent]") {
   using Mode = prompts::ToolChoice::Mode;
-  const auto model = tiny_model();
+  const auto model = tiny_chat_model();
   ConversationSpec spec;
   spec.tools = {{.name = "a", .description = ""}, {.name = "b", .description = ""}};
   spec.rules.answer_schema = kSchema;
@@ -146,7 +134,7 @@ TEST_CASE("what must be called is called first, and then the model may answer", 
 }
 
 TEST_CASE("what cannot be enforced is refused when the session opens", "[agent]") {
-  const auto model = tiny_model();
+  const auto model = tiny_chat_model();
   SessionFixture fixture({});
   std::string where;
   SECTION("a keyword of the answer") {
@@ -192,7 +180,7 @@ TEST_CASE("what cannot be enforced is refused when the session opens", "[agent]"
 }
 
 TEST_CASE("what a schema asks and nothing enforces is told once in a session", "[agent]") {
-  const auto model = tiny_model();
+  const auto model = tiny_chat_model();
   SessionFixture fixture({});
   fixture.options.client_tools = {
       {.name = "x",

@@ -310,7 +310,7 @@ Result<std::string> evaluate_expression(std::string_view expression, CalculatorL
 }
 
 std::shared_ptr<const Tool> make_calculator(CalculatorLimits limits) {
-  return make_tool<CalculatorArgs>("calculator",
+  return make_tool<CalculatorArgs>(std::string(kCalculator),
                                    "Computes an arithmetic expression.",
                                    [limits](const CalculatorArgs& args) -> Result<JsonText> {
                                      FACET_TRY(const std::string value,

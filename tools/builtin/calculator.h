@@ -12,6 +12,8 @@
 
 namespace facet::tools {
 
+inline constexpr std::string_view kCalculator = "calculator";  ///< The tool's name.
+
 struct CalculatorLimits {
   std::size_t expression_bytes_max = 1000;
   int nesting_depth_max = 64;

@@ -15,7 +15,9 @@ namespace {
 struct SearchArgs {
   std::string query;
 };
-FACET_FIELDS(SearchArgs, FACET_FIELD(query, "What to look for.", {.length_min = 1}))
+// The longest query ends one that a small model would repeat until its tokens run out.
+FACET_FIELDS(SearchArgs,
+             FACET_FIELD(query, "What to look for.", {.length_min = 1, .length_max = 300}))
 
 struct SearchResult {
   std::vector<FoundPassage> passages;
@@ -49,7 +51,7 @@ SearchResult fitted(std::vector<FoundPassage> passages, std::size_t bytes_max) {
 std::shared_ptr<const Tool> make_search_documents(std::shared_ptr<DocumentSearch> search,
                                                   SearchToolOptions options) {
   return make_tool<SearchArgs>(
-      "search_documents",
+      std::string(kSearchDocuments),
       "Searches the user's documents.",
       [search = std::move(search), options](const SearchArgs& args,
                                             const CallContext& context) -> Result<SearchResult> {

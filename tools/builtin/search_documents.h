@@ -14,6 +14,8 @@
 
 namespace facet::tools {
 
+inline constexpr std::string_view kSearchDocuments = "search_documents";  ///< The tool's name.
+
 /// A passage as the model sees it. `id` is what an answer cites as [id].
 struct FoundPassage {
   std::int64_t id = 0;
