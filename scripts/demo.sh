@@ -18,5 +18,5 @@ ask() {
   "$facet" ask "$1" --store "$store" --plugin build/plugins/units.so
 }
 ask "When does unused training budget expire?"
-ask "What is the home office allowance, and what do 12 months cost?"
-ask "Where are repairs done?"
+ask "What is the price of a headset, and what do 4 cost?"
+ask "How long are spare parts kept?"

@@ -4,6 +4,7 @@ import dialect
 import facts
 import prose
 import tools_bank as tb
+import word_frames
 import words as w
 from passages import lead, passages_for, table_passages
 
@@ -168,7 +169,7 @@ class Conversation:
         return (self.search.name, {self.search.param: query}, self.found(texts)), first
 
     def fact(self):
-        return facts.draw(self.rng, self.rng.choice(facts.FRAME_LIST))
+        return facts.draw(self.rng, word_frames.any_frame(self.rng, self.split))
 
     def about(self):
         """A question by the words of a real sentence."""
@@ -229,7 +230,7 @@ class Conversation:
         rng = self.rng
         if rng.random() < 0.2:
             return self.turn_compute_table()
-        fact = facts.draw(rng, rng.choice(facts.NUMBER_FRAMES))
+        fact = facts.draw(rng, word_frames.number_frame(rng, self.split))
         n = facts.number_of(fact)
         first_part, second_part, op = rng.choice(w.split_bank(fact.frame["c"], self.split))
         k = rng.randint(2, 12) if op == "*" else rng.choice([5, 10, 15, 20, 25, 30, 40, 50, 75]) if op == "%" else rng.randint(1, max(2, min(int(n) - 1, 60)))

@@ -11,6 +11,7 @@ import random
 import sys
 import time
 
+import document_trees
 import leaks
 import shards
 import tool_rows
@@ -18,9 +19,9 @@ import tool_trees
 from conversation import Conversation
 from document_turns import DocumentTalk
 
-STAGES = ["short", "mid", "dense", "main", "mix", "docs", "tools", "trees", "blend", "long", "all"]
+STAGES = ["short", "mid", "dense", "main", "mix", "docs", "tools", "trees", "doctrees", "blend", "long", "all"]
 # What the rows of the stage "blend" are, in shares; --blend sets others.
-BLEND = {"trees": 0.3, "tools": 0.06, "mix": 0.32, "docs": 0.32}
+BLEND = {"trees": 0.32, "doctrees": 0.26, "tools": 0.03, "mix": 0.28, "docs": 0.11}
 
 
 def sample(rng, tokens, stage, split="train"):
@@ -33,6 +34,8 @@ def sample(rng, tokens, stage, split="train"):
         stage = rng.choices(list(BLEND), list(BLEND.values()))[0]
     if stage == "trees":
         return tool_trees.sample(rng, tokens, split)
+    if stage == "doctrees":
+        return document_trees.sample(rng, tokens, split)
     if stage == "tools":
         return tool_rows.sample(rng, tokens, split)
     if stage == "mix":
@@ -89,7 +92,7 @@ def main():
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--tokens", type=int, default=2_000_000)
     parser.add_argument("--stage", choices=STAGES, default="main")
-    parser.add_argument("--blend", help="shares of the rows of the stage blend: trees,tools,mix,docs")
+    parser.add_argument("--blend", help="shares of the rows of the stage blend: trees,doctrees,tools,mix,docs")
     parser.add_argument("--split", choices=["train", "eval"], default="train")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--shards-waiting-max", type=int, default=0, help="write no more while so many lie unread (0: write on)")

@@ -3,6 +3,7 @@
 import re
 
 import facts
+import word_frames
 import words as w
 from conversation import Conversation
 from passages import layout, lead, limited, other_sentences, passages_for, table_passages, title_of
@@ -20,7 +21,7 @@ def slots_of(template, fact):
 def asked(rng, split):
     """A fact, and the wording of a question about it; in the held-out split of a frame with held-out wordings."""
     while True:
-        fact = facts.draw(rng, rng.choice(facts.FRAME_LIST))
+        fact = facts.draw(rng, word_frames.any_frame(rng, split))
         if split == "train" or all(any(map(w.held_out, fact.frame[part])) for part in "sq"):
             return fact, rng.choice(w.split_bank(fact.frame["q"], split))
 
@@ -49,8 +50,7 @@ def conflict_passages(rng, split):
         texts.append(layout(rng, chosen, title_of(rng)))
     order = [0, 1]
     if rng.random() < 0.4:
-        frames = [f for f in facts.FRAME_LIST if f is not fact.frame]
-        texts.append(facts.sentence(rng, facts.draw(rng, rng.choice(frames)), split))
+        texts.append(facts.sentence(rng, facts.draw(rng, word_frames.any_frame(rng, split, fact.frame)), split))
         order.append(2)
     rng.shuffle(order)
     placed = [order.index(0) + 1, order.index(1) + 1]
@@ -103,7 +103,7 @@ class DocumentTalk(Conversation):
             if not kind:
                 self.before = None
             return made
-        return self.turn_conflict() if self.rng.random() < 0.4 else self.turn_follow()
+        return self.turn_conflict() if self.rng.random() < 0.15 else self.turn_follow()
 
 
 def answer_case(rng, kind):

@@ -8,6 +8,7 @@ import argparse
 import json
 import subprocess
 
+LIMIT = 3  # The exit code of a run that a budget ended: an answer that never came.
 QUESTIONS = [
     ("Who approves trips above 2,000 EUR?", "finance director"),
     ("Who approves trips between 500 EUR and 2,000 EUR?", "team lead"),
@@ -56,9 +57,9 @@ def main():
     for question, held in QUESTIONS:
         command = [args.facet, "ask", question, "--store", args.store, "--model", args.model, "--no-journal", "--json"]
         ran = subprocess.run(command, capture_output=True, text=True)
-        if ran.returncode:
+        if ran.returncode not in (0, LIMIT):
             raise SystemExit(ran.stderr or ran.stdout)
-        answer = json.loads(ran.stdout)["answer"]
+        answer = json.loads(ran.stdout)["answer"] if ran.returncode == 0 else "(cut off)"
         right += held in answer
         print("+" if held in answer else "-", question, "|", answer.replace("\n", " "))
     print(right, "of", len(QUESTIONS))

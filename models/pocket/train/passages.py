@@ -4,6 +4,7 @@ import re
 
 import facts
 import prose
+import word_frames
 import words as w
 
 PASSAGE_WORDS_MAX = 58
@@ -63,7 +64,7 @@ def other_sentences(rng, fact, split, count, near):
         if r > 0.75:
             out.append(rng.choice(facts.FILLERS) if rng.random() < 0.4 else prose.sentence(rng))
             continue
-        frame = rng.choice(facts.FRAME_LIST)
+        frame = word_frames.any_frame(rng, split)
         if fact and frame is fact.frame:
             continue
         out.append(facts.sentence(rng, facts.draw(rng, frame), split))
@@ -85,7 +86,7 @@ def passages_for(rng, fact, split, small, with_answer=True, mid=False, dense=Fal
     count = rng.choice([1, 1, 2]) if small else rng.choice([1, 2, 2, 3]) if mid else rng.choice([1, 2, 3, 3, 4])
     if dense:
         count = rng.choice([1, 2, 3, 3, 4])
-    near = rng.choice([0.0, 0.3, 0.6])
+    near = rng.choice([0.0, 0.3, 0.6] if split == "eval" else [0.0, 0.4, 0.8])
     target = rng.randrange(count)
     said = facts.sentence(rng, fact, split)
     texts = []
@@ -95,7 +96,11 @@ def passages_for(rng, fact, split, small, with_answer=True, mid=False, dense=Fal
             chosen = limited(extra, said)
             rng.shuffle(chosen)
         else:
-            chosen = limited(extra) or [facts.sentence(rng, facts.draw(rng, rng.choice([f for f in facts.FRAME_LIST if f is not fact.frame])), split)]
+            chosen = limited(extra)
+            if not chosen and split == "train" and rng.random() < near:
+                other = facts.near_fact(rng, fact)
+                chosen = [facts.sentence(rng, other, split)] if other else []
+            chosen = chosen or [facts.sentence(rng, facts.draw(rng, word_frames.any_frame(rng, split, fact.frame)), split)]
         texts.append(layout(rng, chosen, title_of(rng)))
     return texts, target, said
 

@@ -215,6 +215,12 @@ def value(rng, argument):
     return kinds.VALUES[argument.kind.make](rng)
 
 
+# How any value may be said: which argument it fills, only the value tells.
+ANY_WAYS = ["to {v}", "for {v}", "by {v}", "on {v}", "at {v}", "from {v}", "in {v}", "using {v}", "through {v}", "under {v}", "about {v}", "within {v}",
+            "after {v}", "namely {v}", "this time {v}", "{v}"]
+ANY_WAY_SHARE = 0.14  # Of the arguments of the training split.
+
+
 def say(rng, argument, v, split, update=False):
     """How a request says one argument."""
     if isinstance(argument.kind, tp.Enum):
@@ -223,6 +229,8 @@ def say(rng, argument, v, split, update=False):
     else:
         ways = UPDATES if update else argument.kind.ways
         way, p = rng.choice(tp.in_split(ways, split, w.held_out) or ways), argument.words
+        if split == "train" and rng.random() < ANY_WAY_SHARE and argument.kind.type not in ("boolean", "object"):
+            way = rng.choice(ANY_WAYS)
         if rng.random() < 0.1 and argument.kind.type not in ("boolean", "object"):
             way = rng.choice(["with {p} {v}", "{p}: {v}", "{p} is {v}"])
     return way.replace("{f}", argument.wording).replace("{p}", p).replace("{v}", kinds.shown(v))

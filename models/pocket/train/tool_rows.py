@@ -10,9 +10,9 @@ TURNS_MAX = 150
 EMITTED_MIN = 0.07  # A row that is nearly all prompt teaches little for what it costs.
 
 
-def conversation(rng, split, shape=None):
+def conversation(rng, split, shape=None, chain_share=0.14):
     counts, arguments_max, limit, _ = shape or rng.choices(SHAPES, [s[3] for s in SHAPES])[0]
-    chain = rng.choice([2, 2, 3, 3, 4]) if rng.random() < 0.14 and limit >= 512 else 0
+    chain = rng.choice([2, 2, 3, 3, 4]) if rng.random() < chain_share and limit >= 512 else 0
     return tool_talk.ToolTalk(rng, split, max(1, rng.choice(counts) - chain), chain, arguments_max), limit
 
 

@@ -12,7 +12,7 @@ import tools_bank as tb
 import words as w
 
 NO_TOOL = "No tool fits this request."
-DICTIONARY_SHARE = 0.4  # Of the tools of the training split, those out of the dictionary.
+DICTIONARY_SHARE = 0.6  # Of the tools of the training split, those out of the dictionary.
 GREETING = re.compile(r"^(Hi|Hello|Now)[!,]? ")
 # Verbs that people mix up: two of one row on the same object are not a clear choice.
 ALIKE = [{"find", "list", "ask", "recommend", "compare", "get", "status", "check", "price", "track", "count", "measure", "print", "export"},
@@ -64,7 +64,7 @@ class ToolTalk:
     """Like data.Conversation, over the templates: `declared` tools, and turns about them."""
 
     def __init__(self, rng, split, declared, chain_length=0, arguments_max=4):
-        self.rng, self.split, self.last = rng, split, None
+        self.rng, self.split, self.last, self.asked_of = rng, split, None, None
         self.actions, used = [], set()
         for template in spread(rng, split, declared):
             tool = td.draw(rng, template, split, used, arguments_max)
@@ -87,8 +87,8 @@ class ToolTalk:
         out = tb.open_response(self.rng, tool, {})
         return {"value": "ok"} if "error" in out else out
 
-    def turn_call(self):
-        tool = self.rng.choice(self.actions)
+    def turn_call(self, tool=None):
+        tool = tool or self.rng.choice(self.actions)
         made = self.asked(tool)
         if not made:
             return None
@@ -201,6 +201,7 @@ class ToolTalk:
         made = self.asked(tool, a)
         if not made:
             return None
+        self.asked_of = tool
         return dict(kind="ask", user=made[0], steps=[], answer=f"Please give me the {a.param}.", missing=a.param)
 
     WEIGHTS = dict(call=54, parallel=8, sequence=6, no_tool=10, ask=9, follow=5, retry=4, chain=0)

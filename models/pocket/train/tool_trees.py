@@ -5,52 +5,73 @@ when the model is used. Most branches end with the call: what follows it is prac
 """
 
 import tool_rows
-import tool_talk
 from shards import Row
 
 # Tools declared, arguments of each at most, longest row in tokens; and how often.
 SHAPES = [((1, 2, 3), 3, 768, 2), ((4, 4, 5), 3, 1024, 6), ((4, 5, 6, 8), 2, 1024, 4), ((12, 16, 20), 1, 1536, 2)]
 BRANCHES_MAX = 200
 CUT_SHARE = 0.7  # Of the branches with calls, those that end with the last one.
-WEIGHTS = dict(call=52, parallel=7, sequence=6, no_tool=13, ask=13, retry=3, follow=4)
-CHAIN_WEIGHT = 35
+WEIGHTS = dict(call=48, parallel=8, sequence=8, no_tool=12, ask=12, retry=3, follow=3)
+CHAIN_SHARE, CHAIN_WEIGHT = 0.35, 50  # Of the rows, those with a chain's tools; and its weight there.
+CONTRAST_SHARE = 0.5  # Of the requests that lack an argument, those followed by one for the same tool that lacks nothing.
 
 
-def branch(rng, talk):
-    """The turns of one branch, or None."""
-    talk.last = None
-    weights = dict(WEIGHTS, chain=CHAIN_WEIGHT if talk.chain else 0)
-    kind = rng.choices(list(weights), list(weights.values()))[0]
-    if kind != "follow":
-        turn = talk.turn(kind)
-        return turn and [turn]
-    first = talk.turn("call")
-    second = first and talk.turn_follow()
-    return second and [first, second]
+def grow(tokens, talk, limit, planning, make, emitted_min=tool_rows.EMITTED_MIN):
+    """A Row of branches until it is `limit` tokens long, or None where too little is emitted in it.
 
-
-def sample(rng, tokens, split, shape=None):
-    """One tree as a Row, or None where too little is emitted in it."""
-    talk, limit = tool_rows.conversation(rng, split, shape or rng.choices(SHAPES, [s[3] for s in SHAPES])[0])
-    planning, turns, too_long = rng.random() < 0.6, [], 0
+    make(): (turns of a branch, whether it ends with its last call), or None where it could not be made.
+    """
+    turns, too_long = [], 0
     head = talk.render([], planning)
     ids, mask = tokens.parts(head)
     branches, n = [0] * len(ids), 0
     while len(ids) < limit - 40 and n < BRANCHES_MAX and too_long < 4:
-        made = branch(rng, talk)
+        made = make()
         if not made:
             too_long += 1
             continue
-        parts = talk.render(made, planning)[len(head) : -1]
-        if made[-1]["steps"] and rng.random() < CUT_SHARE:
+        parts = talk.render(made[0], planning)[len(head) : -1]
+        if made[1]:
             parts = parts[:-2]  # The last result and the answer.
         more, emitted = tokens.parts(parts)
         if len(ids) + len(more) > limit:
             too_long += 1
             continue
         n += 1
-        turns += made
+        turns += made[0]
         ids, mask, branches = ids + more, mask + emitted, branches + [n] * len(more)
-    if n < 2 or sum(mask) < len(mask) * tool_rows.EMITTED_MIN:
+    if n < 2 or sum(mask) < len(mask) * emitted_min:
         return None
     return Row(ids, mask, turns, branches)
+
+
+class Branches:
+    """Makes one branch after the other over the tools of `talk`."""
+
+    def __init__(self, rng, talk):
+        self.rng, self.talk, self.contrast = rng, talk, None
+        self.weights = dict(WEIGHTS, chain=CHAIN_WEIGHT if talk.chain else 0)
+
+    def turns(self):
+        rng, talk = self.rng, self.talk
+        talk.last = None
+        if self.contrast:
+            tool, self.contrast = self.contrast, None
+            return [talk.turn_call(tool)]
+        kind = rng.choices(list(self.weights), list(self.weights.values()))[0]
+        if kind == "follow":
+            return [talk.turn("call"), talk.turn_follow()]
+        turn = talk.turn(kind)
+        if turn and kind == "ask" and rng.random() < CONTRAST_SHARE:
+            self.contrast = talk.asked_of
+        return [turn]
+
+    def make(self):
+        turns = self.turns()
+        return (turns, bool(turns[-1]["steps"]) and self.rng.random() < CUT_SHARE) if all(turns) else None
+
+
+def sample(rng, tokens, split, shape=None):
+    """One tree as a Row, or None where too little is emitted in it."""
+    talk, limit = tool_rows.conversation(rng, split, shape or rng.choices(SHAPES, [s[3] for s in SHAPES])[0], CHAIN_SHARE)
+    return grow(tokens, talk, limit, rng.random() < 0.6, Branches(rng, talk).make)

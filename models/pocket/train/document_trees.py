@@ -1,0 +1,36 @@
+"""Trees (tool_trees.py) of questions to documents: the tools once, then questions each with passages of its own."""
+
+import tool_trees
+from document_turns import DocumentTalk
+
+LIMITS = (1024, 1024, 1536)
+TOOLS_FEW = 3
+WEIGHTS = dict(search=44, table=5, not_found=16, conflict=8, compute=18, two_lookups=4, calc=3, no_tool=3, call=3, ask=1, follow=4)
+EMITTED_MIN = 0.1
+
+
+class Branches:
+    def __init__(self, rng, talk):
+        self.rng, self.talk = rng, talk
+
+    def make(self):
+        rng, talk = self.rng, self.talk
+        talk.next_id, talk.before = 1, None
+        talk.dense = rng.random() < 0.65
+        kind = rng.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]
+        if kind == "table":
+            turns = [talk.turn_table()]
+        elif kind == "follow":
+            turns = [talk.turn_follow(), talk.turn_follow()]
+        else:
+            turns = [talk.turn(kind)]
+        return (turns, False) if all(turns) else None
+
+
+def sample(rng, tokens, split):
+    """One tree as a Row, or None where too little is emitted in it."""
+    talk = None
+    # Often few tools: declarations are most of what a question costs.
+    while not talk or not talk.search or (len(talk.tools) > TOOLS_FEW and rng.random() < 0.7):
+        talk = DocumentTalk(rng, split, False, False, True)
+    return tool_trees.grow(tokens, talk, rng.choice(LIMITS), rng.random() < 0.6, Branches(rng, talk).make, EMITTED_MIN)
