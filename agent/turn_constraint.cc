@@ -150,7 +150,14 @@ Result<std::unique_ptr<engine::Constraint>> make_answer_constraint(
     const engine::Tokenizer& tokenizer) {
   const auto trigger = tokenizer.find_token(dialect.call_trigger());
   FACET_CHECK(trigger && calls);
-  FACET_TRY(auto text, make_output_constraint(answer, dialect, factory, tokenizer));
+  // Any sentence may come first, so a long text is as many ways at once.
+  const std::size_t ways =
+      std::max(engine::ConstraintOptions().stack_states_max, answer.nodes().size());
+  FACET_TRY(auto text,
+            factory.make(answer,
+                         {.free_control = stop_names(dialect, tokenizer),
+                          .stack_states_max = ways,
+                          .free_after = false}));
   return std::unique_ptr<engine::Constraint>(
       std::make_unique<AnswerConstraint>(std::move(text), std::move(calls), *trigger));
 }

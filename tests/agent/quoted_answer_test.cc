@@ -3,6 +3,7 @@
 #include "agent/quoted_answer.h"
 
 #include "agent/loop.h"
+#include "agent/turn_constraint.h"
 #include "base/json.h"
 #include "tests/agent/session_fixture.h"
 #include "tests/agent/tiny_chat_model.h"
@@ -246,6 +247,33 @@ TEST_CASE("a model with random weights quotes", "[agent]") {
     for (const Citation& citation : result.citations) CHECK(citation.is_supported);
   }
   CHECK(answers > 0);
+}
+
+TEST_CASE("a whole context of passages can be quoted", "[agent]") {
+  const auto model = tiny_chat_model();
+  const engine::Tokenizer& tokenizer = model->engine().tokenizer();
+  PassageBook book;
+  Texts texts;
+  for (int i = 0; i < 300; ++i) {
+    std::string text;
+    for (int k = 0; k < 20; ++k)
+      text += "Line " + std::to_string(i * 20 + k) + " is one of many.\n";
+    texts.push_back(text);
+  }
+  fill(book, texts);
+  auto calls = make_turn_constraint(model->dialect(), {}, {}, model->constraints(), tokenizer);
+  REQUIRE(calls);
+  const auto answer = make_answer_constraint(quoted_answer_grammar(book.since(0), {}),
+                                             std::move(calls->constraint),
+                                             model->dialect(),
+                                             model->constraints(),
+                                             tokenizer);
+  INFO((answer ? "" : answer.error().message));
+  REQUIRE(answer);
+  for (const engine::TokenId id : tokenizer.encode("Line 5999 is one of many. [300]")) {
+    REQUIRE((*answer)->accept(id));
+  }
+  CHECK_FALSE((*answer)->is_open());
 }
 
 TEST_CASE("quotes are refused where they cannot be kept", "[agent]") {
