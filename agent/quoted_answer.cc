@@ -135,6 +135,7 @@ std::vector<QuotableSentence> quotable_sentences(std::string_view text) {
 Grammar quoted_answer_grammar(const std::vector<NumberedPassage>& passages,
                               const std::vector<std::string>& statements) {
   std::vector<Piece> pieces;
+  pieces.reserve(statements.size());
   for (const std::string& statement : statements) pieces.push_back({.text = statement});
   for (const NumberedPassage& entry : passages) {
     for (QuotableSentence& sentence : quotable_sentences(entry.passage.text)) {
