@@ -62,6 +62,10 @@ RunResult never_began(std::string_view run_id, const Error& error, const EventSi
   return result;
 }
 
+std::size_t passages_in(const PassageBook* book) {
+  return book != nullptr ? book->size() : 0;
+}
+
 /// Whether the answers of a session are held to quotes.
 Result<bool> quotes_answers(const ChatModel& model, const SessionOptions& options) {
   const bool has_schema = !options.rules.answer_schema.empty();
@@ -122,7 +126,8 @@ RunResult Session::run(std::string_view question,
     if (status) status = begin();
     if (!status) return never_began(started.run_id, status.error(), sink);
   }
-  auto run = std::make_unique<Run>(parts_, options_, state_, *conversation_);
+  auto run =
+      std::make_unique<Run>(parts_, options_, state_, *conversation_, passages_in(parts_.passages));
   run->show(std::exchange(next_pictures_, {}));
   if (parts_.journal != nullptr) {
     auto lease = parts_.journal->lease(started.run_id);
@@ -166,6 +171,7 @@ Result<RunResult> Session::resume(std::string_view run_id,
                      parts_.model->identity()};
   }
   Recording recording(parts_.journal, record.id);
+  const std::size_t passages_before = passages_in(parts_.passages);
   FACET_TRY_STATUS(recording.load(parts_.passages));
   if (!recording.tools().empty()) {
     FACET_TRY(const auto tools, parse_json(recording.tools(), "recorded tools"));
@@ -177,7 +183,7 @@ Result<RunResult> Session::resume(std::string_view run_id,
     FACET_TRY_STATUS(state_.catalog->choose(record.question));
     FACET_TRY_STATUS(begin());
   }
-  auto run = std::make_unique<Run>(parts_, options_, state_, *conversation_);
+  auto run = std::make_unique<Run>(parts_, options_, state_, *conversation_, passages_before);
   run->hold(std::move(lease));
   const RunStarted started{.run_id = record.id,
                            .question = record.question,

@@ -21,14 +21,15 @@ constexpr int kUnreadableOutputsMax = 1;
 Session::Run::Run(const SessionParts& parts,
                   const SessionOptions& options,
                   State& state,
-                  Conversation& conversation)
+                  Conversation& conversation,
+                  std::size_t passages_before)
     : parts_(parts),
       options_(options),
       state_(state),
       conversation_(conversation),
       early_(*parts.executor, *parts.registry),
       early_status_(ok()),
-      quotable_(parts.passages != nullptr ? parts.passages->size() : 0) {}
+      quotable_(passages_before) {}
 
 Session::Run::End Session::Run::failed(const Error& error) {
   switch (error.code) {

@@ -17,10 +17,12 @@ namespace facet::agent {
 
 class Session::Run {
  public:
+  /// `passages_before`: what the book held before any passage of this run.
   Run(const SessionParts& parts,
       const SessionOptions& options,
       State& state,
-      Conversation& conversation);
+      Conversation& conversation,
+      std::size_t passages_before);
 
   /// From the question to the end, or to the first call of a client tool.
   RunResult start(Recording recording,

@@ -8,6 +8,7 @@
 #include "tests/agent/session_fixture.h"
 #include "tests/agent/tiny_chat_model.h"
 #include "tests/support/grammar_texts.h"
+#include "tests/support/temp_dir.h"
 
 #include <random>
 #include <set>
@@ -247,6 +248,46 @@ TEST_CASE("a model with random weights quotes", "[agent]") {
     for (const Citation& citation : result.citations) CHECK(citation.is_supported);
   }
   CHECK(answers > 0);
+}
+
+TEST_CASE("a resumed run quotes what was found before it ended", "[agent]") {
+  const auto model = tiny_chat_model();
+  const TempDir dir;
+  auto journal = Journal::open(dir.path() / "journal.sqlite");
+  REQUIRE(journal);
+  const auto answer = [&](bool is_cut) {
+    SessionFixture fixture({});
+    fixture.add("search_documents", [&](const Json&) -> Result<Json> {
+      fixture.passages.add({{.document = "a.md", .text = "It rains. Ann asks.\n- Bob says no."}});
+      return Json{{"passages", Json::array()}};
+    });
+    fixture.options.answers = AnswerForm::quoted;
+    fixture.options.rules.choice = {.mode = prompts::ToolChoice::Mode::required};
+    fixture.options.rules.calls_max = 1;
+    fixture.options.sampling = {.temperature = 1.5F, .seed = 3};
+    fixture.options.budgets.steps_max = is_cut ? 1 : 8;
+    const SessionParts parts{.model = model.get(),
+                             .registry = &fixture.registry,
+                             .executor = &fixture.executor,
+                             .clock = &fixture.clock,
+                             .passages = &fixture.passages,
+                             .journal = journal->get()};
+    auto session = Session::open(parts, fixture.options);
+    REQUIRE(session);
+    const RunResult first = (*session)->run("Go");
+    if (!is_cut) return first.answer;
+    REQUIRE(first.finish == RunFinish::limit);
+    fixture.passages.clear();
+    fixture.options.budgets.steps_max = 8;
+    auto again = Session::open(parts, fixture.options);
+    REQUIRE(again);
+    const auto resumed = (*again)->resume(first.run_id);
+    REQUIRE(resumed);
+    return resumed->answer;
+  };
+  const std::string whole = answer(false);
+  CHECK(whole != kRefusal);
+  CHECK(answer(true) == whole);
 }
 
 TEST_CASE("a whole context of passages can be quoted", "[agent]") {
