@@ -72,7 +72,8 @@ struct StepOptions {
   std::stop_token stop;
   std::chrono::milliseconds time_max{0};  ///< For prefill and sampling together; 0: none.
   /// One text of it is what an output may be that calls nothing; null: any text. Only of a model
-  /// that takes_answer_grammar().
+  /// that takes_answer_grammar(), and not in force in a first output behind a user's message that
+  /// is held to a plan or a call.
   std::shared_ptr<const Grammar> answer;
 };
 
@@ -163,6 +164,7 @@ class ChatModel {
   [[nodiscard]] virtual std::int64_t context_tokens_max() const = 0;
   /// What AnswerForm::by_model is: free or quoted.
   [[nodiscard]] virtual AnswerForm answer_form() const { return AnswerForm::free; }
+  /// Whether StepOptions::answer is kept to.
   [[nodiscard]] virtual bool takes_answer_grammar() const { return false; }
   /// Tokens that the declaration of `tool` takes at the beginning of a conversation. Errors as of
   /// start().

@@ -67,13 +67,13 @@ std::size_t passages_in(const PassageBook* book) {
 }
 
 /// Whether the answers of a session are held to quotes.
-Result<bool> quotes_answers(const ChatModel& model, const SessionOptions& options) {
+Result<bool> quotes_answers(const SessionParts& parts, const SessionOptions& options) {
   const bool has_schema = !options.rules.answer_schema.empty();
   if (has_schema && options.answers == AnswerForm::quoted) {
     return Error{Code::invalid_argument, "an answer is held to a schema or to quotes, not to both"};
   }
-  FACET_TRY(const bool quotes, is_quoted(options.answers, model));
-  return quotes && !has_schema;
+  FACET_TRY(const bool quotes, is_quoted(options.answers, *parts.model));
+  return quotes && !has_schema && parts.passages != nullptr;
 }
 
 }  // namespace
@@ -94,7 +94,7 @@ Result<std::unique_ptr<Session>> Session::open(const SessionParts& parts, Sessio
     if (!schema) return schema.error().with_context("the schema of the answer");
     state.answer_schema = *std::move(schema);
   }
-  FACET_TRY(state.quotes, quotes_answers(*parts.model, options));
+  FACET_TRY(state.quotes, quotes_answers(parts, options));
   FACET_TRY(state.catalog, make_catalog(parts, options));
   std::unique_ptr<Session> session(new Session(parts, std::move(options), std::move(state)));
   if (!session->state_.catalog->searches()) FACET_TRY_STATUS(session->begin());

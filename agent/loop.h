@@ -71,7 +71,7 @@ struct SessionOptions {
 };
 
 /// Borrowed; all must outlive the session. `journal` may be null: then nothing is recorded.
-/// `passages` may be null: then no citation resolves.
+/// `passages` may be null: then no citation resolves and no answer is held to quotes.
 struct SessionParts {
   const ChatModel* model = nullptr;
   const tools::Registry* registry = nullptr;
@@ -93,8 +93,9 @@ class Session {
  public:
   /// invalid_argument for budgets, for tools the model cannot declare (where there are more than
   /// are declared at once, the first run says so), for a client tool with the name of one in the
-  /// registry, or for an answer_schema that is none; unsupported for one that
-  /// cannot be enforced, and for quoted answers of a model that takes no grammar of answers.
+  /// registry, for an answer_schema that is none, or for one together with quoted answers;
+  /// unsupported for one that cannot be enforced, and for quoted answers of a model that takes no
+  /// grammar of answers.
   static Result<std::unique_ptr<Session>> open(const SessionParts& parts, SessionOptions options);
 
   Session(const Session&) = delete;

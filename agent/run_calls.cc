@@ -164,8 +164,9 @@ void Session::Run::execute(const std::vector<Pending*>& runnable) {
     for (std::size_t i = 0; i < round.size(); ++i) {
       keep(*round[i], std::move(outcomes[i]));
     }
-    if (calls.front().name == tools::kSearchDocuments)
+    if (calls.front().name == tools::kSearchDocuments) {
       attach_pictures(*round.front(), passages_before);
+    }
   }
   for (Pending* pending : runnable) {
     if (auto outcome = early_.take(pending->call)) keep(*pending, *std::move(outcome));

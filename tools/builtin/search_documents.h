@@ -37,10 +37,11 @@ class DocumentSearch {
 
 struct SearchToolOptions {
   std::size_t top_k = 5;
+  /// For calls whose arguments nobody held to the schema.
   std::size_t query_bytes_max = 2000;
 };
 
-/// Tool `search_documents` with the one parameter `query`; the result is
+/// Tool `search_documents` with the one parameter `query`, 1 to 300 characters; the result is
 /// {"passages":[{"id":1,"source":"travel.md","text":"..."}]}. Passages that do not fit into the
 /// output limit of the call are left out from the last on; a first one that is too long is cut.
 std::shared_ptr<const Tool> make_search_documents(std::shared_ptr<DocumentSearch> search,

@@ -9,22 +9,18 @@ WEIGHTS = dict(search=44, table=5, not_found=16, conflict=8, compute=18, two_loo
 EMITTED_MIN = 0.1
 
 
-class Branches:
-    def __init__(self, rng, talk):
-        self.rng, self.talk = rng, talk
-
-    def make(self):
-        rng, talk = self.rng, self.talk
-        talk.next_id, talk.before = 1, None
-        talk.dense = rng.random() < 0.65
-        kind = rng.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]
-        if kind == "table":
-            turns = [talk.turn_table()]
-        elif kind == "follow":
-            turns = [talk.turn_follow(), talk.turn_follow()]
-        else:
-            turns = [talk.turn(kind)]
-        return (turns, False) if all(turns) else None
+def branch(rng, talk):
+    """The turns of one branch and that it goes on behind its last call, as tool_trees.grow wants them, or None."""
+    talk.next_id, talk.before = 1, None
+    talk.dense = rng.random() < 0.65
+    kind = rng.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]
+    if kind == "table":
+        turns = [talk.turn_table()]
+    elif kind == "follow":
+        turns = [talk.turn_follow(), talk.turn_follow()]
+    else:
+        turns = [talk.turn(kind)]
+    return (turns, False) if all(turns) else None
 
 
 def sample(rng, tokens, split):
@@ -33,4 +29,4 @@ def sample(rng, tokens, split):
     # Often few tools: declarations are most of what a question costs.
     while not talk or not talk.search or (len(talk.tools) > TOOLS_FEW and rng.random() < 0.7):
         talk = DocumentTalk(rng, split, False, False, True)
-    return tool_trees.grow(tokens, talk, rng.choice(LIMITS), rng.random() < 0.6, Branches(rng, talk).make, EMITTED_MIN)
+    return tool_trees.grow(tokens, talk, rng.choice(LIMITS), rng.random() < 0.6, lambda: branch(rng, talk), EMITTED_MIN)
