@@ -216,10 +216,12 @@ Result<AnswerScore> score_answer_case(const ChatModel& model,
   AnswerScore nothing{.is_answerable = test.is_answerable(),
                       .to_cite = static_cast<int>(test.citations.size())};
   const ToolSpec tool = search_spec();
-  FACET_TRY(const auto conversation,
-            model.start({.plan_first = options.plan_first, .tools = {tool}}));
-  FACET_TRY_STATUS(conversation->add_user(test.question));
   FACET_TRY(const bool quotes, is_quoted(options.answers, model));
+  ConversationSpec spec{.plan_first = options.plan_first, .tools = {tool}};
+  // As in a session (SessionOptions::looks_first).
+  if (quotes) spec.rules.choice.mode = prompts::ToolChoice::Mode::required;
+  FACET_TRY(const auto conversation, model.start(spec));
+  FACET_TRY_STATUS(conversation->add_user(test.question));
   PassageBook book;
   QuotableResults results(0);
   for (int searches = 0; searches <= options.searches_max; ++searches) {

@@ -76,6 +76,14 @@ Result<bool> quotes_answers(const SessionParts& parts, const SessionOptions& opt
   return quotes && !has_schema && parts.passages != nullptr;
 }
 
+bool only_read(const SessionParts& parts, const SessionOptions& options) {
+  const std::vector<ToolSpec> specs = parts.registry->specs();
+  return options.client_tools.empty() && !specs.empty() &&
+         std::all_of(specs.begin(), specs.end(), [&](const ToolSpec& spec) {
+           return parts.registry->find(spec.name)->effect() == tools::Effect::read_only;
+         });
+}
+
 }  // namespace
 
 Session::Session(const SessionParts& parts, SessionOptions options, State state)
@@ -95,6 +103,11 @@ Result<std::unique_ptr<Session>> Session::open(const SessionParts& parts, Sessio
     state.answer_schema = *std::move(schema);
   }
   FACET_TRY(state.quotes, quotes_answers(parts, options));
+  prompts::ToolChoice& choice = options.rules.choice;
+  if (state.quotes && options.looks_first && only_read(parts, options) &&
+      choice.mode == prompts::ToolChoice::Mode::automatic) {
+    choice.mode = prompts::ToolChoice::Mode::required;
+  }
   FACET_TRY(state.catalog, make_catalog(parts, options));
   std::unique_ptr<Session> session(new Session(parts, std::move(options), std::move(state)));
   if (!session->state_.catalog->searches()) FACET_TRY_STATUS(session->begin());

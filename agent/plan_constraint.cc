@@ -45,15 +45,15 @@ class PlanConstraint final : public engine::Constraint {
   std::unique_ptr<Constraint> calls_;
 };
 
-Grammar plan_grammar(const std::vector<ToolSpec>& tools) {
+Grammar plan_grammar(const std::vector<ToolSpec>& tools, bool may_answer) {
   Grammar grammar;
   std::vector<Grammar::Node> names;
   for (const ToolSpec& tool : tools) names.push_back(grammar.literal(tool.name));
   const Grammar::Node name = grammar.choice(std::move(names));
   const Grammar::Node more =
       grammar.repeat(grammar.sequence({grammar.literal(", "), name}), 0, kPlanStepsMax - 1);
-  const Grammar::Node steps =
-      grammar.choice({grammar.sequence({name, more}), grammar.literal("answer")});
+  Grammar::Node steps = grammar.sequence({name, more});
+  if (may_answer) steps = grammar.choice({steps, grammar.literal("answer")});
   grammar.set_root(grammar.sequence({grammar.literal("Plan: "), steps, grammar.literal(".\n")}));
   return grammar;
 }
@@ -62,10 +62,11 @@ Grammar plan_grammar(const std::vector<ToolSpec>& tools) {
 
 Result<std::unique_ptr<engine::Constraint>> make_plan_constraint(
     const std::vector<ToolSpec>& tools,
+    bool may_answer,
     const engine::ConstraintFactory& factory,
     std::unique_ptr<engine::Constraint> calls) {
   FACET_CHECK(!tools.empty() && calls);
-  FACET_TRY(auto plan, factory.make(plan_grammar(tools), {}));
+  FACET_TRY(auto plan, factory.make(plan_grammar(tools, may_answer), {}));
   return std::unique_ptr<engine::Constraint>(
       std::make_unique<PlanConstraint>(std::move(plan), std::move(calls)));
 }

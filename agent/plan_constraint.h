@@ -14,10 +14,11 @@ namespace facet::agent {
 /// More steps than this are not planned in one line.
 inline constexpr int kPlanStepsMax = 8;
 
-/// "Plan: a, b.\n" over the names of `tools`, or "Plan: answer.\n" where none is needed, then
-/// `calls`. REQUIRES: tools is not empty. Not thread-safe.
+/// "Plan: a, b.\n" over the names of `tools`, or, if it `may_answer`, "Plan: answer.\n" where none
+/// is needed, then `calls`. REQUIRES: tools is not empty. Not thread-safe.
 Result<std::unique_ptr<engine::Constraint>> make_plan_constraint(
     const std::vector<ToolSpec>& tools,
+    bool may_answer,
     const engine::ConstraintFactory& factory,
     std::unique_ptr<engine::Constraint> calls);
 

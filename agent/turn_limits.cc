@@ -26,10 +26,13 @@ Result<TurnConstraints> limit_turns(const ConversationSpec& spec,
   out.later = std::move(made.constraint);
   out.answer_prefix = std::move(made.answer_prefix);
   out.relaxed = std::move(made.relaxed);
-  out.plans = spec.plan_first && model_plans && spec.rules.choice.mode == Mode::automatic &&
-              !spec.tools.empty() && out.later != nullptr && out.answer_prefix.empty();
+  const Mode mode = spec.rules.choice.mode;
+  out.plans = spec.plan_first && model_plans &&
+              (mode == Mode::automatic || mode == Mode::required) && !spec.tools.empty() &&
+              out.later != nullptr && out.answer_prefix.empty();
   if (out.plans) {
-    FACET_TRY(out.first, make_plan_constraint(spec.tools, factory, out.later->clone()));
+    auto behind = out.first ? std::move(out.first) : out.later->clone();
+    FACET_TRY(out.first, make_plan_constraint(spec.tools, !must_call, factory, std::move(behind)));
   }
   return out;
 }

@@ -378,6 +378,7 @@ SessionOptions Workbench::session_options(const std::stop_token& stop) const {
                                    .calls_max = options_.calls_max,
                                    .answer_schema = options_.answer_schema},
                          .answers = options_.answers,
+                         .looks_first = options_.tool_choice.empty(),
                          .tool_tokens_max = options_.tool_tokens_max,
                          .policy = {.allow_all = options_.yes, .allow_rerun = options_.rerun},
                          .journal_options = dump_json(agent_options_json(options_))};

@@ -90,6 +90,7 @@ Result<SessionOptions> options_for(const CreateRequest& request, SessionOptions 
         std::min<std::int64_t>(options.budgets.tool_calls_max, *request.max_tool_calls));
   }
   if (request.tool_choice) options.rules.choice = *request.tool_choice;
+  if (request.tool_choice) options.looks_first = false;
   if (request.parallel_tool_calls && !*request.parallel_tool_calls) options.rules.calls_max = 1;
   if (!request.answer_schema.empty()) options.rules.answer_schema = request.answer_schema;
   if (request.temperature) options.sampling.temperature = static_cast<float>(*request.temperature);

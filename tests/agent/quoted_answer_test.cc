@@ -225,8 +225,8 @@ TEST_CASE("a model with random weights quotes", "[agent]") {
         {{.document = "a.md", .text = "# A\nIt rains. Ann asks.\n- Bob says no."}});
     return Json{{"passages", Json::array()}};
   });
+  // The tool only reads, so the first output must call it: SessionOptions::looks_first.
   fixture.options.answers = AnswerForm::quoted;
-  fixture.options.rules.choice = {.mode = prompts::ToolChoice::Mode::required};
   fixture.options.budgets.tool_calls_max = 4;
   int answers = 0;
   for (std::uint64_t seed = 1; seed <= 12; ++seed) {
@@ -242,12 +242,40 @@ TEST_CASE("a model with random weights quotes", "[agent]") {
     const RunResult result = (*session)->run("Go");
     INFO("seed " << seed << " " << dump_json(run_result_json(result)));
     REQUIRE(result.finish != RunFinish::failed);
+    CHECK(fixture.passages.size() > 0);
     if (result.finish != RunFinish::answered) continue;
     ++answers;
     CHECK(AllAnswers(fixture.passages, {}).texts.count(result.answer) == 1);
     for (const Citation& citation : result.citations) CHECK(citation.is_supported);
   }
   CHECK(answers > 0);
+}
+
+TEST_CASE("a model that quotes must look first where no tool changes anything", "[agent]") {
+  const auto model = tiny_chat_model();
+  const auto first_calls = [&](bool looks_first, tools::Effect effect) {
+    SessionFixture fixture({});
+    fixture.add(
+        "search_documents",
+        [](const Json&) -> Result<Json> {
+          return Json{{"passages", Json::array()}};
+        },
+        effect);
+    fixture.options.answers = AnswerForm::quoted;
+    fixture.options.looks_first = looks_first;
+    fixture.options.budgets.steps_max = 1;
+    auto session = Session::open({.model = model.get(),
+                                  .registry = &fixture.registry,
+                                  .executor = &fixture.executor,
+                                  .clock = &fixture.clock,
+                                  .passages = &fixture.passages},
+                                 fixture.options);
+    REQUIRE(session);
+    return (*session)->run("Go").calls.size();
+  };
+  CHECK(first_calls(true, tools::Effect::read_only) > 0);
+  CHECK(first_calls(false, tools::Effect::read_only) == 0);
+  CHECK(first_calls(true, tools::Effect::changes_state) == 0);
 }
 
 TEST_CASE("a resumed run quotes what was found before it ended", "[agent]") {
