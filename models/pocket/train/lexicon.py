@@ -24,6 +24,7 @@ NOUN_CLASSES = {3, 4, 6, 9, 10, 11, 13, 14, 15, 17, 20, 21, 26, 27, 28}
 LEMMA = re.compile(r"[a-z]+( [a-z]+)?$")
 PARTICLES = set("up down off out in on over away back through".split())
 DOMAIN = "dictionary"
+ANY_WORDS_SHARE = 0.3  # Of the objects, those that are words of any kind.
 
 
 def first_senses(kind):
@@ -151,9 +152,17 @@ def bank_verbs():
     return [v for v in tp.verbs().values() if v.role in ("key", "new", "put", "zero", "query", "change")]
 
 
+def any_words(rng):
+    """An object that no meaning helps with: the request shares its letters with the declaration, nothing else."""
+    while True:
+        words = [w.word(rng) for _ in range(rng.choice([1, 1, 2]))]
+        if usable(" ".join(words)):
+            return [" ".join(words)]
+
+
 def draw(rng, objects=None):
-    """A template; its objects are `objects` or a noun of the dictionary."""
-    objects = objects or rng.choice(synsets()[0])[0]
+    """A template; its objects are `objects`, a noun of the dictionary, or any words at all."""
+    objects = objects or (any_words(rng) if rng.random() < ANY_WORDS_SHARE else rng.choice(synsets()[0])[0])
     picked = [(k, True) for k in rng.sample(list(kinds.KINDS.values()), rng.choice([0, 1, 1, 2, 2, 3]))]
     if rng.random() < 0.45:
         verb = rng.choice(bank_verbs())

@@ -86,7 +86,7 @@ def passages_for(rng, fact, split, small, with_answer=True, mid=False, dense=Fal
     count = rng.choice([1, 1, 2]) if small else rng.choice([1, 2, 2, 3]) if mid else rng.choice([1, 2, 3, 3, 4])
     if dense:
         count = rng.choice([1, 2, 3, 3, 4])
-    near = rng.choice([0.0, 0.3, 0.6] if split == "eval" else [0.0, 0.4, 0.8])
+    near = rng.choice([0.0, 0.3, 0.6] if split == "eval" else [0.0, 0.4, 0.8] if with_answer else [0.3, 0.8, 0.95])
     target = rng.randrange(count)
     said = facts.sentence(rng, fact, split)
     texts = []
@@ -108,13 +108,13 @@ def passages_for(rng, fact, split, small, with_answer=True, mid=False, dense=Fal
 def table_passages(rng, split, small):
     """A question about a table row: (texts, target index, row, question, answered)."""
     table = facts.Table(rng, rng.randint(2, 4 if small else 9))
-    answered = rng.random() < 0.85
+    answered = rng.random() < (0.85 if split == "eval" else 0.68)
     i = rng.randrange(len(table.items))
     column = rng.choice(table.columns)
     rows = [table.row(k) for k in range(len(table.items))]
     if answered:
         question = table.question(rng, table.items[i], column, split)
-    elif rng.random() < 0.5:
+    elif rng.random() < (0.5 if split == "eval" else 0.35):
         question = table.question(rng, facts.asset(rng).capitalize() + " " + w.code(rng), column, split)
     else:
         missing = [c for c in facts.COLUMNS if c not in table.columns and not (c in ("price", "cost") and {"price", "cost"} & set(table.columns))]

@@ -12,7 +12,7 @@ EMITTED_MIN = 0.07  # A row that is nearly all prompt teaches little for what it
 
 def conversation(rng, split, shape=None, chain_share=0.14):
     counts, arguments_max, limit, _ = shape or rng.choices(SHAPES, [s[3] for s in SHAPES])[0]
-    chain = rng.choice([2, 2, 3, 3, 4]) if rng.random() < chain_share and limit >= 512 else 0
+    chain = rng.choice([2, 3, 3, 4, 4]) if rng.random() < chain_share and limit >= 512 else 0
     return tool_talk.ToolTalk(rng, split, max(1, rng.choice(counts) - chain), chain, arguments_max), limit
 
 
