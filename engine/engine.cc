@@ -172,12 +172,20 @@ Result<cuda::CudaModel> make_cuda_model(const EngineOptions& options,
                                .kv_type = loading.options.kv_type,
                                .weights = options.device_weights,
                                .vision = vision == nullptr ? nullptr : &vision->config()};
+  const char* named = std::getenv("FACET_CUDA_PRODUCTS");
+  const auto units = cuda::prompt_units_from_name(named == nullptr ? "library" : named);
+  if (!units) {
+    return Error{
+        Code::invalid_argument,
+        "FACET_CUDA_PRODUCTS is '" + std::string(named) + "'; known are library, wgmma, mma"};
+  }
   ThreadPool pool(loading.options.threads);
   return options.cuda->create(loading.config,
                               loading.weights,
                               {.device = choice.index,
                                .plan = plan,
                                .is_deterministic = options.is_deterministic,
+                               .prompt_units = *units,
                                .vision_weights = vision == nullptr ? nullptr : &vision->weights()},
                               pool);
 }

@@ -111,9 +111,11 @@ within 60 python3 bench/gpu/ceilings.py >"$out/ceilings.jsonl" 2>"$out/ceilings.
 if [[ $quick == 1 ]]; then
   bench 1b BF16 1024 8192
   bench 1b Q4_0 1024
+  FACET_CUDA_PRODUCTS=wgmma bench 1b BF16 8192
   small=("residual and norm")
 else
   bench 12b BF16 1024 8192 32768
+  FACET_CUDA_PRODUCTS=wgmma bench 12b BF16 8192
   bench 12b Q4_0 1024 32768
   bench 12b Q8_0 1024
   bench 1b BF16 1024 8192

@@ -1,6 +1,7 @@
 // facet_bench_gpu SHAPE TYPE [CONTEXT...]: decode, prefill, the next turn of an agent and many
 // streams of one shape on cuda:0, as one JSON object a line. Times are by the clock around whole
 // steps, with what a sampler of the default options needs on the host: what a caller waits for.
+// FACET_CUDA_PRODUCTS (library, wgmma, mma) says who multiplies prompts.
 #include "bench/gpu/shapes.h"
 #include "engine/cuda/backend.h"
 #include "engine/cuda/blas.h"
@@ -9,6 +10,7 @@
 #include <algorithm>
 #include <charconv>
 #include <chrono>
+#include <cstdlib>
 #include <deque>
 #include <exception>
 #include <iostream>
@@ -38,8 +40,9 @@ double seconds_since(std::chrono::steady_clock::time_point begin) {
 struct Setup {
   facet::bench::RandomModel model;
   std::unique_ptr<CudaBackend> backend;
-  std::string name;  ///< "12b", ...
-  std::string type;  ///< "BF16", ...
+  std::string name;      ///< "12b", ...
+  std::string type;      ///< "BF16", ...
+  std::string products;  ///< Who multiplies prompts: "library", ...
   std::vector<float> logits;
 
   [[nodiscard]] KvCache cache() const {
@@ -91,8 +94,8 @@ Status decode(Setup& setup, KvCache& cache, int tokens) {
 
 void print(const Setup& setup, const char* test, std::int64_t context, const std::string& values) {
   std::cout << "{\"shape\": \"" << setup.name << "\", \"weights\": \"" << setup.type
-            << "\", \"test\": \"" << test << "\", \"context\": " << context << ", " << values << "}"
-            << std::endl;
+            << "\", \"products\": \"" << setup.products << "\", \"test\": \"" << test
+            << "\", \"context\": " << context << ", " << values << "}" << std::endl;
 }
 
 Status measure_context(Setup& setup, std::int64_t context) {
@@ -168,8 +171,17 @@ Result<Setup> make_setup(const std::string& shape,
     return facet::Error{facet::Code::invalid_argument,
                         "unknown shape '" + shape + "' or type '" + type_name + "'"};
   }
-  Setup out{.model = facet::bench::random_model(*config, *type), .name = shape, .type = type_name};
+  Setup out{.model = facet::bench::random_model(*config, *type),
+            .name = shape,
+            .type = type_name,
+            .products = named ? named : "library"};
   out.logits.resize(static_cast<std::size_t>(config->vocabulary));
+  const char* named = std::getenv("FACET_CUDA_PRODUCTS");
+  const auto units = facet::engine::cuda::prompt_units_from_name(named ? named : "library");
+  if (!units) {
+    return facet::Error{facet::Code::invalid_argument,
+                        "FACET_CUDA_PRODUCTS is '" + std::string(named) + "'"};
+  }
   const auto form = type_name == "FP8" ? facet::engine::cuda::WeightForm::fp8
                                        : facet::engine::cuda::WeightForm::stored;
   const auto cores = static_cast<int>(std::thread::hardware_concurrency());
@@ -182,6 +194,7 @@ Result<Setup> make_setup(const std::string& shape,
                                           .rows_max = kChunk + 32,
                                           .prefix_bytes_max = kStreams * stream_bytes(*config),
                                           .weights = form},
+                                 .prompt_units = *units,
                                  .made_rows = facet::bench::kMadeRows},
                                 pool));
   print(out,

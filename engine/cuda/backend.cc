@@ -8,6 +8,7 @@
 #include "engine/cuda/pass.h"
 #include "engine/cuda/vision.h"
 #include "engine/cuda/weights.h"
+#include "engine/cuda/wgmma.h"
 #include "engine/cuda/workspace.h"
 
 #include <algorithm>
@@ -143,6 +144,18 @@ Status check_options(const ModelConfig& config, const BackendOptions& options) {
   return ok();
 }
 
+/// The units that are asked for, or mma where bits must not depend on the shape.
+Status choose_units(BackendOptions& options, const std::string& where) {
+  if (options.is_deterministic) options.prompt_units = PromptUnits::mma;
+  if (options.prompt_units != PromptUnits::wgmma) return ok();
+  FACET_TRY(const bool is_there, has_wgmma());
+  if (is_there) return ok();
+  return Error{Code::unsupported,
+               where +
+                   ": products by wgmma need a device of compute capability 9.0 and a build for "
+                   "sm_90a"};
+}
+
 }  // namespace
 
 CudaBackend::CudaBackend(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
@@ -165,6 +178,7 @@ Result<std::unique_ptr<CudaBackend>> CudaBackend::create(const ModelConfig& conf
   const std::string where = "cuda:" + std::to_string(device.index) + " (" + device.name + ")";
   auto plan = plan_memory(config, weights, options.plan, device.free_bytes);
   if (!plan) return plan.error().with_context(where);
+  FACET_TRY_STATUS(choose_units(parts->options, where));
   parts->device = std::move(device);
   parts->plan = *plan;
   parts->layout = lay_out(workspace_shape(config, weights, options.plan));
@@ -196,7 +210,7 @@ Status CudaBackend::Parts::take_memory(const ModelWeights& model, ThreadPool& th
               VisionTower::create(*options.plan.vision,
                                   *options.vision_weights,
                                   page_begin + plan.page_bytes,
-                                  !options.is_deterministic,
+                                  options.prompt_units,
                                   threads,
                                   *work));
   }
@@ -215,7 +229,7 @@ Status CudaBackend::Parts::take_memory(const ModelWeights& model, ThreadPool& th
                   *work,
                   ForwardOptions{.kv_type = options.plan.kv_type,
                                  .splits = std::min(splits, kSplitsMax),
-                                 .may_use_library = !options.is_deterministic});
+                                 .units = options.prompt_units});
   return forward->prepare();
 }
 

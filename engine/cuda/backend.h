@@ -7,6 +7,7 @@
 #include "engine/cpu/thread_pool.h"
 #include "engine/cuda/device.h"
 #include "engine/cuda/plan.h"
+#include "engine/cuda/prompt_units.h"
 #include "engine/model/config.h"
 #include "engine/model/model.h"
 #include "engine/vision/weights.h"
@@ -22,6 +23,8 @@ struct BackendOptions {
   /// True: a sequence's bits depend on its tokens only, not on chunks and company; prompts are
   /// computed 16 tokens at a time.
   bool is_deterministic = false;
+  /// Of prompts, pictures and embeddings; a deterministic backend takes mma.
+  PromptUnits prompt_units = PromptUnits::library;
   /// Of plan.vision, borrowed for the call.
   const VisionWeights* vision_weights = nullptr;
   /// Above 0, for benchmarks: the device repeats so many rows of each matrix to its end, and no
@@ -43,8 +46,8 @@ class CudaBackend final : public Backend {
  public:
   /// Opens the device, plans its memory and copies the weights there. Errors of open_device and
   /// plan_memory; invalid_argument for options out of range; unsupported for a shape that no kernel
-  /// takes. `config` is copied; `weights`, `pool` and what `options` point to are used during the
-  /// call only.
+  /// takes and for prompt_units that the device or the build has not. `config` is copied;
+  /// `weights`, `pool` and what `options` point to are used during the call only.
   static Result<std::unique_ptr<CudaBackend>> create(const ModelConfig& config,
                                                      const ModelWeights& weights,
                                                      const BackendOptions& options,

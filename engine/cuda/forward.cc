@@ -194,7 +194,7 @@ Status Forward::linear(const PackedMatrix& w,
                  .y_stride = y_stride,
                  .scratch = at_as<std::uint16_t>(layout_.unpacked),
                  .scratch_rows = layout_.unpacked.bytes / (2 * stride) / kPanelRows * kPanelRows,
-                 .may_use_library = options_.may_use_library},
+                 .units = options_.units},
                 next());
 }
 
@@ -265,14 +265,30 @@ Status Forward::prompt_attention(std::size_t index, std::int64_t rows) {
 Status Forward::prompt_feed_forward(std::size_t index, std::int64_t rows) {
   const DeviceLayer& layer = weights_.layers[index];
   const std::int64_t ffn = config_.layers[index].ffn;
+  const std::int64_t ffn_stride = padded_cols(Layout::bf16, ffn);
   float* const gate = at(layout_.wide);
   float* const up = gate + rows * ffn;
   const auto* const h16 = at_as<std::uint16_t>(layout_.h16);
   auto* const gated = at_as<std::uint16_t>(layout_.wide16);
-  FACET_TRY_STATUS(linear(layer.gate, h16, rows, gate, ffn));
-  FACET_TRY_STATUS(linear(layer.up, h16, rows, up, ffn));
-  FACET_TRY_STATUS(
-      gelu_mul(gate, up, rows, ffn, ffn, gated, padded_cols(Layout::bf16, ffn), next()));
+  if (options_.units == PromptUnits::wgmma) {
+    const std::int64_t stride = padded_cols(Layout::bf16, config_.hidden);
+    constexpr std::int64_t kPair = 2 * kPanelRows;
+    FACET_TRY_STATUS(
+        gate_up_rows({.gate = layer.gate,
+                      .up = layer.up,
+                      .x = h16,
+                      .x_stride = stride,
+                      .tokens = rows,
+                      .y = gated,
+                      .y_stride = ffn_stride,
+                      .scratch = at_as<std::uint16_t>(layout_.unpacked),
+                      .scratch_rows = layout_.unpacked.bytes / (2 * stride) / kPair * kPair},
+                     next()));
+  } else {
+    FACET_TRY_STATUS(linear(layer.gate, h16, rows, gate, ffn));
+    FACET_TRY_STATUS(linear(layer.up, h16, rows, up, ffn));
+    FACET_TRY_STATUS(gelu_mul(gate, up, rows, ffn, ffn, gated, ffn_stride, next()));
+  }
   return linear(layer.down, gated, rows, at(layout_.delta), config_.hidden);
 }
 

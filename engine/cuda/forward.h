@@ -16,6 +16,7 @@
 #include "engine/cuda/decode.h"
 #include "engine/cuda/device_work.h"
 #include "engine/cuda/pass.h"
+#include "engine/cuda/prompt_units.h"
 #include "engine/cuda/weights.h"
 #include "engine/cuda/workspace.h"
 #include "engine/model/config.h"
@@ -30,8 +31,7 @@ struct ForwardOptions {
   KvType kv_type = KvType::bf16;
   /// Parts of decode's attention over one sequence. Fixed, so that a row's bits depend on itself.
   int splits = 1;
-  /// cuBLASLt may multiply where there are many rows: bits then depend on how many.
-  bool may_use_library = false;
+  PromptUnits units = PromptUnits::mma;
 };
 
 /// Enqueues work; does not wait. Borrows everything. Not thread-safe.

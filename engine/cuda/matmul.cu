@@ -12,6 +12,7 @@
 #include "engine/cuda/block.cuh"
 #include "engine/cuda/prefill.h"
 #include "engine/cuda/product.h"
+#include "engine/cuda/wgmma.h"
 
 #include <string>
 
@@ -154,9 +155,21 @@ Status multiply(const Side& w,
                 std::int64_t cols,
                 float* y,
                 std::int64_t y_stride,
-                bool may_use_library,
+                PromptUnits units,
                 const LaunchOrder& order) {
-  if (may_use_library && has_blas()) {
+  if (units == PromptUnits::wgmma) {
+    return wgmma_matmul({.w = w.data,
+                         .w_stride = w.stride,
+                         .rows = w.count,
+                         .x = x.data,
+                         .x_stride = x.stride,
+                         .tokens = x.count,
+                         .cols = cols,
+                         .y = y,
+                         .y_stride = y_stride},
+                        order);
+  }
+  if (units == PromptUnits::library && has_blas()) {
     const Status status = blas_matmul({.w = w.data,
                                        .w_stride = w.stride,
                                        .rows = w.count,
@@ -179,6 +192,22 @@ Status multiply(const Side& w,
   return launch_shape<Small>(w, x, cols, y, y_stride, order);
 }
 
+/// Rows [begin, end) of a matrix as bfloat16: where they lie, or at `scratch`.
+Status bf16_rows(const PackedMatrix& w,
+                 std::int64_t begin,
+                 std::int64_t end,
+                 std::int64_t stride,
+                 std::uint16_t* scratch,
+                 const LaunchOrder& order,
+                 const std::uint16_t*& out) {
+  if (w.layout == Layout::bf16) {
+    out = reinterpret_cast<const std::uint16_t*>(w.data) + begin * stride;
+    return ok();
+  }
+  out = scratch;
+  return dequantize_rows(w, begin, end, scratch, stride, order);
+}
+
 }  // namespace
 
 Status matmul(const MatmulArgs& args, const LaunchOrder& order) {
@@ -199,7 +228,7 @@ Status matmul(const MatmulArgs& args, const LaunchOrder& order) {
     const auto* data = reinterpret_cast<const std::uint16_t*>(args.w.data);
     const Side w{
         .data = data + args.row_begin * args.x_stride, .stride = args.x_stride, .count = rows};
-    return multiply(w, x, args.x_stride, args.y, args.y_stride, args.may_use_library, order);
+    return multiply(w, x, args.x_stride, args.y, args.y_stride, args.units, order);
   }
   for (std::int64_t done = 0; done < rows; done += args.scratch_rows) {
     const std::int64_t left = rows - done;
@@ -209,7 +238,48 @@ Status matmul(const MatmulArgs& args, const LaunchOrder& order) {
         dequantize_rows(args.w, begin, begin + count, args.scratch, args.x_stride, order));
     const Side w{.data = args.scratch, .stride = args.x_stride, .count = count};
     FACET_TRY_STATUS(
-        multiply(w, x, args.x_stride, args.y + done, args.y_stride, args.may_use_library, order));
+        multiply(w, x, args.x_stride, args.y + done, args.y_stride, args.units, order));
+  }
+  return ok();
+}
+
+Status gate_up_rows(const GateUpRowsArgs& args, const LaunchOrder& order) {
+  const std::int64_t ffn = args.gate.rows;
+  const bool is_bf16 = args.gate.layout == Layout::bf16 && args.up.layout == Layout::bf16;
+  if (args.up.rows != ffn || args.up.cols != args.gate.cols ||
+      args.x_stride != padded_cols(Layout::bf16, args.gate.cols) ||
+      args.y_stride != padded_cols(Layout::bf16, ffn) ||
+      (!is_bf16 &&
+       (args.scratch_rows < 2 * kPanelRows || args.scratch_rows % (2 * kPanelRows) != 0))) {
+    return Error{Code::invalid_argument,
+                 "CUDA gate_up_rows: " + std::to_string(ffn) + " and " +
+                     std::to_string(args.up.rows) + " rows, x_stride " +
+                     std::to_string(args.x_stride) + ", y_stride " + std::to_string(args.y_stride) +
+                     ", scratch of " + std::to_string(args.scratch_rows) + " rows"};
+  }
+  if (args.tokens == 0) return ok();
+  const std::int64_t stripe = is_bf16 ? ffn : args.scratch_rows / 2;
+  for (std::int64_t begin = 0; begin < ffn; begin += stripe) {
+    const std::int64_t end = ffn - begin < stripe ? ffn : begin + stripe;
+    WgmmaArgs product{.w_stride = args.x_stride,
+                      .rows = end - begin,
+                      .x = args.x,
+                      .x_stride = args.x_stride,
+                      .tokens = args.tokens,
+                      .cols = args.x_stride,
+                      .y_bf16 = args.y + begin,
+                      .y_stride = args.y_stride,
+                      .y_cols = (end == ffn ? args.y_stride : end) - begin};
+    FACET_TRY_STATUS(
+        bf16_rows(args.gate, begin, end, args.x_stride, args.scratch, order, product.w));
+    FACET_TRY_STATUS(bf16_rows(args.up,
+                               begin,
+                               end,
+                               args.x_stride,
+                               args.scratch + stripe * args.x_stride,
+                               order,
+                               product.up));
+    FACET_TRY_STATUS(wgmma_matmul(product, order));
   }
   return ok();
 }

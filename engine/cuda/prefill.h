@@ -10,17 +10,12 @@
 #include "base/result.h"
 #include "engine/cuda/decode.h"
 #include "engine/cuda/matrix.h"
+#include "engine/cuda/prompt_units.h"
 #include "engine/cuda/step.h"
 
 #include <cstdint>
 
 namespace facet::engine::cuda {
-
-/// What happens to a product before it is stored.
-enum class Epilogue : std::uint8_t {
-  store,     ///< y = x W^T
-  gelu_mul,  ///< y_bf16 = gelu_tanh(x Wg^T) * (x Wu^T), of two matrices
-};
 
 struct MatmulArgs {
   PackedMatrix w;  ///< Any layout.
@@ -35,13 +30,29 @@ struct MatmulArgs {
   std::int64_t y_stride = 0;
   std::uint16_t* scratch = nullptr;  ///< (scratch_rows, x_stride); not used with bf16 weights.
   std::int64_t scratch_rows = 0;     ///< A multiple of 16; more rows: fewer launches.
-  /// cuBLASLt may multiply, where the build has it (blas.h): several times as fast on Hopper and
-  /// later, but bits then depend on how many tokens there are.
-  bool may_use_library = false;
+  /// With the library bits depend on how many tokens there are. unsupported for wgmma where the
+  /// device or the build has none.
+  PromptUnits units = PromptUnits::mma;
 };
-/// y = x W^T: mma.sync (sm_80 and later), or cuBLASLt. |y - ref| <= 1e-5 * sum_k |x w| for bf16
-/// weights against x as given; (2^-8 + 1e-5) of the same sum for the others.
+/// y = x W^T. |y - ref| <= 1e-5 * sum_k |x w| for bf16 weights against x as given; (2^-8 + 1e-5) of
+/// the same sum for the others.
 Status matmul(const MatmulArgs& args, const LaunchOrder& order);
+
+struct GateUpRowsArgs {
+  PackedMatrix gate;                 ///< (ffn, hidden), any layout.
+  PackedMatrix up;                   ///< The same shape; another layout if it must be.
+  const std::uint16_t* x = nullptr;  ///< (tokens, x_stride) bfloat16, as in MatmulArgs.
+  std::int64_t x_stride = 0;
+  std::int64_t tokens = 0;
+  std::uint16_t* y = nullptr;        ///< (tokens, y_stride) bfloat16, zeros beyond ffn.
+  std::int64_t y_stride = 0;         ///< padded_cols(Layout::bf16, ffn)
+  std::uint16_t* scratch = nullptr;  ///< (scratch_rows, x_stride); not used with bf16 weights.
+  std::int64_t scratch_rows = 0;     ///< A multiple of 32: half is for gate, half for up.
+};
+/// y = gelu_tanh(x gate^T) * (x up^T), one launch for each stripe of rows that the scratch holds,
+/// by wgmma alone: unsupported elsewhere, where matmul and gelu_mul do the same. Errors of
+/// wgmma_matmul for bf16 weights; for others the products are off as in matmul.
+Status gate_up_rows(const GateUpRowsArgs& args, const LaunchOrder& order);
 
 /// Rows [begin, end) of w as bfloat16 at `to`: (end - begin, stride), zeros beyond cols. begin is a
 /// multiple of 16. Rounded half to even: the bits of float_to_bf16 of what unpack_row gives.

@@ -29,7 +29,9 @@ set(facet_cuda_sources
   product_q8_min.cu
   sampling.cu
   support.cc
+  tensor_map.cu
   uploader.cc
   vision.cc
   vision_kernels.cu
-  weights.cc)
+  weights.cc
+  wgmma.cu)

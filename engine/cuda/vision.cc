@@ -64,11 +64,11 @@ class VisionTower::Up {
 Result<VisionTower> VisionTower::create(const VisionConfig& config,
                                         const VisionWeights& weights,
                                         std::byte* memory,
-                                        bool may_use_library,
+                                        PromptUnits units,
                                         ThreadPool& pool,
                                         DeviceWork& work) {
   FACET_CHECK(wide_head_dim(config.head_dim()) > 0);
-  VisionTower out(config, memory, may_use_library, work);
+  VisionTower out(config, memory, units, work);
   FACET_TRY(out.patches_, pinned(out.layout_.pixels));
   FACET_TRY(out.tokens_, pinned(out.layout_.tokens));
   FACET_TRY_STATUS(out.upload(weights, pool));
@@ -160,7 +160,7 @@ Status VisionTower::product(const PackedMatrix& w,
                  .tokens = rows,
                  .y = y,
                  .y_stride = w.rows,
-                 .may_use_library = may_use_library_},
+                 .units = units_},
                 next());
 }
 

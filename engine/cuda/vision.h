@@ -24,12 +24,12 @@ class VisionTower {
  public:
   /// Writes weights and constants to `memory`: lay_out_vision(config).bytes of device memory, which
   /// it borrows, as it does `work`, whose mutex must be held. `weights` and `pool` are used during
-  /// the call only. `may_use_library`: cuBLASLt may multiply where the build has it. REQUIRES:
+  /// the call only. `units`: who multiplies. REQUIRES:
   /// wide_head_dim(config.head_dim()) > 0.
   static Result<VisionTower> create(const VisionConfig& config,
                                     const VisionWeights& weights,
                                     std::byte* memory,
-                                    bool may_use_library,
+                                    PromptUnits units,
                                     ThreadPool& pool,
                                     DeviceWork& work);
 
@@ -55,11 +55,11 @@ class VisionTower {
   };
   class Up;
 
-  VisionTower(const VisionConfig& config, std::byte* memory, bool may_use_library, DeviceWork& work)
+  VisionTower(const VisionConfig& config, std::byte* memory, PromptUnits units, DeviceWork& work)
       : config_(config),
         layout_(lay_out_vision(config)),
         memory_(memory),
-        may_use_library_(may_use_library),
+        units_(units),
         work_(&work) {}
 
   Status upload(const VisionWeights& weights, ThreadPool& pool);
@@ -87,7 +87,7 @@ class VisionTower {
   VisionConfig config_;
   VisionLayout layout_;
   std::byte* memory_;
-  bool may_use_library_;
+  PromptUnits units_;
   DeviceWork* work_;
   Linear patch_;
   PackedMatrix position_;  ///< f32

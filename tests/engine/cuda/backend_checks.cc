@@ -4,6 +4,7 @@
 #include "engine/cpu/forward.h"
 #include "engine/cpu/instruction_sets.h"
 #include "engine/cuda/backend.h"
+#include "engine/cuda/wgmma.h"
 #include "tests/engine/cuda/checks.h"
 #include "tests/support/memory_model.h"
 #include "tests/support/reference_candidates.h"
@@ -99,8 +100,11 @@ CheckOutcome worse(const CheckOutcome& a, const CheckOutcome& b) {
 }
 
 /// Forward pass against the CPU engine with f32 activations, by few rows and by many.
-CheckOutcome against_cpu(const MemoryModelOptions& made, std::size_t tokens, double allowed) {
-  Pair pair(made);
+CheckOutcome against_cpu(const MemoryModelOptions& made,
+                         std::size_t tokens,
+                         double allowed,
+                         engine::cuda::PromptUnits units = engine::cuda::PromptUnits::library) {
+  Pair pair(made, {.prompt_units = units});
   if (!pair.failure.empty()) return {.failure = pair.failure};
   std::mt19937 random(made.seed);
   const std::vector<TokenId> ids = random_ids(tokens, random);
@@ -126,6 +130,21 @@ CheckOutcome small_models() {
 #endif
   for (const DType type : kTypes) {
     out = worse(out, against_cpu({.type = type, .layers = 3, .seed = 51}, 24, 0.03));
+  }
+  return out;
+}
+
+/// Prompts by Hopper's own units, where the device and the build have them.
+CheckOutcome wgmma_models() {
+  const auto is_there = engine::cuda::has_wgmma();
+  if (!is_there) return {.failure = is_there.error().message};
+  if (!*is_there) return {};
+  CheckOutcome out;
+  for (const DType type : {DType::bf16, DType::q4_0}) {
+    out = worse(
+        out,
+        against_cpu(
+            {.type = type, .layers = 3, .seed = 61}, 40, 0.03, engine::cuda::PromptUnits::wgmma));
   }
   return out;
 }
@@ -359,6 +378,7 @@ std::vector<KernelCheck> backend_checks() {
   return {
       {"backend: forward pass against the CPU engine", small_models},
       {"backend: forward pass of shrunken 1B and 27B", shaped_models},
+      {"backend: prompts by wgmma, where it is there", wgmma_models},
       {"backend: recorded steps against single launches", recorded_against_single},
       {"backend: company and forks against alone", company_and_forks},
       {"backend: candidates against logits, recorded and not", candidates_of_steps},

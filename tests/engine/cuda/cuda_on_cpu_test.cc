@@ -1,5 +1,6 @@
 // The emulation of CUDA that the tests of kernels stand on: that it computes what CUDA would, and
 // that it ends what CUDA leaves undefined.
+#include "engine/cuda/hopper.cuh"
 #include "engine/cuda/portable.cuh"
 #include "tests/engine/cuda/emulated_memory.h"
 #include "tests/support/catch.h"
@@ -417,4 +418,44 @@ TEST_CASE("shared memory is poison when a block begins, copies arrive when waite
   const Device<float> seen(3);
   REQUIRE(launch("k", copies_late, {.grid = 1, .block = 1}, x.get(), seen.get()).has_value());
   CHECK(seen.read() == std::vector<float>{0.0F, 3.0F, 0.0F});
+}
+
+namespace {
+
+/// What can be done wrong with Hopper's barriers and products.
+enum class Misuse { unknown_barrier, nobody_arrives, arrives_twice, ends_too_early };
+
+__global__ void misuses_hopper(Misuse misuse) {
+  auto* barrier = cuda::dynamic_shared<cuda::Mbarrier>();
+  if (misuse == Misuse::unknown_barrier) cuda::mbarrier_wait(barrier, 0);
+  if (threadIdx.x == 0) cuda::mbarrier_init(barrier, 2);
+  __syncthreads();
+  cuda::mbarrier_wait(barrier, 1);  // The phase before the first is over.
+  if (threadIdx.x == 0) cuda::mbarrier_arrive(barrier);
+  if (misuse == Misuse::nobody_arrives) cuda::mbarrier_wait(barrier, 0);
+  if (misuse == Misuse::arrives_twice && threadIdx.x == 0) {
+    cuda::mbarrier_arrive_expect(barrier, 16);  // Bytes that never come keep the phase open.
+    cuda::mbarrier_arrive(barrier);
+  }
+  if (misuse == Misuse::ends_too_early) {
+    float sums[128];
+    const std::uint64_t tile = cuda::tile_descriptor(barrier);
+    cuda::wgmma_64x256x16(sums, tile, tile, false);
+    cuda::wgmma_commit();
+  }
+}
+
+}  // namespace
+
+TEST_CASE("misuse of Hopper's barriers and products ends a kernel with words", "[cuda]") {
+  const auto failure = [](Misuse misuse) {
+    cuda_on_cpu::reset();
+    REQUIRE(launch("k", misuses_hopper, {.grid = 1, .block = 128, .shared_bytes = 1024}, misuse)
+                .has_value());
+    return failure_of_sync();
+  };
+  CHECK(failure(Misuse::unknown_barrier).find("was not initialised") != std::string::npos);
+  CHECK(failure(Misuse::nobody_arrives).find("waits at a mbarrier") != std::string::npos);
+  CHECK(failure(Misuse::arrives_twice).find("an arrival too many") != std::string::npos);
+  CHECK(failure(Misuse::ends_too_early).find("products under way") != std::string::npos);
 }

@@ -2,6 +2,7 @@
 #include "engine/cuda/blas.h"
 #include "engine/cuda/prefill.h"
 #include "engine/cuda/product.h"
+#include "engine/cuda/wgmma.h"
 #include "tests/engine/cuda/check_support.h"
 #include "tests/engine/cuda/kv_support.h"
 
@@ -35,7 +36,7 @@ struct MatmulShape {
   std::int64_t tokens;
   std::int64_t row_begin;
   std::int64_t scratch_rows;
-  bool may_use_library = false;
+  cuda::PromptUnits units = cuda::PromptUnits::mma;
 };
 
 void check_matmul_shape(Comparison& log,
@@ -62,7 +63,7 @@ void check_matmul_shape(Comparison& log,
                        .y_stride = y_stride,
                        .scratch = scratch.get(),
                        .scratch_rows = shape.scratch_rows,
-                       .may_use_library = shape.may_use_library},
+                       .units = shape.units},
                       {}));
   const auto got = y.read();
   const double allowed = type == DType::bf16 ? 1e-5 : 0x1p-8 + 1e-5;
@@ -119,8 +120,8 @@ CheckOutcome check_large_tiles() {
 CheckOutcome check_library() {
   Comparison log;
   std::mt19937 random(44);
-  for (const MatmulShape& shape :
-       {MatmulShape{600, 160, 300, 0, 512, true}, MatmulShape{256, 512, 17, 0, 64, true}}) {
+  for (const MatmulShape& shape : {MatmulShape{600, 160, 300, 0, 512, cuda::PromptUnits::library},
+                                   MatmulShape{256, 512, 17, 0, 64, cuda::PromptUnits::library}}) {
     if (!cuda::has_blas()) break;
     for (const DType type : {DType::bf16, DType::q4_0}) {
       log.part(std::string(engine::dtype_name(type)) + " " + std::to_string(shape.rows) + " x " +
@@ -128,6 +129,190 @@ CheckOutcome check_library() {
       check_matmul_shape(log, type, shape, random);
     }
   }
+  return log.outcome();
+}
+
+struct WgmmaShape {
+  std::int64_t rows;
+  std::int64_t cols;
+  std::int64_t tokens;
+  std::int64_t y_extra;  ///< Of the stride, beyond the columns.
+};
+
+double dot(const Bfloats& x, std::int64_t t, const Bfloats& w, std::int64_t r, std::int64_t cols) {
+  double sum = 0.0;
+  for (std::int64_t k = 0; k < cols; ++k) {
+    sum += static_cast<double>(x.values[static_cast<std::size_t>(t * cols + k)]) *
+           static_cast<double>(w.values[static_cast<std::size_t>(r * cols + k)]);
+  }
+  return sum;
+}
+
+/// What the f32 sums of a dot product may be off by, as a bound that does not cancel.
+double dot_size(
+    const Bfloats& x, std::int64_t t, const Bfloats& w, std::int64_t r, std::int64_t cols) {
+  double sum = 0.0;
+  for (std::int64_t k = 0; k < cols; ++k) {
+    sum += std::abs(static_cast<double>(x.values[static_cast<std::size_t>(t * cols + k)]) *
+                    static_cast<double>(w.values[static_cast<std::size_t>(r * cols + k)]));
+  }
+  return sum;
+}
+
+void check_wgmma_store(Comparison& log, const WgmmaShape& shape, std::mt19937& random) {
+  const std::int64_t stride = cuda::padded_cols(Layout::bf16, shape.cols);
+  const Bfloats w(shape.rows, shape.cols, stride, random);
+  const Bfloats x(shape.tokens, shape.cols, stride, random);
+  const DeviceArray<std::uint16_t> device_w(log, w.bits);
+  const DeviceArray<std::uint16_t> device_x(log, x.bits);
+  const std::int64_t y_stride = shape.rows + shape.y_extra;
+  const auto y = poisoned(log, shape.tokens * y_stride);
+  log.ok(cuda::wgmma_matmul({.w = device_w.get(),
+                             .w_stride = stride,
+                             .rows = shape.rows,
+                             .x = device_x.get(),
+                             .x_stride = stride,
+                             .tokens = shape.tokens,
+                             .cols = stride,
+                             .y = y.get(),
+                             .y_stride = y_stride},
+                            {}));
+  const auto got = y.read();
+  for (std::int64_t t = 0; t < shape.tokens && !log.has_failed(); ++t) {
+    for (std::int64_t r = 0; r < y_stride; ++r) {
+      const auto at = static_cast<std::size_t>(t * y_stride + r);
+      if (r >= shape.rows) {
+        log.that(std::isnan(got[at]), "wrote beyond a row");
+        continue;
+      }
+      log.near(static_cast<double>(got[at]),
+               dot(x, t, w, r, shape.cols),
+               1e-5 * dot_size(x, t, w, r, shape.cols) + 1e-30,
+               at);
+    }
+  }
+}
+
+void check_wgmma_gelu(Comparison& log, const WgmmaShape& shape, std::mt19937& random) {
+  const std::int64_t stride = cuda::padded_cols(Layout::bf16, shape.cols);
+  const Bfloats gate(shape.rows, shape.cols, stride, random);
+  const Bfloats up(shape.rows, shape.cols, stride, random);
+  const Bfloats x(shape.tokens, shape.cols, stride, random);
+  const DeviceArray<std::uint16_t> device_gate(log, gate.bits);
+  const DeviceArray<std::uint16_t> device_up(log, up.bits);
+  const DeviceArray<std::uint16_t> device_x(log, x.bits);
+  const std::int64_t y_cols = cuda::padded_cols(Layout::bf16, shape.rows);
+  const std::int64_t y_stride = y_cols + 8;
+  const DeviceArray<std::uint16_t> y(
+      log, std::vector<std::uint16_t>(static_cast<std::size_t>(shape.tokens * y_stride), 0xFFFF));
+  log.ok(cuda::wgmma_matmul({.w = device_gate.get(),
+                             .up = device_up.get(),
+                             .w_stride = stride,
+                             .rows = shape.rows,
+                             .x = device_x.get(),
+                             .x_stride = stride,
+                             .tokens = shape.tokens,
+                             .cols = stride,
+                             .y_bf16 = y.get(),
+                             .y_stride = y_stride,
+                             .y_cols = y_cols},
+                            {}));
+  const auto got = y.read();
+  for (std::int64_t t = 0; t < shape.tokens && !log.has_failed(); ++t) {
+    for (std::int64_t r = 0; r < y_stride; ++r) {
+      const auto at = static_cast<std::size_t>(t * y_stride + r);
+      if (r >= shape.rows) {
+        log.that(got[at] == (r < y_cols ? 0 : 0xFFFF), "columns behind the product");
+        continue;
+      }
+      const double g = dot(x, t, gate, r, shape.cols);
+      const double u = dot(x, t, up, r, shape.cols);
+      const double gelu =
+          0.5 * g * (1.0 + std::tanh(0.7978845608028654 * (g + 0.044715 * g * g * g)));
+      // The slope of gelu is below 1.13; what is rounded to bfloat16 is off by 2^-8 at most.
+      const double sums = 1.2e-5 * (dot_size(x, t, gate, r, shape.cols) * std::abs(u) +
+                                    dot_size(x, t, up, r, shape.cols) * std::abs(gelu));
+      log.near(static_cast<double>(engine::bf16_to_float(got[at])),
+               gelu * u,
+               0x1p-8 * std::abs(gelu * u) + sums + 4e-6 * std::abs(g * u) + 1e-30,
+               at);
+    }
+  }
+}
+
+/// gate_up_rows in stripes of a small scratch against matmul and gelu_mul, the same units: the sums
+/// are the same, so the bits are.
+void check_gate_up_rows(Comparison& log, DType gate_type, DType up_type, std::mt19937& random) {
+  constexpr std::int64_t kFfn = 150;
+  constexpr std::int64_t kHidden = 256;
+  constexpr std::int64_t kTokens = 37;
+  constexpr std::int64_t kScratchRows = 96;
+  const DeviceWeights gate(log, gate_type, kFfn, kHidden, random);
+  const DeviceWeights up(log, up_type, kFfn, kHidden, random);
+  const Bfloats x(kTokens, kHidden, kHidden, random);
+  const DeviceArray<std::uint16_t> device_x(log, x.bits);
+  const DeviceArray<std::uint16_t> scratch(
+      log, std::vector<std::uint16_t>(kScratchRows * kHidden, 0xFFFF));
+  const std::int64_t y_stride = cuda::padded_cols(Layout::bf16, kFfn);
+  const std::vector<std::uint16_t> poison(static_cast<std::size_t>(kTokens * y_stride), 0xFFFF);
+  const DeviceArray<std::uint16_t> fused(log, poison);
+  const DeviceArray<std::uint16_t> apart(log, poison);
+  log.ok(cuda::gate_up_rows({.gate = gate.matrix,
+                             .up = up.matrix,
+                             .x = device_x.get(),
+                             .x_stride = kHidden,
+                             .tokens = kTokens,
+                             .y = fused.get(),
+                             .y_stride = y_stride,
+                             .scratch = scratch.get(),
+                             .scratch_rows = kScratchRows},
+                            {}));
+  const auto products = poisoned(log, 2 * kTokens * kFfn);
+  for (const auto* w : {&gate, &up}) {
+    log.ok(cuda::matmul({.w = w->matrix,
+                         .row_end = kFfn,
+                         .x = device_x.get(),
+                         .x_stride = kHidden,
+                         .tokens = kTokens,
+                         .y = products.get() + (w == &up ? kTokens * kFfn : 0),
+                         .y_stride = kFfn,
+                         .scratch = scratch.get(),
+                         .scratch_rows = kScratchRows,
+                         .units = cuda::PromptUnits::wgmma},
+                        {}));
+  }
+  log.ok(cuda::gelu_mul(products.get(),
+                        products.get() + kTokens * kFfn,
+                        kTokens,
+                        kFfn,
+                        kFfn,
+                        apart.get(),
+                        y_stride,
+                        {}));
+  log.that(fused.read() == apart.read(), "gate_up_rows gives other bits than its parts");
+}
+
+/// Hopper's own units, where the device and the build have them; the emulated device does.
+CheckOutcome check_wgmma() {
+  Comparison log;
+  std::mt19937 random(46);
+  const auto is_there = cuda::has_wgmma();
+  if (!is_there) return {.failure = is_there.error().message};
+  if (!*is_there) return log.outcome();
+  for (const WgmmaShape& shape : {WgmmaShape{1, 32, 1, 0},
+                                  WgmmaShape{256, 64, 128, 0},
+                                  WgmmaShape{70, 96, 65, 3},
+                                  WgmmaShape{300, 416, 140, 2}}) {
+    log.part(std::to_string(shape.rows) + " x " + std::to_string(shape.cols) + ", " +
+             std::to_string(shape.tokens) + " tokens");
+    check_wgmma_store(log, shape, random);
+    check_wgmma_gelu(log, shape, random);
+    if (log.has_failed()) break;
+  }
+  log.part("gate and up in stripes");
+  check_gate_up_rows(log, DType::q4_0, DType::q4_0, random);
+  check_gate_up_rows(log, DType::bf16, DType::bf16, random);
+  check_gate_up_rows(log, DType::q8_0, DType::bf16, random);
   return log.outcome();
 }
 
@@ -241,6 +426,7 @@ std::vector<KernelCheck> prefill_checks() {
           {"products of many rows, in large tiles", check_large_tiles},
           {"products of many rows by cuBLASLt, where it is there", check_library},
           {"products of many rows, every type", check_matmul_types},
+          {"products of many rows by wgmma, where it is there", check_wgmma},
           {"flash attention", check_flash}};
 }
 

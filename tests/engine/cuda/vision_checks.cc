@@ -23,8 +23,8 @@ std::vector<float> encode(Comparison& log, const RandomTower& tower, int times =
   // Poisoned: what nobody writes shows up.
   const DeviceArray<std::byte> memory(log, std::vector<std::byte>(bytes, std::byte{0xFF}));
   engine::ThreadPool pool(2);
-  auto made =
-      cuda::VisionTower::create(tower.config, tower.weights, memory.get(), true, pool, work);
+  auto made = cuda::VisionTower::create(
+      tower.config, tower.weights, memory.get(), engine::cuda::PromptUnits::library, pool, work);
   log.ok(made ? ok() : Status(made.error()));
   if (!made) return {};
   std::vector<float> out;

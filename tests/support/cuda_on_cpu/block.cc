@@ -7,6 +7,7 @@
 #include <cstring>
 #include <deque>
 #include <link.h>
+#include <map>
 #include <memory>
 #include <random>
 #include <vector>
@@ -43,11 +44,27 @@ struct Thread {
   Lanes lanes;  // Of the exchange it last left.
   std::vector<Copy> open_copies;
   std::deque<std::vector<Copy>> copy_groups;
+  std::vector<std::function<void()>> open_products;
+  std::deque<std::vector<std::function<void()>>> product_groups;
 };
 
 struct Barrier {
   std::vector<Thread*> waiting;
   Votes votes;
+};
+
+struct BytesOnTheWay {
+  std::size_t bytes = 0;
+  std::function<void()> copy;
+};
+
+struct Mbarrier {
+  int arrivals = 0;  // Of a phase.
+  int missing = 0;   // Of this phase.
+  std::int64_t bytes = 0;
+  int parity = 0;  // Of this phase.
+  std::vector<Thread*> waiting;
+  std::deque<BytesOnTheWay> copies;
 };
 
 struct Warp {
@@ -64,6 +81,7 @@ struct Block {
   std::vector<Thread> threads{kThreadsMax};
   std::vector<Warp> warps{kThreadsMax / kLanes};
   std::array<Barrier, kBarriers> barriers;
+  std::map<void*, Mbarrier> mbarriers;
   std::deque<Thread*> ready;
   std::vector<std::byte> shared;
   std::size_t shared_bytes = 0;
@@ -131,6 +149,9 @@ void thread_entry() {
   if (b.overlaps && !self.has_waited) {
     fail("thread " + std::to_string(self.number) + " has not waited for the kernel before");
   }
+  if (!self.open_products.empty() || !self.product_groups.empty()) {
+    fail("thread " + std::to_string(self.number) + " ended with products under way");
+  }
   self.has_ended = true;
   ++b.ended;
   Warp& warp = b.warps[self.number / kLanes];
@@ -169,6 +190,7 @@ void prepare(Block& b, const Grid& grid, Index index) {
   b.ended = 0;
   b.ready.clear();
   for (Barrier& barrier : b.barriers) barrier = {};
+  b.mbarriers.clear();
   for (unsigned w = 0; w <= (b.count - 1) / kLanes; ++w) {
     b.warps[w].halves = 0;
     b.warps[w].arrived = 0;
@@ -186,6 +208,8 @@ void prepare(Block& b, const Grid& grid, Index index) {
     thread.waits_for = "";
     thread.open_copies.clear();
     thread.copy_groups.clear();
+    thread.open_products.clear();
+    thread.product_groups.clear();
     make_context(thread.context, b.stacks.stack(n), b.stacks.bytes_each(), thread_entry);
     order.push_back(&thread);
   }
@@ -393,6 +417,86 @@ void async_wait(std::size_t groups) {
       if (!copy.valid) std::memset(copy.to, 0, copy.bytes);
     }
     self.copy_groups.pop_front();
+  }
+}
+
+static Mbarrier& mbarrier_at(void* at, const char* what) {
+  const auto found = block().mbarriers.find(at);
+  if (found == block().mbarriers.end()) {
+    fail(std::string(what) + " at a barrier that was not initialised");
+  }
+  return found->second;
+}
+
+/// Begins the next phase where this one is complete.
+static void end_phase(Mbarrier& barrier) {
+  if (barrier.missing > 0 || barrier.bytes != 0) return;
+  barrier.missing = barrier.arrivals;
+  barrier.parity ^= 1;
+  make_ready(block(), barrier.waiting);
+}
+
+static void take_copies(Mbarrier& barrier) {
+  while (!barrier.copies.empty()) {
+    const BytesOnTheWay next = std::move(barrier.copies.front());
+    barrier.copies.pop_front();
+    next.copy();
+    barrier.bytes -= static_cast<std::int64_t>(next.bytes);
+    end_phase(barrier);
+  }
+}
+
+void mbarrier_init(void* at, int arrivals) {
+  if (arrivals < 1 || reinterpret_cast<std::uintptr_t>(at) % 8 != 0) {
+    fail("mbarrier for " + std::to_string(arrivals) + " arrivals, or at a crooked address");
+  }
+  Mbarrier barrier;
+  barrier.arrivals = barrier.missing = arrivals;
+  block().mbarriers[at] = std::move(barrier);
+}
+
+void mbarrier_arrive(void* at, int bytes) {
+  Mbarrier& barrier = mbarrier_at(at, "an arrival");
+  if (barrier.missing == 0) fail("an arrival too many at an mbarrier");
+  --barrier.missing;
+  barrier.bytes += bytes;
+  end_phase(barrier);
+}
+
+void mbarrier_wait(void* at, int parity, const Where& where) {
+  Mbarrier& barrier = mbarrier_at(at, "a wait");
+  if (barrier.parity != parity) return;
+  take_copies(barrier);
+  if (barrier.parity != parity) return;
+  barrier.waiting.push_back(block().current);
+  suspend(block(), "mbarrier", where);
+}
+
+void mbarrier_copy(void* at, std::size_t bytes, std::function<void()> copy) {
+  Mbarrier& barrier = mbarrier_at(at, "a copy");
+  barrier.copies.push_back({bytes, std::move(copy)});
+  // At once, which shows a tile that is still being read; or, in a shuffled order, sometimes as
+  // late as can be, by whoever waits next, which shows one that is read too soon.
+  Block& b = block();
+  const bool is_early = b.seed == 0 || b.random() % 2 == 0;
+  if (is_early || !barrier.waiting.empty()) take_copies(barrier);
+}
+
+void async_product(std::function<void()> product) {
+  block().current->open_products.push_back(std::move(product));
+}
+
+void product_commit() {
+  Thread& self = *block().current;
+  self.product_groups.push_back(std::move(self.open_products));
+  self.open_products.clear();
+}
+
+void product_wait(std::size_t groups) {
+  Thread& self = *block().current;
+  while (self.product_groups.size() > groups) {
+    for (const auto& product : self.product_groups.front()) product();
+    self.product_groups.pop_front();
   }
 }
 

@@ -89,6 +89,20 @@ void async_copy(void* to, const void* from, std::size_t bytes, bool valid);
 void async_commit();
 void async_wait(std::size_t groups);
 
+// Hopper's barriers in shared memory, by their address; see engine/cuda/hopper.cuh. A wait for a
+// barrier that nobody made, and an arrival too many, end the block.
+void mbarrier_init(void* at, int arrivals);
+/// Arrives; the phase then also waits for `bytes` more.
+void mbarrier_arrive(void* at, int bytes);
+void mbarrier_wait(void* at, int parity, const Where& where);
+/// Some time later, but before a wait for `at` is over: copy(), and `bytes` are there.
+void mbarrier_copy(void* at, std::size_t bytes, std::function<void()> copy);
+
+/// This thread's asynchronous products: they are computed when they are waited for, not before.
+void async_product(std::function<void()> product);
+void product_commit();
+void product_wait(std::size_t groups);
+
 }  // namespace cuda_on_cpu
 
 // CUDA's built-in variables, of the thread that runs. The names are CUDA's.
