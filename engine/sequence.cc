@@ -183,6 +183,15 @@ Status SequenceState::extend(std::span<const TokenId> ids,
   return ok();
 }
 
+Status SequenceState::append_greedily(TokenId id, const std::stop_token& stop) {
+  const std::span ids(&id, 1);
+  if (runtime_->backend().candidate_limits().found_max < 1) return append(ids, {.stop = stop});
+  if (stop.stop_requested()) return Error{Code::cancelled, "stopped with 1 tokens to go"};
+  Candidate best;
+  CandidateRow row{.ids_end = runtime_->config().vocabulary, .best = std::span(&best, 1)};
+  return extend(ids, {}, std::span(&row, 1));
+}
+
 std::span<const float> SequenceState::known_logits() const {
   if (!rows_known_) return logits_;
   const auto vocabulary = static_cast<std::size_t>(runtime_->config().vocabulary);
@@ -357,6 +366,10 @@ Sequence::~Sequence() = default;
 
 Status Sequence::append(std::span<const TokenId> ids, const std::stop_token& stop) {
   return state_->append(ids, {.stop = stop});
+}
+
+Status Sequence::append_greedily(TokenId id, const std::stop_token& stop) {
+  return state_->append_greedily(id, stop);
 }
 
 Status Sequence::append(std::span<const TokenId> ids, const AppendOptions& options) {

@@ -44,6 +44,7 @@ class SequenceState {
   Status extend(std::span<const TokenId> ids,
                 std::span<const TokenId> drafts,
                 std::span<CandidateRow> candidates = {});
+  Status append_greedily(TokenId id, const std::stop_token& stop);
   /// Ends decoding: what is not confirmed is dropped.
   void drop_drafts();
   /// Drafts that are computed and neither confirmed nor dropped.

@@ -118,14 +118,15 @@ Result<Measured> measure_prompt(const engine::Engine& engine,
   return out;
 }
 
-/// Appends `texts` token by token, each to its own sequence in a thread of its own.
+/// Appends `texts` token by token, each to its own sequence in a thread of its own. As in a greedy
+/// generation: a device sends the best candidate of each, not all logits.
 Status decode_together(std::span<engine::Sequence> sequences,
                        const std::vector<std::vector<TokenId>>& texts,
                        const std::stop_token& stop) {
   std::vector<Status> results(sequences.size());
   const auto decode = [&](std::size_t i) {
     for (const TokenId id : texts[i]) {
-      results[i] = sequences[i].append(std::span(&id, 1), stop);
+      results[i] = sequences[i].append_greedily(id, stop);
       if (!results[i]) return;
     }
   };

@@ -222,13 +222,17 @@ void add_bench(CLI::App& app, Command& command) {
   add_device(bench, options->model);
   bench.add_option("-p,--prompt", options->prompt_tokens, "Tokens to read; 0: not tested (512)")
       ->check(CLI::Range(std::int64_t{0}, kTokensMax));
-  bench.add_option("-n,--decode", options->decode_tokens, "Tokens to write; 0: not tested (64)")
+  bench
+      .add_option("-n,--decode",
+                  options->decode_tokens,
+                  "Tokens to write; 0: not tested (64). Of each a device sends the best candidate, "
+                  "as in greedy generation")
       ->check(CLI::Range(std::int64_t{0}, kTokensMax));
   bench.add_option("-d,--depth", options->depth, "Tokens that are there before (0)")
       ->check(CLI::Range(std::int64_t{0}, kTokensMax));
   bench
       .add_option("-s,--sequences", options->sequences, "Sequences that write at the same time (1)")
-      ->check(CLI::Range(1, 64));
+      ->check(CLI::Range(1, 128));
   bench
       .add_option("-t,--threads", options->model.threads, "Threads to compute with (one per core)")
       ->check(CLI::Range(0, 256));

@@ -32,6 +32,8 @@ constexpr std::int64_t kChunk = 2048;
 constexpr int kDecodeTokens = 64;
 constexpr int kStreams = 100;
 constexpr int kStreamTokens = 512;
+constexpr int kStreamSteps = 16;
+constexpr int kStreamMeasurements = 4;
 
 double seconds_since(std::chrono::steady_clock::time_point begin) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
@@ -132,10 +134,28 @@ Status measure_context(Setup& setup, std::int64_t context) {
 /// Bytes of the pages of one of many streams.
 std::int64_t stream_bytes(const facet::engine::ModelConfig& config) {
   return facet::engine::cuda::plan_sequence_bytes(
-      config, {.rows_max = kChunk + 32}, kStreamTokens + 64);
+      config, {.rows_max = kChunk + 32}, kStreamTokens + kStreamMeasurements * (kStreamSteps + 2));
 }
 
-/// Many sequences of one short prompt each, decoded together.
+/// A token for each of `items`, again and again. Two steps before that are not measured: one launch
+/// by launch, one that is recorded.
+Status measure_together(Setup& setup, std::span<const StepItem> items) {
+  for (int i = 0; i < 2; ++i) FACET_TRY_STATUS(setup.backend->step(items));
+  const std::int64_t replayed = setup.backend->stats().replayed;
+  const auto begin = std::chrono::steady_clock::now();
+  for (int i = 0; i < kStreamSteps; ++i) FACET_TRY_STATUS(setup.backend->step(items));
+  const double each = seconds_since(begin) / kStreamSteps;
+  const bool is_recorded = setup.backend->stats().replayed - replayed == kStreamSteps;
+  print(setup,
+        "streams",
+        std::ssize(items),
+        "\"ms\": " + std::to_string(1e3 * each) +
+            ", \"tokens_per_s\": " + std::to_string(static_cast<double>(items.size()) / each) +
+            ", \"recorded\": " + (is_recorded ? "true" : "false"));
+  return facet::ok();
+}
+
+/// Many sequences of one short prompt each, decoded together: a few of them, more, and all.
 Status measure_streams(Setup& setup, int streams) {
   std::vector<KvCache> caches;
   for (int i = 0; i < streams; ++i) {
@@ -149,17 +169,11 @@ Status measure_streams(Setup& setup, int streams) {
     CandidateRow& row = choices.emplace_back(setup).row;
     items.push_back({.cache = &cache, .ids = std::span(&id, 1), .candidates = std::span(&row, 1)});
   }
-  FACET_TRY_STATUS(setup.backend->step(items));
-  constexpr int kSteps = 16;
-  const auto begin = std::chrono::steady_clock::now();
-  for (int i = 0; i < kSteps; ++i) FACET_TRY_STATUS(setup.backend->step(items));
-  const double each = seconds_since(begin) / kSteps;
-  print(setup,
-        "streams",
-        streams,
-        "\"ms\": " + std::to_string(1e3 * each) +
-            ", \"tokens_per_s\": " + std::to_string(streams / each));
-  return facet::ok();
+  for (const std::size_t some : {16UL, 32UL, 64UL}) {
+    if (some >= items.size()) break;
+    FACET_TRY_STATUS(measure_together(setup, std::span(items).first(some)));
+  }
+  return measure_together(setup, items);
 }
 
 Result<Setup> make_setup(const std::string& shape,

@@ -33,6 +33,8 @@ def print_bench(row, copy):
     share = ""
     if row["test"] == "decode" and copy:
         share = f"  {100 * row['weight_gb_per_s'] / copy:.0f}% of the copy's speed in weights"
+    if row.get("recorded") is False:
+        share = "  launch by launch"
     products = row.get("products", "library")
     share += "" if products == "library" else f"  products by {products}"
     rate = f"{row['tokens_per_s']:.1f} tok/s" if "tokens_per_s" in row else ""

@@ -122,6 +122,7 @@ __global__ __launch_bounds__(kThreads,
                                  : 2) void attend_kernel(const AttendArgs args) {
   grid_dependency_wait();
   grid_dependency_launch();
+  if (args.rows.end[blockIdx.z] == 0) return;
   const int group = args.heads / args.pages.kv_heads;
   const int parts = (group + kHeads - 1) / kHeads;
   AttendBlock block{.row = static_cast<int>(blockIdx.z),
@@ -272,6 +273,15 @@ Status launch_type(const AttendArgs& args, const LaunchOrder& order) {
 int attend_splits(int kv_heads, int multiprocessors) {
   const int wanted = multiprocessors / kv_heads;
   return wanted < 1 ? 1 : wanted < kSplitsMax ? wanted : kSplitsMax;
+}
+
+int attend_splits_of_batch(int rows, int kv_heads, int multiprocessors) {
+  constexpr int kBlocksEach = 16;  // Two at a time, eight times over.
+  const int blocks = rows * kv_heads;
+  const int wanted = (kBlocksEach * multiprocessors + blocks - 1) / blocks;
+  const int most = kDecodeRowsMax * kSplitsMax / rows;
+  const int limit = most < kSplitsMax ? most : kSplitsMax;
+  return wanted < limit ? wanted : limit;
 }
 
 Status attend(const AttendArgs& args, const LaunchOrder& order) {

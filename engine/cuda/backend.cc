@@ -13,6 +13,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <iterator>
 #include <map>
 #include <optional>
 #include <string>
@@ -23,15 +24,15 @@ namespace {
 
 constexpr std::int64_t kRowsMax = 16384;
 
-/// How a decode step ends. What comes later has all of what comes earlier.
-enum class DecodeEnd : std::uint8_t { layers, logits, candidates };
+/// How a step that can be recorded ends. What comes later has all of what comes earlier.
+enum class StepEnd : std::uint8_t { layers, logits, candidates };
 
-/// A recorded decode step is kept for every number of rows and every end.
-using RecordingKey = std::pair<std::int64_t, DecodeEnd>;
+/// A recorded step is kept for every number of rows that are launched, and every end.
+using RecordingKey = std::pair<std::int64_t, StepEnd>;
 
 /// A row of a pass that something is wanted of.
 struct WantedRow {
-  std::int64_t row = 0;
+  std::int64_t row = 0;                ///< Of the pass, or of logits().
   float* logits = nullptr;             ///< Null: not wanted.
   CandidateRow* candidates = nullptr;  ///< The same.
 };
@@ -60,16 +61,18 @@ struct CudaBackend::Parts {
   std::optional<Forward> forward;
   std::optional<VisionTower> vision;
   PinnedBuffer logits;  ///< (decode_rows, vocabulary): on their way to the caller.
-  std::map<RecordingKey, RecordedWork> recordings;
+  /// Null: made once launch by launch, and not recorded yet.
+  std::map<RecordingKey, std::optional<RecordedWork>> recordings;
   BackendStats stats;
 
   Status take_memory(const ModelWeights& weights, ThreadPool& threads);
   Status run(const Pass& pass);
-  Status enqueue_decode(const Pass& pass, DecodeEnd end);
-  Status decode(const Pass& pass, DecodeEnd end);
-  Status find(std::size_t rows, bool overlaps);
+  Status run_prompt(const Pass& pass, std::span<const WantedRow> wanted);
+  Status enqueue_step(const Pass& pass, StepEnd end);
+  Status replay(const Pass& pass, StepEnd end);
+  Status find(std::int64_t rows, bool overlaps);
   Status read_rows(std::span<const WantedRow> rows);
-  Status prompt_rows(const Pass& pass);
+  Status read_logits(std::span<const WantedRow> rows);
   Status pool_text(const Pass& pass, const KvCache& cache, std::vector<float>& out);
   Result<std::vector<float>> dense(const PackedMatrix& w, std::span<const float> x);
 };
@@ -100,22 +103,21 @@ std::vector<WantedRow> wanted_rows(const Pass& pass, std::int64_t vocabulary) {
   return out;
 }
 
-/// Something for every row up to the last that is wanted.
-std::vector<WantedRow> filled_up(const std::vector<WantedRow>& wanted) {
-  std::vector<WantedRow> out(static_cast<std::size_t>(wanted.back().row) + 1);
-  for (const WantedRow& row : wanted) out[static_cast<std::size_t>(row.row)] = row;
-  return out;
-}
-
-std::vector<CandidateRow*> candidates_of(std::span<const WantedRow> rows) {
-  std::vector<CandidateRow*> out;
-  for (const WantedRow& row : rows) out.push_back(row.candidates);
+/// What the first `count` rows want; null: nothing.
+std::vector<CandidateRow*> candidates_of(std::span<const WantedRow> rows, std::int64_t count) {
+  std::vector<CandidateRow*> out(static_cast<std::size_t>(count), nullptr);
+  for (const WantedRow& row : rows) out[static_cast<std::size_t>(row.row)] = row.candidates;
   return out;
 }
 
 bool wants_candidates(std::span<const WantedRow> rows) {
   return std::any_of(
       rows.begin(), rows.end(), [](const WantedRow& row) { return row.candidates != nullptr; });
+}
+
+StepEnd end_of(std::span<const WantedRow> rows) {
+  if (rows.empty()) return StepEnd::layers;
+  return wants_candidates(rows) ? StepEnd::candidates : StepEnd::logits;
 }
 
 Status check_options(const ModelConfig& config, const BackendOptions& options) {
@@ -216,7 +218,8 @@ Status CudaBackend::Parts::take_memory(const ModelWeights& model, ThreadPool& th
   }
   FACET_TRY(tables, PassTables::create(layout, workspace));
   FACET_TRY(candidates, CandidateTables::create(layout, workspace));
-  FACET_TRY(logits, PinnedBuffer::allocate(static_cast<std::size_t>(layout.logits.bytes) + 4));
+  const std::int64_t pinned = 4 * layout.shape.decode_rows * layout.shape.vocabulary;
+  FACET_TRY(logits, PinnedBuffer::allocate(static_cast<std::size_t>(pinned) + 4));
   int splits = 1;
   for (const LayerSpec& spec : config.layers) {
     splits = std::max(splits, attend_splits(spec.kv_heads, device.multiprocessors));
@@ -229,102 +232,113 @@ Status CudaBackend::Parts::take_memory(const ModelWeights& model, ThreadPool& th
                   *work,
                   ForwardOptions{.kv_type = options.plan.kv_type,
                                  .splits = std::min(splits, kSplitsMax),
+                                 .multiprocessors = device.multiprocessors,
                                  .units = options.prompt_units});
   return forward->prepare();
 }
 
-/// Everything that came of `rows`, which are the first ones of logits(), by one wait.
-Status CudaBackend::Parts::read_rows(std::span<const WantedRow> rows) {
+/// Logits of `rows`, where their own place is; by one wait for each decode_rows of them.
+Status CudaBackend::Parts::read_logits(std::span<const WantedRow> rows) {
   const auto row_bytes = static_cast<std::size_t>(config.vocabulary) * sizeof(float);
-  std::size_t with_logits = 0;
-  for (std::size_t i = 0; i < rows.size(); ++i) {
-    if (rows[i].logits != nullptr) with_logits = i + 1;
+  const auto each = static_cast<std::size_t>(layout.shape.decode_rows);
+  for (std::size_t at = 0; at < rows.size(); at += each) {
+    const auto part = rows.subspan(at, std::min(each, rows.size() - at));
+    for (std::size_t i = 0; i < part.size(); ++i) {
+      const float* const from = forward->logits() + part[i].row * config.vocabulary;
+      FACET_TRY_STATUS(work->queue.copy_to_host(logits.data() + i * row_bytes, from, row_bytes));
+    }
+    FACET_TRY_STATUS(work->queue.wait());
+    for (std::size_t i = 0; i < part.size(); ++i) {
+      std::memcpy(part[i].logits, logits.data() + i * row_bytes, row_bytes);
+    }
   }
-  const bool has_candidates = wants_candidates(rows);
-  if (with_logits > 0) {
-    FACET_TRY_STATUS(
-        work->queue.copy_to_host(logits.data(), forward->logits(), with_logits * row_bytes));
-  }
-  if (has_candidates) FACET_TRY_STATUS(candidates->enqueue_read(rows.size(), *work));
-  FACET_TRY_STATUS(work->queue.wait());
-  for (std::size_t i = 0; i < with_logits; ++i) {
-    if (rows[i].logits == nullptr) continue;
-    std::memcpy(rows[i].logits, logits.data() + i * row_bytes, row_bytes);
-  }
-  if (has_candidates) candidates->take(candidates_of(rows));
   return ok();
 }
 
-Status CudaBackend::Parts::find(std::size_t rows, bool overlaps) {
+/// Everything that came of `rows` of logits(): at least one, ascending. One wait, but for more than
+/// decode_rows of them whose logits are wanted.
+Status CudaBackend::Parts::read_rows(std::span<const WantedRow> rows) {
+  const std::int64_t count = rows.back().row + 1;
+  const bool has_candidates = wants_candidates(rows);
+  if (has_candidates)
+    FACET_TRY_STATUS(candidates->enqueue_read(static_cast<std::size_t>(count), *work));
+  std::vector<WantedRow> with_logits;
+  std::copy_if(rows.begin(), rows.end(), std::back_inserter(with_logits), [](const auto& row) {
+    return row.logits != nullptr;
+  });
+  FACET_TRY_STATUS(with_logits.empty() ? work->queue.wait() : read_logits(with_logits));
+  if (has_candidates) candidates->take(candidates_of(rows, count));
+  return ok();
+}
+
+Status CudaBackend::Parts::find(std::int64_t rows, bool overlaps) {
   return find_candidates(
       candidates->args(forward->logits(), static_cast<int>(rows), forward->find_counters()),
       {.stream = work->queue.handle(), .overlaps = overlaps});
 }
 
-Status CudaBackend::Parts::enqueue_decode(const Pass& pass, DecodeEnd end) {
+Status CudaBackend::Parts::enqueue_step(const Pass& pass, StepEnd end) {
+  const bool is_batch = pass.kind == PassKind::batch;
+  const std::int64_t rows = pass.launch_rows;
   FACET_TRY_STATUS(forward->embed_tokens(pass));
-  FACET_TRY_STATUS(forward->decode_layers(static_cast<int>(pass.rows)));
-  if (end == DecodeEnd::layers) return ok();
-  FACET_TRY_STATUS(forward->decode_logits(static_cast<int>(pass.rows)));
-  return end == DecodeEnd::logits ? ok() : find(static_cast<std::size_t>(pass.rows), true);
+  FACET_TRY_STATUS(is_batch ? forward->batch_layers(rows)
+                            : forward->decode_layers(static_cast<int>(rows)));
+  if (end == StepEnd::layers) return ok();
+  FACET_TRY_STATUS(is_batch ? forward->batch_logits(rows)
+                            : forward->decode_logits(static_cast<int>(rows)));
+  return end == StepEnd::logits ? ok() : find(rows, true);
 }
 
-Status CudaBackend::Parts::decode(const Pass& pass, DecodeEnd end) {
-  if (!options.with_graphs || pass.has_image) return enqueue_decode(pass, end);
-  const RecordingKey key{pass.rows, end};
-  auto found = recordings.find(key);
-  if (found == recordings.end()) {
-    FACET_TRY(RecordedWork recorded,
-              RecordedWork::record(work->queue, [&] { return enqueue_decode(pass, end); }));
-    found = recordings.emplace(key, std::move(recorded)).first;
+/// The launches of a step, by its recording. The first step of the batch kind of each size is made
+/// launch by launch, so that cuBLASLt loads what it needs outside of a recording.
+Status CudaBackend::Parts::replay(const Pass& pass, StepEnd end) {
+  if (!options.with_graphs || pass.has_image) return enqueue_step(pass, end);
+  const auto [at, is_new] = recordings.try_emplace({pass.launch_rows, end});
+  std::optional<RecordedWork>& recording = at->second;
+  if (is_new && pass.kind == PassKind::batch) return enqueue_step(pass, end);
+  if (!recording) {
+    FACET_TRY(recording,
+              RecordedWork::record(work->queue, [&] { return enqueue_step(pass, end); }));
     ++stats.recorded;
   }
   ++stats.replayed;
-  return found->second.enqueue(work->queue);
+  return recording->enqueue(work->queue);
 }
 
-Status CudaBackend::Parts::prompt_rows(const Pass& pass) {
-  const std::vector<WantedRow> wanted = wanted_rows(pass, config.vocabulary);
-  const auto each = static_cast<std::size_t>(layout.shape.decode_rows);
+Status CudaBackend::Parts::run_prompt(const Pass& pass, std::span<const WantedRow> wanted) {
+  FACET_TRY_STATUS(forward->embed_tokens(pass));
+  FACET_TRY_STATUS(forward->prompt_layers(pass.rows));
+  // Where bits must not depend on company, the product of few rows, whoever else wants logits.
+  const auto each = static_cast<std::size_t>(options.is_deterministic ? layout.shape.decode_rows
+                                                                      : layout.shape.batch_rows);
   for (std::size_t at = 0; at < wanted.size(); at += each) {
-    const auto part = std::span(wanted).subspan(at, std::min(each, wanted.size() - at));
+    const auto part = wanted.subspan(at, std::min(each, wanted.size() - at));
     std::vector<std::int64_t> rows;
     for (const WantedRow& row : part) rows.push_back(row.row);
     FACET_TRY_STATUS(forward->prompt_logits(rows));
-    if (wants_candidates(part)) {
-      FACET_TRY_STATUS(candidates->fill(candidates_of(part), *work));
-      FACET_TRY_STATUS(find(part.size(), false));
+    std::vector<WantedRow> there(part.begin(), part.end());
+    for (std::size_t i = 0; i < there.size(); ++i) there[i].row = static_cast<std::int64_t>(i);
+    if (wants_candidates(there)) {
+      FACET_TRY_STATUS(candidates->fill(candidates_of(there, std::ssize(there)), *work));
+      FACET_TRY_STATUS(find(std::ssize(there), false));
     }
-    FACET_TRY_STATUS(read_rows(part));
+    FACET_TRY_STATUS(read_rows(there));
   }
-  return ok();
+  return wanted.empty() ? work->queue.wait() : ok();
 }
 
 Status CudaBackend::Parts::run(const Pass& pass) {
   ++stats.passes;
   FACET_TRY_STATUS(tables->fill(pass, nullptr, forward->tile_tokens(), *work));
-  if (!pass.is_decode) {
-    FACET_TRY_STATUS(forward->embed_tokens(pass));
-    FACET_TRY_STATUS(forward->prompt_layers(pass.rows));
-    FACET_TRY_STATUS(prompt_rows(pass));
-    return work->queue.wait();
-  }
   const std::vector<WantedRow> wanted = wanted_rows(pass, config.vocabulary);
-  if (wanted.empty()) {
-    FACET_TRY_STATUS(decode(pass, DecodeEnd::layers));
-    return work->queue.wait();
+  if (pass.kind == PassKind::prompt) return run_prompt(pass, wanted);
+  const StepEnd end = end_of(wanted);
+  if (end == StepEnd::candidates) {
+    // Every row that is launched is looked for, so every one must say what it wants.
+    FACET_TRY_STATUS(candidates->fill(candidates_of(wanted, pass.launch_rows), *work));
   }
-  const std::vector<WantedRow> rows = filled_up(wanted);
-  if (!wants_candidates(rows)) {
-    FACET_TRY_STATUS(decode(pass, DecodeEnd::logits));
-    return read_rows(rows);
-  }
-  // Every row of the recorded step is looked for, so every one must say what it wants.
-  std::vector<CandidateRow*> wishes = candidates_of(rows);
-  wishes.resize(static_cast<std::size_t>(pass.rows), nullptr);
-  FACET_TRY_STATUS(candidates->fill(wishes, *work));
-  FACET_TRY_STATUS(decode(pass, DecodeEnd::candidates));
-  return read_rows(rows);
+  FACET_TRY_STATUS(replay(pass, end));
+  return wanted.empty() ? work->queue.wait() : read_rows(wanted);
 }
 
 Status CudaBackend::step(std::span<const StepItem> items) {
@@ -338,6 +352,7 @@ Status CudaBackend::step(std::span<const StepItem> items) {
     return item.ids.empty() ? std::ssize(item.image_rows) / hidden : std::ssize(item.ids);
   };
   const PassLimits limits{.rows_max = p.layout.shape.rows,
+                          .batch_rows_max = p.layout.shape.batch_rows,
                           .page_pointers_max = p.layout.shape.page_pointers,
                           .hidden = hidden,
                           .is_deterministic = p.options.is_deterministic};
@@ -402,7 +417,8 @@ Result<std::vector<float>> CudaBackend::embed(std::span<const TokenId> ids) {
   FACET_TRY_STATUS(cache.reserve(tokens));
   const StepItem item{.cache = &cache, .ids = ids};
   const Pass pass{.slices = {{.item = &item, .tokens = tokens, .is_last = true, .sees_all = true}},
-                  .rows = tokens};
+                  .rows = tokens,
+                  .launch_rows = tokens};
   std::vector<float> out;
   FACET_TRY_STATUS(p.work->noted(p.pool_text(pass, cache, out)));
   for (const PackedMatrix* w : {&p.weights.dense2, &p.weights.dense3}) {

@@ -30,14 +30,17 @@ struct BackendOptions {
   /// Above 0, for benchmarks: the device repeats so many rows of each matrix to its end, and no
   /// others are read (Uploader). A multiple of 16.
   std::int64_t made_rows = 0;
-  /// False: every launch of a decode step is made one by one. For tests.
+  /// False: every launch of every step is made one by one. For tests.
   bool with_graphs = true;
 };
 
 /// How a backend has worked, for tests and reports.
 struct BackendStats {
   std::int64_t passes = 0;
-  std::int64_t recorded = 0;  ///< Kinds of decode steps that were recorded.
+  /// Kinds of steps that were recorded: up to 16 rows for each number of rows, beyond that (of
+  /// sequences with few rows each, to 128) for each multiple of 32; and each by what is wanted at
+  /// its end.
+  std::int64_t recorded = 0;
   std::int64_t replayed = 0;  ///< Steps that were one launch.
 };
 

@@ -61,7 +61,7 @@ std::uint32_t alignment_of(const void* at) {
   return out;
 }
 
-/// Without workspace, and for pointers as aligned as they are.
+/// For pointers as aligned as they are.
 Preference preference_of(const BlasArgs& args) {
   cublasLtMatmulPreference_t out = nullptr;
   if (cublasLtMatmulPreferenceCreate(&out) != CUBLAS_STATUS_SUCCESS) return nullptr;
@@ -69,7 +69,7 @@ Preference preference_of(const BlasArgs& args) {
   const auto set = [&](cublasLtMatmulPreferenceAttributes_t attribute, auto value) {
     cublasLtMatmulPreferenceSetAttribute(out, attribute, &value, sizeof value);
   };
-  set(CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, std::uint64_t{0});
+  set(CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, static_cast<std::uint64_t>(args.workspace_bytes));
   set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, alignment_of(args.w));
   set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, alignment_of(args.x));
   set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, alignment_of(args.y));
@@ -123,8 +123,8 @@ Status blas_matmul(const BlasArgs& args, const LaunchOrder& order) {
                           args.y,
                           y.get(),
                           &found.algo,
-                          nullptr,
-                          0,
+                          args.workspace,
+                          static_cast<std::size_t>(args.workspace_bytes),
                           static_cast<cudaStream_t>(order.stream));
   if (status != CUBLAS_STATUS_SUCCESS) return blas_error("product", status);
   return ok();

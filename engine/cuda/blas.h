@@ -1,5 +1,10 @@
 // The matrix products of a prompt by cuBLASLt, NVIDIA's library, where the build found it
 // (FACET_CUBLASLT): on Hopper and later it uses matrix units that mma.sync does not reach.
+//
+// A product may be recorded: the library chooses its kernel on the host when the launch is made, by
+// shapes and alignment alone, so that a recording holds what the same call would choose again, and
+// it allocates nothing, as the workspace is the caller's. What it loads when it first meets a shape
+// should be loaded before: make each product once outside of a recording.
 #pragma once
 
 #include "base/result.h"
@@ -21,13 +26,18 @@ struct BlasArgs {
   std::int64_t cols = 0;
   float* y = nullptr;
   std::int64_t y_stride = 0;
+  /// Aligned to 256 bytes, for this product alone while it runs. With some, few tokens may be
+  /// multiplied by blocks that share the columns; null: none.
+  void* workspace = nullptr;
+  std::int64_t workspace_bytes = 0;
 };
 
 /// False where the build has no cuBLASLt.
 bool has_blas();
 
 /// One product. The library chooses its kernel by the shape, so bits depend on how many tokens
-/// there are. unsupported where it has no kernel for the shape, or is not there.
+/// there are, and on how much workspace. unsupported where it has no kernel for the shape, or is
+/// not there.
 Status blas_matmul(const BlasArgs& args, const LaunchOrder& order);
 
 }  // namespace facet::engine::cuda

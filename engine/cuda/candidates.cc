@@ -19,7 +19,7 @@ Result<CandidateTables> CandidateTables::create(const WorkspaceLayout& layout, s
   const CandidatePlaces& places = layout.candidates;
   CandidateTables out(layout, base);
   out.mask_words_ = mask_words(layout.shape.vocabulary);
-  out.known_.assign(static_cast<std::size_t>(layout.shape.decode_rows), false);
+  out.known_.assign(static_cast<std::size_t>(layout.shape.batch_rows), false);
   FACET_TRY(out.wishes_, pinned(places.recent.offset + places.recent.bytes - places.wishes.offset));
   FACET_TRY(out.masks_, pinned(places.masks.bytes));
   FACET_TRY(out.found_, pinned(places.found.bytes));
@@ -65,7 +65,7 @@ Status CandidateTables::fill_mask(const CandidateRow& row, std::size_t index, De
 }
 
 Status CandidateTables::fill(std::span<CandidateRow* const> rows, DeviceWork& work) {
-  FACET_CHECK(std::ssize(rows) <= layout_->shape.decode_rows);
+  FACET_CHECK(std::ssize(rows) <= layout_->shape.batch_rows);
   const CandidatePlaces& places = layout_->candidates;
   auto* const wishes = reinterpret_cast<RowWish*>(wishes_.data());
   bool penalizes = false;
@@ -75,10 +75,10 @@ Status CandidateTables::fill(std::span<CandidateRow* const> rows, DeviceWork& wo
     penalizes = penalizes || wishes[i].recent_count > 0;
     if (wants && !rows[i]->mask.empty()) FACET_TRY_STATUS(fill_mask(*rows[i], i, work));
   }
-  const std::int64_t all = places.recent.offset + places.recent.bytes - places.wishes.offset;
-  const std::int64_t bytes = penalizes ? all : places.wishes.bytes;
-  return work.queue.copy_to_device(
-      on_device(places.wishes), wishes_.data(), static_cast<std::size_t>(bytes));
+  const auto to_recent = static_cast<std::size_t>(places.recent.offset - places.wishes.offset);
+  const std::size_t bytes = penalizes ? to_recent + rows.size() * kRecentMax * sizeof(std::int32_t)
+                                      : rows.size() * sizeof(RowWish);
+  return work.queue.copy_to_device(on_device(places.wishes), wishes_.data(), bytes);
 }
 
 FindArgs CandidateTables::args(const float* logits, int rows, std::uint32_t* counters) const {

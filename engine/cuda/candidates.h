@@ -25,7 +25,7 @@ class CandidateTables {
   /// `base`: the workspace in device memory.
   static Result<CandidateTables> create(const WorkspaceLayout& layout, std::byte* base);
 
-  /// Enqueues what `rows` want (null: nothing), at most decode_rows of them; masks that are there
+  /// Enqueues what `rows` want (null: nothing), at most batch_rows of them; masks that are there
   /// already are not copied again. REQUIRES: within kCandidateLimits, and the queue has done all
   /// work of earlier calls.
   Status fill(std::span<CandidateRow* const> rows, DeviceWork& work);

@@ -120,8 +120,14 @@ constexpr std::int64_t attend_scratch_floats(int rows, int heads, int head_dim, 
 /// that sees few positions uses fewer. The same for every step, so that bits depend on the row
 /// alone.
 int attend_splits(int kv_heads, int multiprocessors);
+/// The same for a step of many rows of as many sequences, which are blocks enough by themselves: so
+/// that the device is filled about eight times over by all splits of all rows, which evens out
+/// sequences of different lengths. rows * splits stays below what scratch for kDecodeRowsMax rows
+/// and kSplitsMax splits holds. REQUIRES: rows <= kDecodeRowsMax * kSplitsMax.
+int attend_splits_of_batch(int rows, int kv_heads, int multiprocessors);
 /// out = softmax(scale * q k_j) v_j, any number of rows, head_dim even and at most 256. Pages are
-/// divided among the splits by what the row sees, so `splits` and the row decide the bits.
+/// divided among the splits by what the row sees, so `splits` and the row decide the bits. A row
+/// whose `end` is 0 sees nothing, and its part of out stays as it was.
 /// |out - ref| <= 2e-4 * max_j |v_j| against the stored keys and values, while |scale * q k_j|
 /// stays below 100 (q is taken as the sum of two bfloat16 with bf16 caches, exact to 2^-17; f32
 /// else). Vaswani et al. 2017; the split as in Dao et al. 2023 ("flash decoding").

@@ -120,6 +120,7 @@ __global__ __launch_bounds__(kThreads) void finish_qkv_kernel(const FinishQkvArg
       }
     });
   }
+  if (args.rows.end[row] == 0) return;  // Padding: it has no pages.
   for (int head = warp; head < args.pages.kv_heads; head += kWarps) {
     const float* from = args.k + row * args.kv_stride + head * dim;
     store_key(args.pages, args.rows, row, head, from, args.k_norm, cos, sin, args.eps);

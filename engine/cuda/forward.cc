@@ -43,8 +43,8 @@ Status Forward::prepare() {
   return work_.queue.wait();
 }
 
-StepRows Forward::step_rows(std::int64_t rows, bool is_decode) const {
-  const InputPlaces& places = is_decode ? layout_.decode : layout_.prompt;
+StepRows Forward::step_rows(std::int64_t rows, PassKind kind) const {
+  const InputPlaces& places = layout_.inputs_of(kind);
   return {.rows = static_cast<int>(rows),
           .position = at_as<std::int32_t>(places.position),
           .end = at_as<std::int32_t>(places.end),
@@ -69,8 +69,8 @@ AttentionSpan Forward::span_of(const LayerSpec& spec) const {
   return {.window = spec.window, .causal = spec.causal};
 }
 
-Status Forward::rope_tables(std::int64_t rows, bool is_decode) {
-  const std::int32_t* const position = step_rows(rows, is_decode).position;
+Status Forward::rope_tables(std::int64_t rows, PassKind kind) {
+  const std::int32_t* const position = step_rows(rows, kind).position;
   for (std::size_t r = 0; r < layout_.ropes.size(); ++r) {
     const RopePlaces& places = layout_.ropes[r];
     FACET_TRY_STATUS(rope_table(position,
@@ -85,13 +85,13 @@ Status Forward::rope_tables(std::int64_t rows, bool is_decode) {
 }
 
 Status Forward::embed_tokens(const Pass& pass) {
-  FACET_TRY_STATUS(rope_tables(pass.rows, pass.is_decode));
-  const InputPlaces& places = pass.is_decode ? layout_.decode : layout_.prompt;
+  FACET_TRY_STATUS(rope_tables(pass.launch_rows, pass.kind));
+  const InputPlaces& places = layout_.inputs_of(pass.kind);
   x_now_ = 0;
   delta_norm_ = nullptr;
   FACET_TRY_STATUS(embed_rows(weights_.embedding,
                               at_as<std::int32_t>(places.ids),
-                              pass.rows,
+                              pass.launch_rows,
                               config_.embedding_scale,
                               at(layout_.x[0]),
                               next()));
@@ -119,7 +119,7 @@ Status Forward::decode_layer(std::size_t index, int rows) {
   const LayerSpec& spec = config_.layers[index];
   const DeviceLayer& layer = weights_.layers[index];
   const RopePlaces& rope = ropes_of_layer(spec);
-  const StepRows step = step_rows(rows, true);
+  const StepRows step = step_rows(rows, PassKind::decode);
   auto* const counters = at_as<std::uint32_t>(layout_.counters);
   FACET_TRY_STATUS(project_qkv({.q = layer.q,
                                 .k = layer.k,
@@ -194,15 +194,17 @@ Status Forward::linear(const PackedMatrix& w,
                  .y_stride = y_stride,
                  .scratch = at_as<std::uint16_t>(layout_.unpacked),
                  .scratch_rows = layout_.unpacked.bytes / (2 * stride) / kPanelRows * kPanelRows,
-                 .units = options_.units},
+                 .units = options_.units,
+                 .library_workspace = workspace_ + layout_.splits.offset,
+                 .library_workspace_bytes = layout_.splits.bytes},
                 next());
 }
 
-Status Forward::prompt_attention(std::size_t index, std::int64_t rows) {
+Status Forward::prompt_attention(std::size_t index, std::int64_t rows, PassKind kind) {
   const LayerSpec& spec = config_.layers[index];
   const DeviceLayer& layer = weights_.layers[index];
   const RopePlaces& rope = ropes_of_layer(spec);
-  const StepRows step = step_rows(rows, false);
+  const StepRows step = step_rows(rows, kind);
   const std::int64_t q_width = std::int64_t{spec.heads} * spec.head_dim;
   const std::int64_t kv_width = std::int64_t{spec.kv_heads} * spec.head_dim;
   const std::int64_t attn_stride = padded_cols(Layout::bf16, q_width);
@@ -214,7 +216,9 @@ Status Forward::prompt_attention(std::size_t index, std::int64_t rows) {
   auto* const attn16 = at_as<std::uint16_t>(layout_.wide16);
   auto* const q16 = attn16 + rows * attn_stride;
   const auto* const h16 = at_as<std::uint16_t>(layout_.h16);
-  const bool is_flash = flash_has(spec.heads, spec.kv_heads, spec.head_dim, options_.kv_type);
+  const bool is_batch = kind == PassKind::batch;
+  const bool is_flash =
+      !is_batch && flash_has(spec.heads, spec.kv_heads, spec.head_dim, options_.kv_type);
 
   FACET_TRY_STATUS(linear(layer.q, h16, rows, q, q_width));
   FACET_TRY_STATUS(linear(layer.k, h16, rows, k, kv_width));
@@ -247,18 +251,20 @@ Status Forward::prompt_attention(std::size_t index, std::int64_t rows) {
                          .out = attn16},
                         next());
   }
-  FACET_TRY_STATUS(
-      attend({.q = q_finished,
-              .heads = spec.heads,
-              .rows = step,
-              .pages = pages_of(index),
-              .span = span_of(spec),
-              .scale = spec.attention_scale,
-              .splits = 1,
-              .out = attn,
-              .scratch = attn + rows * q_width,
-              .counters = at_as<std::uint32_t>(layout_.counters) + qkv_counters(layout_.shape)},
-             next()));
+  FACET_TRY_STATUS(attend(
+      {.q = q_finished,
+       .heads = spec.heads,
+       .rows = step,
+       .pages = pages_of(index),
+       .span = span_of(spec),
+       .scale = spec.attention_scale,
+       .splits = is_batch ? attend_splits_of_batch(
+                                static_cast<int>(rows), spec.kv_heads, options_.multiprocessors)
+                          : 1,
+       .out = attn,
+       .scratch = is_batch ? at(layout_.splits) : attn + rows * q_width,
+       .counters = at_as<std::uint32_t>(layout_.counters) + qkv_counters(layout_.shape)},
+      next()));
   return to_bf16(attn, rows, q_width, attn16, attn_stride, next());
 }
 
@@ -292,7 +298,7 @@ Status Forward::prompt_feed_forward(std::size_t index, std::int64_t rows) {
   return linear(layer.down, gated, rows, at(layout_.delta), config_.hidden);
 }
 
-Status Forward::prompt_layer(std::size_t index, std::int64_t rows) {
+Status Forward::prompt_layer(std::size_t index, std::int64_t rows, PassKind kind) {
   const DeviceLayer& layer = weights_.layers[index];
   auto* const h16 = at_as<std::uint16_t>(layout_.h16);
   FACET_TRY_STATUS(residual_norm(input(layer.attn_norm, delta_norm_, 1),
@@ -301,7 +307,7 @@ Status Forward::prompt_layer(std::size_t index, std::int64_t rows) {
                                  nullptr,
                                  h16,
                                  index == 0 ? first() : next()));
-  FACET_TRY_STATUS(prompt_attention(index, rows));
+  FACET_TRY_STATUS(prompt_attention(index, rows, kind));
   FACET_TRY_STATUS(linear(
       layer.o, at_as<std::uint16_t>(layout_.wide16), rows, at(layout_.delta), config_.hidden));
   FACET_TRY_STATUS(residual_norm(
@@ -312,31 +318,59 @@ Status Forward::prompt_layer(std::size_t index, std::int64_t rows) {
 }
 
 Status Forward::prompt_layers(std::int64_t rows) {
-  for (std::size_t l = 0; l < config_.layers.size(); ++l) FACET_TRY_STATUS(prompt_layer(l, rows));
+  for (std::size_t l = 0; l < config_.layers.size(); ++l) {
+    FACET_TRY_STATUS(prompt_layer(l, rows, PassKind::prompt));
+  }
   FACET_TRY_STATUS(residual_norm(
       input(nullptr, delta_norm_, 1), rows, config_.hidden, nullptr, nullptr, next()));
   delta_norm_ = nullptr;
   return ok();
 }
 
-Status Forward::prompt_logits(std::span<const std::int64_t> rows) {
-  const auto count = static_cast<int>(rows.size());
-  const std::size_t bytes = sizeof(float) * static_cast<std::size_t>(config_.hidden);
-  const float* x = at(layout_.x[x_now_]) + rows.front() * config_.hidden;
-  if (rows.back() - rows.front() != count - 1) {
-    for (std::size_t i = 0; i < rows.size(); ++i) {
-      FACET_TRY_STATUS(work_.queue.copy_on_device(
-          at(layout_.picked) + static_cast<std::int64_t>(i) * config_.hidden,
-          at(layout_.x[x_now_]) + rows[i] * config_.hidden,
-          bytes));
-    }
-    x = at(layout_.picked);
+Status Forward::batch_layers(std::int64_t rows) {
+  for (std::size_t l = 0; l < config_.layers.size(); ++l) {
+    FACET_TRY_STATUS(prompt_layer(l, rows, PassKind::batch));
   }
-  return multiply_rows(weights_.embedding,
-                       {.x = x, .norm = weights_.output_norm, .eps = config_.norm_eps},
-                       count,
-                       at(layout_.logits),
-                       first());
+  return ok();
+}
+
+Status Forward::batch_logits(std::int64_t rows) {
+  auto* const h16 = at_as<std::uint16_t>(layout_.h16);
+  FACET_TRY_STATUS(residual_norm(
+      input(weights_.output_norm, delta_norm_, 1), rows, config_.hidden, nullptr, h16, next()));
+  return linear(weights_.embedding, h16, rows, at(layout_.logits), config_.vocabulary);
+}
+
+Result<const float*> Forward::gather(std::span<const std::int64_t> rows) {
+  const float* const x = at(layout_.x[x_now_]);
+  if (rows.back() - rows.front() + 1 == std::ssize(rows)) {
+    return x + rows.front() * config_.hidden;
+  }
+  float* to = at(layout_.picked);
+  for (std::size_t begin = 0; begin < rows.size();) {
+    std::size_t end = begin + 1;
+    while (end < rows.size() && rows[end] == rows[end - 1] + 1) ++end;
+    const std::size_t floats = (end - begin) * static_cast<std::size_t>(config_.hidden);
+    FACET_TRY_STATUS(
+        work_.queue.copy_on_device(to, x + rows[begin] * config_.hidden, floats * sizeof(float)));
+    to += floats;
+    begin = end;
+  }
+  return at(layout_.picked);
+}
+
+Status Forward::prompt_logits(std::span<const std::int64_t> rows) {
+  FACET_CHECK(!rows.empty() && std::ssize(rows) <= layout_.shape.batch_rows);
+  FACET_TRY(const float* const x, gather(rows));
+  const RowInput normed{.x = x, .norm = weights_.output_norm, .eps = config_.norm_eps};
+  const std::int64_t count = std::ssize(rows);
+  if (count <= kDecodeRowsMax) {
+    return multiply_rows(
+        weights_.embedding, normed, static_cast<int>(count), at(layout_.logits), first());
+  }
+  auto* const h16 = at_as<std::uint16_t>(layout_.h16);
+  FACET_TRY_STATUS(residual_norm(normed, count, config_.hidden, nullptr, h16, first()));
+  return linear(weights_.embedding, h16, count, at(layout_.logits), config_.vocabulary);
 }
 
 Status Forward::pool_rows(std::int64_t rows) {

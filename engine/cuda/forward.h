@@ -7,9 +7,16 @@
 //   generator: logits = norm(x_last) E^T
 //   embedder:  mean over tokens of norm(x); dense2; dense3
 //
-// There are two ways, with different launches: up to kDecodeRowsMax rows (decode.h) and more
-// (prefill.h). What a function enqueues depends on shapes only, never on what is in the tables, so
-// that a recording of it serves every pass of its shape.
+// There are three ways, with different launches (PassKind):
+//
+//   decode   up to kDecodeRowsMax rows: decode.h, five launches a layer
+//   batch    up to kBatchRowsMax rows of many sequences: products, norms and GELU of prefill.h, and
+//            between them `attend` of decode.h, whose blocks take one row each: sequences share no
+//            keys, so that a tile of flash_attend would be one row of 64 that are computed
+//   prompt   any number of rows: prefill.h
+//
+// What a function for the first two enqueues depends on the number of rows only, never on what is
+// in the tables, so that a recording of it serves every pass of its size.
 #pragma once
 
 #include "base/result.h"
@@ -31,6 +38,7 @@ struct ForwardOptions {
   KvType kv_type = KvType::bf16;
   /// Parts of decode's attention over one sequence. Fixed, so that a row's bits depend on itself.
   int splits = 1;
+  int multiprocessors = 1;  ///< Of the device.
   PromptUnits units = PromptUnits::mma;
 };
 
@@ -55,9 +63,15 @@ class Forward {
   /// The logits of all rows behind decode_layers: (rows, vocabulary) at logits().
   Status decode_logits(int rows);
 
+  /// The same two, the batch way: a row's bits depend on itself and on `rows`. Logits are one
+  /// product with the output matrix.
+  Status batch_layers(std::int64_t rows);
+  Status batch_logits(std::int64_t rows);
+
   /// All layers, for any number of rows; x() is then the residual stream behind the last one.
   Status prompt_layers(std::int64_t rows);
-  /// Logits of these rows (ascending, 1 to decode_rows), behind prompt_layers.
+  /// Logits of these rows (ascending, 1 to batch_rows), behind prompt_layers, by one product: up to
+  /// kDecodeRowsMax of them that of decode.h, else that of prefill.h.
   Status prompt_logits(std::span<const std::int64_t> rows);
 
   /// Behind prompt_layers, for an embedder: the mean of the normed rows, (hidden) at pooled().
@@ -84,7 +98,7 @@ class Forward {
   [[nodiscard]] T* at_as(const Place& place) const {
     return reinterpret_cast<T*>(workspace_ + place.offset);
   }
-  [[nodiscard]] StepRows step_rows(std::int64_t rows, bool is_decode) const;
+  [[nodiscard]] StepRows step_rows(std::int64_t rows, PassKind kind) const;
   [[nodiscard]] LayerPages pages_of(std::size_t index) const;
   [[nodiscard]] const RopePlaces& ropes_of_layer(const LayerSpec& spec) const;
   [[nodiscard]] AttentionSpan span_of(const LayerSpec& spec) const;
@@ -94,14 +108,18 @@ class Forward {
   }
   /// The order of a launch behind a copy.
   [[nodiscard]] LaunchOrder first() const { return {.stream = work_.queue.handle()}; }
-  Status rope_tables(std::int64_t rows, bool is_decode);
+  Status rope_tables(std::int64_t rows, PassKind kind);
   /// norm(x) where nothing waits to be added, or x + norm(delta) first.
   [[nodiscard]] RowInput input(const float* norm, const float* delta_norm, int parts);
 
   Status decode_layer(std::size_t index, int rows);
-  Status prompt_layer(std::size_t index, std::int64_t rows);
-  Status prompt_attention(std::size_t index, std::int64_t rows);
+  /// A layer of the batch or the prompt way.
+  Status prompt_layer(std::size_t index, std::int64_t rows, PassKind kind);
+  /// Q K V and attention; h16 becomes wide16.
+  Status prompt_attention(std::size_t index, std::int64_t rows, PassKind kind);
   Status prompt_feed_forward(std::size_t index, std::int64_t rows);
+  /// Where rows of x for these logits follow each other; copied there if they do not.
+  Result<const float*> gather(std::span<const std::int64_t> rows);
   Status linear(const PackedMatrix& w,
                 const std::uint16_t* x,
                 std::int64_t rows,

@@ -155,9 +155,9 @@ Status multiply(const Side& w,
                 std::int64_t cols,
                 float* y,
                 std::int64_t y_stride,
-                PromptUnits units,
+                const MatmulArgs& args,
                 const LaunchOrder& order) {
-  if (units == PromptUnits::wgmma) {
+  if (args.units == PromptUnits::wgmma) {
     return wgmma_matmul({.w = w.data,
                          .w_stride = w.stride,
                          .rows = w.count,
@@ -169,7 +169,7 @@ Status multiply(const Side& w,
                          .y_stride = y_stride},
                         order);
   }
-  if (units == PromptUnits::library && has_blas()) {
+  if (args.units == PromptUnits::library && has_blas()) {
     const Status status = blas_matmul({.w = w.data,
                                        .w_stride = w.stride,
                                        .rows = w.count,
@@ -178,7 +178,9 @@ Status multiply(const Side& w,
                                        .tokens = x.count,
                                        .cols = cols,
                                        .y = y,
-                                       .y_stride = y_stride},
+                                       .y_stride = y_stride,
+                                       .workspace = args.library_workspace,
+                                       .workspace_bytes = args.library_workspace_bytes},
                                       order);
     // Shapes that the library has no kernel for are taken below: there, every shape is.
     if (status || status.error().code != Code::unsupported) return status;
@@ -228,7 +230,7 @@ Status matmul(const MatmulArgs& args, const LaunchOrder& order) {
     const auto* data = reinterpret_cast<const std::uint16_t*>(args.w.data);
     const Side w{
         .data = data + args.row_begin * args.x_stride, .stride = args.x_stride, .count = rows};
-    return multiply(w, x, args.x_stride, args.y, args.y_stride, args.units, order);
+    return multiply(w, x, args.x_stride, args.y, args.y_stride, args, order);
   }
   for (std::int64_t done = 0; done < rows; done += args.scratch_rows) {
     const std::int64_t left = rows - done;
@@ -237,8 +239,7 @@ Status matmul(const MatmulArgs& args, const LaunchOrder& order) {
     FACET_TRY_STATUS(
         dequantize_rows(args.w, begin, begin + count, args.scratch, args.x_stride, order));
     const Side w{.data = args.scratch, .stride = args.x_stride, .count = count};
-    FACET_TRY_STATUS(
-        multiply(w, x, args.x_stride, args.y + done, args.y_stride, args.units, order));
+    FACET_TRY_STATUS(multiply(w, x, args.x_stride, args.y + done, args.y_stride, args, order));
   }
   return ok();
 }

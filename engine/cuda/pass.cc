@@ -52,13 +52,28 @@ class Cutter {
 
   std::vector<Pass> finish() {
     for (Pass& pass : passes_) {
-      const bool is_small = pass.rows <= kDecodeRowsMax;
-      pass.is_decode = is_small && !(limits_.is_deterministic && pass.has_image);
+      pass.kind = kind_of(pass);
+      pass.launch_rows = pass.rows;
+      if (pass.kind != PassKind::batch) continue;
+      const std::int64_t steps = (pass.rows + kBatchRowsStep - 1) / kBatchRowsStep;
+      pass.launch_rows = std::min(steps * kBatchRowsStep, limits_.batch_rows_max);
     }
     return std::move(passes_);
   }
 
  private:
+  [[nodiscard]] PassKind kind_of(const Pass& pass) const {
+    if (pass.rows <= kDecodeRowsMax) {
+      const bool is_lone_image = limits_.is_deterministic && pass.has_image;
+      return is_lone_image ? PassKind::prompt : PassKind::decode;
+    }
+    const bool has_few_each =
+        std::all_of(pass.slices.begin(), pass.slices.end(), [](const Slice& slice) {
+          return slice.tokens <= kBatchItemRowsMax;
+        });
+    const bool is_batch = has_few_each && !pass.has_image && pass.rows <= limits_.batch_rows_max;
+    return is_batch ? PassKind::batch : PassKind::prompt;
+  }
   [[nodiscard]] bool has_room(bool is_text,
                               std::int64_t tokens,
                               std::int64_t rows,
@@ -135,7 +150,7 @@ void PassTables::fill_tiles(const Slice& slice, std::int32_t sequence, int tile_
 }
 
 void PassTables::fill_rows(const Pass& pass, int tile_tokens) {
-  const InputPlaces& places = pass.is_decode ? layout_->decode : layout_->prompt;
+  const InputPlaces& places = layout_->inputs_of(pass.kind);
   const auto numbers = [&](const Place& place) {
     return reinterpret_cast<std::int32_t*>(inputs_.data() + (place.offset - places.all.offset));
   };
@@ -154,14 +169,22 @@ void PassTables::fill_rows(const Pass& pass, int tile_tokens) {
       end[row] = static_cast<std::int32_t>(slice.position + last + 1);
       sequence[row] = static_cast<std::int32_t>(s);
     }
-    if (!pass.is_decode) fill_tiles(slice, static_cast<std::int32_t>(s), tile_tokens);
+    if (pass.kind == PassKind::prompt) {
+      fill_tiles(slice, static_cast<std::int32_t>(s), tile_tokens);
+    }
+  }
+  for (std::int32_t* const column : {ids, position, end, sequence}) {
+    std::fill(column + pass.rows, column + pass.launch_rows, 0);
   }
 }
 
 void PassTables::fill_pages(const Pass& pass, const KvCache* shared) {
   const auto layers = static_cast<std::size_t>(layout_->shape.layers);
   auto* const on_device = reinterpret_cast<std::byte**>(base_ + layout_->pointers.offset);
-  stride_ = pass.is_decode ? kDecodeRowsMax : std::ssize(pass.slices);
+  // A recording holds where the table of each layer begins.
+  stride_ = pass.kind == PassKind::decode  ? kDecodeRowsMax
+            : pass.kind == PassKind::batch ? pass.launch_rows
+                                           : std::ssize(pass.slices);
   sequences_.assign(layers * static_cast<std::size_t>(stride_), {});
   pointers_.clear();
   for (std::size_t l = 0; l < layers; ++l) {
@@ -202,7 +225,7 @@ Status PassTables::fill(const Pass& pass,
                         DeviceWork& work) {
   fill_rows(pass, tile_tokens);
   fill_pages(pass, shared);
-  const Place& all = pass.is_decode ? layout_->decode.all : layout_->prompt.all;
+  const Place& all = layout_->inputs_of(pass.kind).all;
   FACET_TRY_STATUS(work.queue.copy_to_device(
       base_ + all.offset, inputs_.data(), static_cast<std::size_t>(all.bytes)));
   FACET_TRY_STATUS(

@@ -29,12 +29,21 @@ struct Slice {
 struct Pass {
   std::vector<Slice> slices;
   std::int64_t rows = 0;
-  bool is_decode = false;  ///< At most kDecodeRowsMax rows: the launches of decode.h.
+  /// Rows that are launched. Those beyond `rows`, in passes of the batch kind, are padding: token 0
+  /// with `end` 0, so that nothing is attended to and no key is written, and nobody reads what
+  /// comes of it.
+  std::int64_t launch_rows = 0;
+  PassKind kind = PassKind::prompt;
   bool has_image = false;
 };
 
+/// Rows that one item may have in a pass of the batch kind: a token and what is guessed behind it.
+/// More, and reading the keys once for all of them, as prompts do, is worth more.
+inline constexpr std::int64_t kBatchItemRowsMax = 16;
+
 struct PassLimits {
   std::int64_t rows_max = 0;
+  std::int64_t batch_rows_max = 0;  ///< Of a pass of the batch kind; 0: none is made.
   std::int64_t page_pointers_max = 0;
   std::int64_t hidden = 0;
   /// True: text goes kDecodeRowsMax rows at a time, whoever else is there, so that a sequence's

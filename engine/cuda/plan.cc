@@ -13,8 +13,9 @@ namespace {
 /// Most bytes of weights that are turned into bf16 at a time, for products of prompts.
 constexpr std::int64_t kUnpackedBytesMax = std::int64_t{64} << 20;
 
-/// Page pointers of a pass beyond those of one sequence that fills the context.
-constexpr std::int64_t kPagePointersMore = std::int64_t{1} << 16;
+/// Page pointers of a pass beyond those of one sequence that fills the context: in the 12B model
+/// for 128 sequences of 8K tokens.
+constexpr std::int64_t kPagePointersMore = std::int64_t{1} << 18;
 
 /// Sequences at full context that the pool is made for where there is room.
 constexpr std::int64_t kSequencesPlanned = 4;
@@ -86,6 +87,7 @@ WorkspaceShape workspace_shape(const ModelConfig& config,
   // An embedder's text is one pass: every token sees every other.
   if (config.is_embedder) s.rows = std::max(s.rows, options.context_tokens_max);
   s.decode_rows = std::min<std::int64_t>(kDecodeRowsMax, s.rows);
+  s.batch_rows = std::min(kBatchRowsMax, s.rows);
   s.dense =
       config.is_embedder ? std::max({config.hidden, config.dense_hidden, config.embedding_dim}) : 0;
   for (const LayerSpec& spec : config.layers) {

@@ -1,6 +1,7 @@
 // The launches of a step of many rows (prefill, or a batch beyond kDecodeRowsMax): matrix products
 // on bfloat16 matrix units with f32 sums, flash attention over the pages, and what lies between.
-// A step may mix rows of several sequences: prefill beside decode.
+// A step may mix rows of several sequences: prefill beside decode. A step of many sequences with a
+// row or a few each takes these launches too, but for attention, which is decode's (forward.h).
 //
 // Weights that are not bf16 are rounded to it, a stripe of rows at a time (dequantize_rows), so
 // that products with them are off by at most 2^-8 * sum_k |x w| besides what rounding x to bf16
@@ -33,6 +34,8 @@ struct MatmulArgs {
   /// With the library bits depend on how many tokens there are. unsupported for wgmma where the
   /// device or the build has none.
   PromptUnits units = PromptUnits::mma;
+  std::byte* library_workspace = nullptr;    ///< For cuBLASLt alone while it runs; may be null.
+  std::int64_t library_workspace_bytes = 0;  ///< With some it has faster ways for few tokens.
 };
 /// y = x W^T. |y - ref| <= 1e-5 * sum_k |x w| for bf16 weights against x as given; (2^-8 + 1e-5) of
 /// the same sum for the others.
@@ -99,7 +102,8 @@ struct FinishQkvArgs {
   float* q_out = nullptr;               ///< (rows, heads * head_dim), null: not wanted.
   std::uint16_t* q_out_bf16 = nullptr;  ///< The same rounded, null: not wanted.
 };
-/// The steps after the products of project_qkv, for any number of rows.
+/// The steps after the products of project_qkv, for any number of rows. Keys and values of rows
+/// whose `end` is 0 are not stored.
 Status finish_qkv(const FinishQkvArgs& args, const LaunchOrder& order);
 
 /// Rows of a step that follow each other in one sequence: what one block of flash attention works

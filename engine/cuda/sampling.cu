@@ -1,6 +1,10 @@
 // find_candidates() of sampling.h. Blocks take 2,048 logits each and leave the best of them; the
 // last block of a row merges these.
 //
+// For the best k of a block's keys each thread first says its best one of eight. The k-th largest
+// of these is below no more than 8 k keys, as only k threads have one that is not smaller: these
+// are gathered and sorted, a hundred or two where 2,048 would be.
+//
 // A candidate is one 64-bit key, so that sorting is comparing: above the logit in an order that
 // integers have, below the complement of the id, so that the lowest id comes first among equals.
 // Key 0 is no candidate.
@@ -14,6 +18,9 @@ namespace facet::engine::cuda {
 namespace {
 
 constexpr auto kKeys = static_cast<int>(kFindBlockLogits);
+constexpr int kKeysEach = kKeys / kThreads;
+/// Keys that are sorted for kCandidatesMax of them, at most.
+constexpr auto kGatheredMax = static_cast<unsigned>(kKeysEach * kCandidatesMax);
 
 /// Above every candidate: a logit that is NaN or +infinity.
 constexpr std::uint64_t kBroken = ~std::uint64_t{0};
@@ -33,13 +40,13 @@ __device__ std::int32_t id_of(std::uint64_t key) {
   return static_cast<std::int32_t>(0xFFFFFFFFU - static_cast<std::uint32_t>(key));
 }
 
-/// Largest first. Batcher's bitonic sort by all threads of the block.
-__device__ void sort_keys(std::uint64_t* keys) {
-  for (int size = 2; size <= kKeys; size *= 2) {
+/// Largest first; `count` is a power of two. Batcher's bitonic sort by all threads of the block.
+__device__ void sort_keys(std::uint64_t* keys, int count) {
+  for (int size = 2; size <= count; size *= 2) {
     for (int stride = size / 2; stride > 0; stride /= 2) {
       __syncthreads();
-      for (int i = static_cast<int>(threadIdx.x); i < kKeys / 2; i += kThreads) {
-        const int low = i / stride * stride * 2 + i % stride;
+      for (int i = static_cast<int>(threadIdx.x); i < count / 2; i += kThreads) {
+        const int low = 2 * i - (i & (stride - 1));
         const int high = low + stride;
         const bool is_descending = (low & size) == 0;
         const std::uint64_t a = keys[low];
@@ -51,6 +58,38 @@ __device__ void sort_keys(std::uint64_t* keys) {
     }
   }
   __syncthreads();
+}
+
+/// The best `count` of kKeys keys, largest first, at their front; behind them up to kCandidatesMax
+/// zeros or smaller keys. Keys that are not broken or 0 are different.
+__device__ void select_best(std::uint64_t* keys, int count) {
+  __shared__ std::uint64_t tops[kThreads];
+  __shared__ unsigned gathered;
+  __syncthreads();
+  std::uint64_t own[kKeysEach];
+  std::uint64_t top = 0;
+#pragma unroll
+  for (int i = 0; i < kKeysEach; ++i) {
+    own[i] = keys[static_cast<int>(threadIdx.x) + i * kThreads];
+    top = own[i] > top ? own[i] : top;
+  }
+  tops[threadIdx.x] = top;
+  if (threadIdx.x == 0) gathered = 0;
+  sort_keys(tops, kThreads);
+  const std::uint64_t bound = tops[count - 1];
+#pragma unroll
+  for (int i = 0; i < kKeysEach; ++i) {
+    if (own[i] == 0 || own[i] < bound) continue;
+    // Only broken keys can be more, and one of them says it all.
+    const unsigned at = atomicAdd(&gathered, 1U);
+    if (at < kGatheredMax) keys[at] = own[i];
+  }
+  __syncthreads();
+  const auto found = static_cast<int>(gathered < kGatheredMax ? gathered : kGatheredMax);
+  int size = kCandidatesMax;
+  while (size < found) size *= 2;
+  for (int i = found + static_cast<int>(threadIdx.x); i < size; i += kThreads) keys[i] = 0;
+  sort_keys(keys, size);
 }
 
 /// The key of a logit after penalty and mask; 0 where it is not a candidate.
@@ -120,7 +159,7 @@ __device__ void merge_parts(const std::uint64_t* lists, int parts, int count, st
       keys[kCandidatesMax + i] = key;
       if (key != 0) is_better = 1;
     }
-    if (__syncthreads_or(is_better) != 0) sort_keys(keys);
+    if (__syncthreads_or(is_better) != 0) select_best(keys, count);
   }
 }
 
@@ -144,7 +183,7 @@ __global__ __launch_bounds__(kThreads) void find_kernel(const FindArgs args) {
     const std::uint64_t largest = largest_key(keys, partial);
     if (threadIdx.x == 0) own[0] = largest;
   } else {
-    sort_keys(keys);
+    select_best(keys, count);
     for (int i = static_cast<int>(threadIdx.x); i < count; i += kThreads) own[i] = keys[i];
   }
   __threadfence();

@@ -25,7 +25,8 @@ struct StepRows {
   const std::int32_t* position = nullptr;  ///< (rows)
   /// (rows) One past the last position that the row may attend to, as far as sequence and image go:
   /// position + 1 for text of a generator, the end of the image for its rows, the end of the text
-  /// for embedders.
+  /// for embedders. 0: a row that pads the step; it sees nothing, and its key is not stored. Not
+  /// for project_qkv.
   const std::int32_t* end = nullptr;
   const std::int32_t* sequence = nullptr;  ///< (rows) Index into the SequencePages of a layer.
 };

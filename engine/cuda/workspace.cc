@@ -1,6 +1,7 @@
 #include "engine/cuda/workspace.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace facet::engine::cuda {
 
@@ -27,8 +28,11 @@ WorkspaceLayout lay_out(const WorkspaceShape& s) {
   const auto floats = [&](std::int64_t count) { return take(4 * count); };
   const std::int64_t decode = s.decode_rows;
 
-  for (InputPlaces* inputs : {&out.decode, &out.prompt}) {
-    const std::int64_t rows = inputs == &out.decode ? decode : s.rows;
+  const std::int64_t batch = s.batch_rows;
+
+  for (const auto& [inputs, rows] : {std::pair(&out.decode, decode),
+                                     std::pair(&out.batch, batch),
+                                     std::pair(&out.prompt, s.rows)}) {
     const std::int64_t begin = out.bytes;
     inputs->ids = take(4 * rows);
     inputs->position = take(4 * rows);
@@ -52,10 +56,14 @@ WorkspaceLayout lay_out(const WorkspaceShape& s) {
   for (Place& x : out.x) x = floats(s.rows * s.hidden);
   out.h16 = take(2 * s.rows * padded_cols(Layout::bf16, s.hidden));
   const std::int64_t attend_scratch = s.heads * (s.head_dim + 2);
-  out.wide = floats(s.rows * std::max(2 * s.ffn, 3 * s.q_width + 2 * s.kv_width + attend_scratch));
-  out.wide16 =
-      take(2 * s.rows *
-           std::max(2 * padded_cols(Layout::bf16, s.q_width), padded_cols(Layout::bf16, s.ffn)));
+  // Behind the last layer nobody needs these two: logits and the search among them lie there.
+  out.wide =
+      floats(std::max(s.rows * std::max(2 * s.ffn, 3 * s.q_width + 2 * s.kv_width + attend_scratch),
+                      batch * s.vocabulary));
+  out.wide16 = take(std::max(
+      2 * s.rows *
+          std::max(2 * padded_cols(Layout::bf16, s.q_width), padded_cols(Layout::bf16, s.ffn)),
+      8 * find_scratch_words(batch, s.vocabulary)));
   out.delta = floats(std::max(s.rows, kMultiplyPartsMax * decode) * s.hidden);
   out.q = floats(decode * s.q_width);
   out.attn = floats(decode * s.q_width);
@@ -65,16 +73,17 @@ WorkspaceLayout lay_out(const WorkspaceShape& s) {
                                             static_cast<int>(s.heads),
                                             static_cast<int>(s.head_dim),
                                             kSplitsMax));
-  out.counters = take(4 * (qkv_counters(s) + attend_counters(s) + decode));
+  out.counters = take(4 * (qkv_counters(s) + attend_counters(s) + batch));
   out.unpacked = take(s.unpacked_bytes);
-  out.picked = floats(decode * s.hidden);
-  out.logits = floats(decode * s.vocabulary);
+  out.picked = floats(batch * s.hidden);
+  out.logits = {.offset = out.wide.offset, .bytes = 4 * batch * s.vocabulary};
   CandidatePlaces& found = out.candidates;
-  found.wishes = take(static_cast<std::int64_t>(sizeof(RowWish)) * decode);
-  found.recent = take(4 * decode * kRecentMax);
-  found.masks = take(8 * decode * mask_words(s.vocabulary));
-  found.scratch = take(8 * find_scratch_words(decode, s.vocabulary));
-  found.found = take(static_cast<std::int64_t>(sizeof(RowFound)) * decode);
+  found.wishes = take(static_cast<std::int64_t>(sizeof(RowWish)) * batch);
+  found.recent = take(4 * batch * kRecentMax);
+  found.masks = take(8 * batch * mask_words(s.vocabulary));
+  found.scratch = {.offset = out.wide16.offset,
+                   .bytes = 8 * find_scratch_words(batch, s.vocabulary)};
+  found.found = take(static_cast<std::int64_t>(sizeof(RowFound)) * batch);
   out.pooled = floats(s.dense > 0 ? 3 * std::max(s.hidden, s.dense) : 0);
   return out;
 }

@@ -19,6 +19,18 @@ inline constexpr int kMultiplyPartsMax = 16;
 /// Sequences of one pass.
 inline constexpr int kSequencesMax = 1024;
 
+/// Rows of a pass of the batch kind, and rows whose logits are computed by one product.
+inline constexpr std::int64_t kBatchRowsMax = 128;
+/// Passes of the batch kind are filled up to a multiple of this: each size is recorded once.
+inline constexpr std::int64_t kBatchRowsStep = 32;
+
+/// Which launches a pass takes.
+enum class PassKind : std::uint8_t {
+  decode,  ///< Those of decode.h: at most kDecodeRowsMax rows.
+  batch,   ///< Many sequences, few rows each: products of prefill.h, attention of decode.h.
+  prompt,  ///< Those of prefill.h: any number of rows.
+};
+
 /// Pieces of the pool begin at multiples of this.
 inline constexpr std::int64_t kPieceAlignment = 256;
 constexpr std::int64_t aligned_bytes(std::int64_t bytes) {
@@ -46,6 +58,7 @@ struct Place {
 struct WorkspaceShape {
   std::int64_t rows = 0;         ///< Of a pass.
   std::int64_t decode_rows = 0;  ///< Of a pass of the decode kind, at most rows.
+  std::int64_t batch_rows = 0;   ///< Of a pass of the batch kind, at most rows.
   std::int64_t layers = 0;
   std::int64_t hidden = 0;
   std::int64_t heads = 0;
@@ -77,13 +90,13 @@ struct InputPlaces {
   Place tiles;     ///< (rows) AttentionTile; prompts only.
 };
 
-/// What find_candidates reads and writes, for up to decode_rows rows.
+/// What find_candidates reads and writes, for up to batch_rows rows.
 struct CandidatePlaces {
-  Place wishes;   ///< (decode_rows) RowWish, and behind them
-  Place recent;   ///< (decode_rows, kRecentMax) int32: one copy for both.
-  Place masks;    ///< (decode_rows, mask_words) uint64
-  Place scratch;  ///< find_scratch_words()
-  Place found;    ///< (decode_rows) RowFound
+  Place wishes;   ///< (batch_rows) RowWish, and behind them
+  Place recent;   ///< (batch_rows, kRecentMax) int32: one copy for both.
+  Place masks;    ///< (batch_rows, mask_words) uint64
+  Place scratch;  ///< find_scratch_words(); the bytes of wide16, which is free behind the layers.
+  Place found;    ///< (batch_rows) RowFound
 };
 /// Words of a mask over the vocabulary.
 constexpr std::int64_t mask_words(std::int64_t vocabulary) {
@@ -93,8 +106,9 @@ constexpr std::int64_t mask_words(std::int64_t vocabulary) {
 struct WorkspaceLayout {
   WorkspaceShape shape;
   InputPlaces decode;
+  InputPlaces batch;
   InputPlaces prompt;
-  Place sequences;  ///< (layers, sequences of the pass; kDecodeRowsMax for decode) SequencePages
+  Place sequences;  ///< (layers, sequences that the pass has or may have) SequencePages
   Place pointers;   ///< (page_pointers)
   std::vector<RopePlaces> ropes;
   Place x[2];      ///< (rows, hidden): the residual stream, in turns
@@ -106,14 +120,19 @@ struct WorkspaceLayout {
   Place attn;      ///< (decode_rows, q_width)
   Place gated;     ///< (decode_rows, ffn)
   Place scratch;   ///< For project_qkv and gate_up.
-  Place splits;    ///< For attend.
+  Place splits;    ///< For attend, and for cuBLASLt: never both.
   Place counters;  ///< Zero between launches.
   Place unpacked;
-  Place picked;  ///< (decode_rows, hidden): rows whose logits are wanted
-  Place logits;  ///< (decode_rows, vocabulary)
+  Place picked;  ///< (batch_rows, hidden): rows whose logits are wanted
+  Place logits;  ///< (batch_rows, vocabulary); the bytes of wide, which is free behind the layers.
   CandidatePlaces candidates;
   Place pooled;  ///< (3, max(hidden, dense)): an embedder's vector on its way
   std::int64_t bytes = 0;
+
+  [[nodiscard]] const InputPlaces& inputs_of(PassKind kind) const {
+    if (kind == PassKind::prompt) return prompt;
+    return kind == PassKind::batch ? batch : decode;
+  }
 };
 
 WorkspaceLayout lay_out(const WorkspaceShape& shape);

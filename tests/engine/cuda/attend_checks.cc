@@ -140,6 +140,48 @@ CheckOutcome check_odd() {
                       23);
 }
 
+/// A row that pads a step sees nothing, wherever its tables point; the others are as without it.
+CheckOutcome check_padding() {
+  Comparison log;
+  std::mt19937 random(26);
+  for (const int splits : {1, 4}) {
+    const Shape shape{4, 2, 64, KvType::bf16, 0, true, splits};
+    log.part(words_of(shape));
+    PagedSequences pages(log, shape.type, shape.kv_heads, shape.head_dim, 1, 200);
+    pages.fill(random);
+    constexpr std::int64_t kWidth = 4 * 64;
+    const auto q = normal_floats(2 * kWidth, random);
+    const DeviceArray<float> device_q(log, q);
+    StepTable alone(log);
+    alone.add({.position = 150, .end = 151, .sequence = 0});
+    const auto expected = run(log, shape, pages.layer(), alone, device_q.get(), 0.2F);
+    StepTable padded(log);
+    padded.add({.position = 150, .end = 151, .sequence = 0});
+    padded.add({.position = 0, .end = 0, .sequence = 0});
+    const auto got = run(log, shape, pages.layer(), padded, device_q.get(), 0.2F);
+    log.same_bits({got.begin(), got.begin() + kWidth}, expected, "the row beside padding");
+    for (std::size_t i = kWidth; i < got.size(); ++i) {
+      log.that(std::isnan(got[i]), "something was written for the padding");
+    }
+  }
+  return log.outcome();
+}
+
+/// As many blocks as the device likes, within what the scratch of decode holds.
+CheckOutcome check_splits_of_batch() {
+  Comparison log;
+  for (const int multiprocessors : {1, 80, 132, 1000}) {
+    for (const int kv_heads : {1, 4, 8, 16}) {
+      for (int rows = 17; rows <= 128; ++rows) {
+        const int splits = cuda::attend_splits_of_batch(rows, kv_heads, multiprocessors);
+        log.that(splits >= 1 && splits <= cuda::kSplitsMax, "splits beyond kSplitsMax");
+        log.that(rows * splits <= cuda::kDecodeRowsMax * cuda::kSplitsMax, "splits beyond scratch");
+      }
+    }
+  }
+  return log.outcome();
+}
+
 }  // namespace
 
 std::vector<KernelCheck> attend_checks() {
@@ -147,7 +189,9 @@ std::vector<KernelCheck> attend_checks() {
           {"attention of a step, f32 cache", check_f32},
           {"attention of a step, int8 cache", check_int8},
           {"attention of a step, fp8 cache", check_fp8},
-          {"attention of a step, odd heads", check_odd}};
+          {"attention of a step, odd heads", check_odd},
+          {"attention of a step, rows that pad it", check_padding},
+          {"attention of a step, splits of many rows", check_splits_of_batch}};
 }
 
 }  // namespace facet::test

@@ -1,16 +1,11 @@
 // Checks of the whole backend without a test framework: forward pass against the CPU engine,
 // recorded steps against single launches, company, cuts, forks. Small under the emulation; on a
 // device also with matrices of real width.
-#include "engine/cpu/forward.h"
-#include "engine/cpu/instruction_sets.h"
-#include "engine/cuda/backend.h"
 #include "engine/cuda/wgmma.h"
-#include "tests/engine/cuda/checks.h"
-#include "tests/support/memory_model.h"
+#include "tests/engine/cuda/backend_pair.h"
 #include "tests/support/reference_candidates.h"
 
 #include <algorithm>
-#include <cmath>
 #include <optional>
 #include <string>
 
@@ -24,29 +19,6 @@ using engine::RuntimeModel;
 using engine::StepItem;
 using engine::TokenId;
 using engine::cuda::BackendOptions;
-using engine::cuda::CudaBackend;
-
-constexpr auto kVocabulary = std::size_t{70};
-
-/// A model, the same on the device and on the CPU.
-struct Pair {
-  RuntimeModel model;
-  engine::ThreadPool pool{4};
-  std::unique_ptr<engine::Forward> cpu;
-  std::unique_ptr<CudaBackend> device;
-  std::string failure;
-
-  explicit Pair(const MemoryModelOptions& made, BackendOptions options = {})
-      : model(make_memory_model(made)) {
-    options.plan.context_tokens_max = 512;
-    options.plan.rows_max = 128;
-    cpu = std::make_unique<engine::Forward>(
-        model.config, model.weights, *engine::usable_ops().front(), pool);
-    auto backend = CudaBackend::create(model.config, model.weights, options, pool);
-    if (!backend) failure = backend.error().message;
-    if (backend) device = *std::move(backend);
-  }
-};
 
 /// Logits after each of `ids` in steps of `chunk`; empty with `failure` set when a step fails.
 std::vector<float> run(engine::Backend& backend,
@@ -68,34 +40,6 @@ std::vector<float> run(engine::Backend& backend,
       return {};
     }
   }
-  return out;
-}
-
-/// Root of the squared differences over that of the squares; not below it for NaN.
-double distance(const std::vector<float>& a, const std::vector<float>& b) {
-  double wrong = 0.0;
-  double all = 1e-30;
-  for (std::size_t i = 0; i < std::min(a.size(), b.size()); ++i) {
-    const double difference = double{a[i]} - double{b[i]};
-    wrong += difference * difference;
-    all += double{b[i]} * double{b[i]};
-  }
-  const double out = std::sqrt(wrong / all);
-  return a.size() == b.size() && !a.empty() && out >= 0.0 ? out : 1e9;
-}
-
-CheckOutcome within(double found, double allowed, const std::string& what) {
-  CheckOutcome out{.worst = found / allowed};
-  if (!(found <= allowed)) {
-    out.failure =
-        what + ": distance " + std::to_string(found) + ", allowed " + std::to_string(allowed);
-  }
-  return out;
-}
-
-CheckOutcome worse(const CheckOutcome& a, const CheckOutcome& b) {
-  CheckOutcome out = a.worst >= b.worst ? a : b;
-  out.failure = a.failure.empty() ? b.failure : a.failure;
   return out;
 }
 
@@ -171,11 +115,6 @@ CheckOutcome shaped_models() {
                             .ffn = 320},
                            40,
                            0.03));
-}
-
-/// Bits of a backend against those of another way to the same result.
-CheckOutcome same_bits(bool is_same, const char* what) {
-  return {.failure = is_same ? "" : what};
 }
 
 CheckOutcome recorded_against_single() {

@@ -32,7 +32,8 @@ std::vector<KernelCheck> prefill_checks();
 std::vector<KernelCheck> sampling_checks();
 std::vector<KernelCheck> vision_checks();
 
-/// Of whole steps, in backend_checks.cc.
+/// Of whole steps, in backend_checks.cc, and with those of many sequences in batch_checks.cc.
 std::vector<KernelCheck> backend_checks();
+std::vector<KernelCheck> batch_checks();
 
 }  // namespace facet::test

@@ -1,5 +1,6 @@
 // Sequences whose keys and values lie on a device: forks, rewinds, images, remembered beginnings
 // and saved files work as they do on the CPU, and files go from one to the other.
+#include "engine/cuda/sampling.h"
 #include "engine/reference/forward.h"
 #include "tests/engine/cuda/device_runtime.h"
 #include "tests/support/cuda_on_cpu/control.h"
@@ -155,6 +156,39 @@ TEST_CASE("what a device remembers of one sequence begins another, bit for bit",
   REQUIRE(second.append(std::span(other).subspan(90)).has_value());
   CHECK(logits_of(second) == expected);
   CHECK(second.computed_tokens() == 1);
+}
+
+TEST_CASE("a token appended greedily brings its best successor from the device, not all logits",
+          "[cuda]") {
+  cuda_on_cpu::reset();
+  const test::MemoryModelOptions model{.layers = 3, .window = 20, .seed = 45};
+  const auto runtime = on_device(model);
+  std::mt19937 random(45);
+  std::vector<TokenId> ids = random_ids(20, random);
+  Sequence sequence = make_sequence(runtime);
+  REQUIRE(sequence.append(ids).has_value());
+  const auto before = cuda_on_cpu::counts();
+  for (const TokenId id : {3, 4}) {
+    REQUIRE(sequence.append_greedily(id).has_value());
+    ids.push_back(id);
+  }
+  const auto bytes = cuda_on_cpu::counts().bytes_to_host - before.bytes_to_host;
+  CHECK(bytes == 2 * sizeof(cuda::RowFound));
+  CHECK(sequence.computed_tokens() == 22);
+  CHECK(logits_of(sequence) == fresh_logits(runtime, ids));
+  CHECK(sequence.computed_tokens() == 23);
+  std::stop_source stop;
+  stop.request_stop();
+  const Status stopped = sequence.append_greedily(5, stop.get_token());
+  REQUIRE(!stopped.has_value());
+  CHECK(stopped.error().code == Code::cancelled);
+  CHECK(sequence.tokens().size() == 22);
+  // Where nobody finds candidates it is append().
+  const auto cpu = on_cpu(model);
+  Sequence there = make_sequence(cpu);
+  for (const TokenId id : ids) REQUIRE(there.append_greedily(id).has_value());
+  CHECK(logits_of(there) == fresh_logits(cpu, ids));
+  CHECK(there.computed_tokens() == 22);
 }
 
 TEST_CASE("a sequence may outlive what loaded its model", "[cuda]") {

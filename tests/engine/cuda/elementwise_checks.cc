@@ -188,7 +188,7 @@ CheckOutcome check_finish_qkv() {
   Comparison log;
   std::mt19937 random(34);
   const engine::Ops& ops = engine::reference_ops();
-  constexpr int kRows = 4;
+  constexpr int kRows = 5;  // The last one is padding.
   constexpr int kHeads = 3;
   for (const std::int64_t dim : {6, 64, 256}) {
     log.part("head_dim " + std::to_string(dim));
@@ -209,6 +209,7 @@ CheckOutcome check_finish_qkv() {
     for (int row = 0; row < kRows; ++row) {
       step.add({.position = 62 + row, .end = 63 + row, .sequence = 0});
     }
+    step.rows.back() = {.position = 0, .end = 0, .sequence = 0};
     const auto q_out = poisoned(log, kRows * kHeads * dim);
     cuda::FinishQkvArgs args{.q = arrays[0].get(),
                              .k = arrays[1].get(),
@@ -247,6 +248,13 @@ CheckOutcome check_finish_qkv() {
         compare(q.data() + row * q_stride + head * dim, q_norm.data(), row, [&](std::int64_t i) {
           return got[static_cast<std::size_t>((row * kHeads + head) * dim + i)];
         });
+      }
+      if (row + 1 == kRows) {
+        for (std::int64_t i = 0; i < 2 * dim; ++i) {
+          const float value = stored[pages.index(0, 0, static_cast<int>(i / dim), i % dim)];
+          log.that(std::isnan(value), "padding was stored");
+        }
+        continue;
       }
       compare(k.data() + row * dim, k_norm.data(), row, [&](std::int64_t i) {
         return stored[pages.index(0, 62 + row, 0, i)];

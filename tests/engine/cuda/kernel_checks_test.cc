@@ -54,4 +54,8 @@ TEST_CASE("whole steps agree with the CPU engine", "[cuda]") {
   run_all(facet::test::backend_checks(), 1);
 }
 
+TEST_CASE("steps of many sequences agree with the CPU engine", "[cuda]") {
+  run_all(facet::test::batch_checks(), 1);
+}
+
 }  // namespace

@@ -92,6 +92,27 @@ TEST_CASE("Gemma 3 12B in 4 bits with 32K of context fits 12 GB", "[cuda]") {
   CHECK(planned->pool_bytes() + cuda::kDriverBytes <= 12 * kGiB);
 }
 
+TEST_CASE("logits of 128 sequences lie where a layer's arrays lay", "[cuda]") {
+  const cuda::PlanOptions options{.context_tokens_max = 32768, .rows_max = 2080};
+  const auto layout = [&](const Shapes& model) {
+    return cuda::lay_out(cuda::workspace_shape(model.config, model.weights, options));
+  };
+  const auto of_12b = layout(gemma3_12b(DType::bf16));
+  CHECK(of_12b.logits.bytes == std::int64_t{128} * 262144 * 4);
+  CHECK(of_12b.logits.offset == of_12b.wide.offset);
+  CHECK(of_12b.wide.bytes == std::int64_t{2080} * 2 * 15360 * 4);
+  CHECK(of_12b.candidates.scratch.bytes <= of_12b.wide16.bytes);
+  // The layers of a small model are narrower than that.
+  const auto of_1b = layout(gemma3(26, 1152, 4, 1, 6912, 512, DType::bf16));
+  CHECK(of_1b.wide.bytes == of_1b.logits.bytes);
+  // Fewer rows are fewer logits.
+  cuda::PlanOptions narrow = options;
+  narrow.rows_max = 40;
+  const Shapes model = gemma3_12b(DType::bf16);
+  CHECK(cuda::lay_out(cuda::workspace_shape(model.config, model.weights, narrow)).logits.bytes ==
+        std::int64_t{40} * 262144 * 4);
+}
+
 TEST_CASE("what does not fit is refused by its parts, with what would", "[cuda]") {
   const Shapes model = gemma3_12b(DType::bf16);
   const cuda::PlanOptions options{.context_tokens_max = 131072, .rows_max = 2080};

@@ -211,13 +211,39 @@ CheckOutcome check_edges() {
   return log.outcome();
 }
 
+/// Where the best lie decides how many keys a block sorts: in order, the other way round, all in
+/// few threads' keys, and more broken logits than a block sorts.
+CheckOutcome check_places() {
+  Comparison log;
+  log.part("places");
+  constexpr std::int64_t kVocabulary = 4200;
+  Batch batch(log, kVocabulary);
+  for (int i = 0; i < 10; ++i) {
+    Row row;
+    row.wanted = i % 2 == 0 ? 128 : 20;
+    for (std::int64_t id = 0; id < kVocabulary; ++id) {
+      const auto place = static_cast<float>(id);
+      const auto of_thread = static_cast<float>(id % 256);
+      row.logits.push_back(i < 2   ? place
+                           : i < 4 ? -place
+                           : i < 6 ? 10000.0F * of_thread + place
+                           : i < 8 ? 10000.0F * (of_thread < 12.0F ? of_thread : -1.0F) - place
+                                   : std::numeric_limits<float>::infinity());
+    }
+    batch.add(std::move(row));
+  }
+  batch.compare();
+  return log.outcome();
+}
+
 }  // namespace
 
 std::vector<KernelCheck> sampling_checks() {
   return {{"candidates", check_choices},
           {"candidates of a large vocabulary", check_many_parts},
           {"candidates with penalty and mask", check_penalty_and_mask},
-          {"candidates of what has no answer", check_edges}};
+          {"candidates of what has no answer", check_edges},
+          {"candidates wherever they lie", check_places}};
 }
 
 }  // namespace facet::test
