@@ -22,9 +22,7 @@ Result<ProductArgs> product_of(std::initializer_list<const PackedMatrix*> matric
                                const RowInput& input,
                                int rows) {
   const PackedMatrix& first = **matrices.begin();
-  if (rows < 1 || rows > kDecodeRowsMax) {
-    return bad_shape(std::to_string(rows) + " rows; 1 to 16 are taken");
-  }
+  if (rows < 1) return bad_shape(std::to_string(rows) + " rows");
   constexpr std::int64_t kMost = std::numeric_limits<int>::max();
   ProductArgs out;
   out.cols = static_cast<int>(first.cols);
@@ -76,7 +74,7 @@ ProductArgs rows_of(const ProductArgs& args, int first, int count) {
 /// As many rows at once as shared memory holds; the bits are the same for any number.
 Status launch_rows(Layout layout, const ProductArgs& args, const LaunchOrder& order) {
   FACET_TRY(const DeviceLimits limits, device_limits());
-  int count = args.rows;
+  int count = std::min(args.rows, kDecodeRowsMax);
   while (count > 0 &&
          product_shared_bytes(layout, rows_of(args, 0, count)) > limits.shared_bytes_max) {
     count = count > 8 ? 8 : count / 2;

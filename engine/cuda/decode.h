@@ -25,7 +25,8 @@
 
 namespace facet::engine::cuda {
 
-/// Rows of one call of the functions below.
+/// Rows of a decode step. The products below take more of them too, as launches of so many each
+/// that read the weights again.
 inline constexpr int kDecodeRowsMax = 16;
 
 /// How the products round their activations.

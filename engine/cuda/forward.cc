@@ -200,11 +200,11 @@ Status Forward::linear(const PackedMatrix& w,
                 next());
 }
 
-Status Forward::prompt_attention(std::size_t index, std::int64_t rows, PassKind kind) {
+Status Forward::prompt_attention(std::size_t index, std::int64_t rows) {
   const LayerSpec& spec = config_.layers[index];
   const DeviceLayer& layer = weights_.layers[index];
   const RopePlaces& rope = ropes_of_layer(spec);
-  const StepRows step = step_rows(rows, kind);
+  const StepRows step = step_rows(rows, PassKind::prompt);
   const std::int64_t q_width = std::int64_t{spec.heads} * spec.head_dim;
   const std::int64_t kv_width = std::int64_t{spec.kv_heads} * spec.head_dim;
   const std::int64_t attn_stride = padded_cols(Layout::bf16, q_width);
@@ -216,9 +216,7 @@ Status Forward::prompt_attention(std::size_t index, std::int64_t rows, PassKind 
   auto* const attn16 = at_as<std::uint16_t>(layout_.wide16);
   auto* const q16 = attn16 + rows * attn_stride;
   const auto* const h16 = at_as<std::uint16_t>(layout_.h16);
-  const bool is_batch = kind == PassKind::batch;
-  const bool is_flash =
-      !is_batch && flash_has(spec.heads, spec.kv_heads, spec.head_dim, options_.kv_type);
+  const bool is_flash = flash_has(spec.heads, spec.kv_heads, spec.head_dim, options_.kv_type);
 
   FACET_TRY_STATUS(linear(layer.q, h16, rows, q, q_width));
   FACET_TRY_STATUS(linear(layer.k, h16, rows, k, kv_width));
@@ -251,20 +249,18 @@ Status Forward::prompt_attention(std::size_t index, std::int64_t rows, PassKind 
                          .out = attn16},
                         next());
   }
-  FACET_TRY_STATUS(attend(
-      {.q = q_finished,
-       .heads = spec.heads,
-       .rows = step,
-       .pages = pages_of(index),
-       .span = span_of(spec),
-       .scale = spec.attention_scale,
-       .splits = is_batch ? attend_splits_of_batch(
-                                static_cast<int>(rows), spec.kv_heads, options_.multiprocessors)
-                          : 1,
-       .out = attn,
-       .scratch = is_batch ? at(layout_.splits) : attn + rows * q_width,
-       .counters = at_as<std::uint32_t>(layout_.counters) + qkv_counters(layout_.shape)},
-      next()));
+  FACET_TRY_STATUS(
+      attend({.q = q_finished,
+              .heads = spec.heads,
+              .rows = step,
+              .pages = pages_of(index),
+              .span = span_of(spec),
+              .scale = spec.attention_scale,
+              .splits = 1,
+              .out = attn,
+              .scratch = attn + rows * q_width,
+              .counters = at_as<std::uint32_t>(layout_.counters) + qkv_counters(layout_.shape)},
+             next()));
   return to_bf16(attn, rows, q_width, attn16, attn_stride, next());
 }
 
@@ -298,7 +294,7 @@ Status Forward::prompt_feed_forward(std::size_t index, std::int64_t rows) {
   return linear(layer.down, gated, rows, at(layout_.delta), config_.hidden);
 }
 
-Status Forward::prompt_layer(std::size_t index, std::int64_t rows, PassKind kind) {
+Status Forward::prompt_layer(std::size_t index, std::int64_t rows) {
   const DeviceLayer& layer = weights_.layers[index];
   auto* const h16 = at_as<std::uint16_t>(layout_.h16);
   FACET_TRY_STATUS(residual_norm(input(layer.attn_norm, delta_norm_, 1),
@@ -307,7 +303,7 @@ Status Forward::prompt_layer(std::size_t index, std::int64_t rows, PassKind kind
                                  nullptr,
                                  h16,
                                  index == 0 ? first() : next()));
-  FACET_TRY_STATUS(prompt_attention(index, rows, kind));
+  FACET_TRY_STATUS(prompt_attention(index, rows));
   FACET_TRY_STATUS(linear(
       layer.o, at_as<std::uint16_t>(layout_.wide16), rows, at(layout_.delta), config_.hidden));
   FACET_TRY_STATUS(residual_norm(
@@ -318,27 +314,11 @@ Status Forward::prompt_layer(std::size_t index, std::int64_t rows, PassKind kind
 }
 
 Status Forward::prompt_layers(std::int64_t rows) {
-  for (std::size_t l = 0; l < config_.layers.size(); ++l) {
-    FACET_TRY_STATUS(prompt_layer(l, rows, PassKind::prompt));
-  }
+  for (std::size_t l = 0; l < config_.layers.size(); ++l) FACET_TRY_STATUS(prompt_layer(l, rows));
   FACET_TRY_STATUS(residual_norm(
       input(nullptr, delta_norm_, 1), rows, config_.hidden, nullptr, nullptr, next()));
   delta_norm_ = nullptr;
   return ok();
-}
-
-Status Forward::batch_layers(std::int64_t rows) {
-  for (std::size_t l = 0; l < config_.layers.size(); ++l) {
-    FACET_TRY_STATUS(prompt_layer(l, rows, PassKind::batch));
-  }
-  return ok();
-}
-
-Status Forward::batch_logits(std::int64_t rows) {
-  auto* const h16 = at_as<std::uint16_t>(layout_.h16);
-  FACET_TRY_STATUS(residual_norm(
-      input(weights_.output_norm, delta_norm_, 1), rows, config_.hidden, nullptr, h16, next()));
-  return linear(weights_.embedding, h16, rows, at(layout_.logits), config_.vocabulary);
 }
 
 Result<const float*> Forward::gather(std::span<const std::int64_t> rows) {

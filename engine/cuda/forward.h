@@ -12,7 +12,9 @@
 //   decode   up to kDecodeRowsMax rows: decode.h, five launches a layer
 //   batch    up to kBatchRowsMax rows of many sequences: products, norms and GELU of prefill.h, and
 //            between them `attend` of decode.h, whose blocks take one row each: sequences share no
-//            keys, so that a tile of flash_attend would be one row of 64 that are computed
+//            keys, so that a tile of flash_attend would be one row of 64 that are computed.
+//            Quantised weights are multiplied as they are by decode.h, 16 rows at a time, as long
+//            as that reads fewer bytes than expanding them to bfloat16 moves (Q4_0: always)
 //   prompt   any number of rows: prefill.h
 //
 // What a function for the first two enqueues depends on the number of rows only, never on what is
@@ -63,8 +65,7 @@ class Forward {
   /// The logits of all rows behind decode_layers: (rows, vocabulary) at logits().
   Status decode_logits(int rows);
 
-  /// The same two, the batch way: a row's bits depend on itself and on `rows`. Logits are one
-  /// product with the output matrix.
+  /// The same two, the batch way: a row's bits depend on itself and on `rows`.
   Status batch_layers(std::int64_t rows);
   Status batch_logits(std::int64_t rows);
 
@@ -113,11 +114,29 @@ class Forward {
   [[nodiscard]] RowInput input(const float* norm, const float* delta_norm, int parts);
 
   Status decode_layer(std::size_t index, int rows);
-  /// A layer of the batch or the prompt way.
-  Status prompt_layer(std::size_t index, std::int64_t rows, PassKind kind);
-  /// Q K V and attention; h16 becomes wide16.
-  Status prompt_attention(std::size_t index, std::int64_t rows, PassKind kind);
+  Status prompt_layer(std::size_t index, std::int64_t rows);
+  Status prompt_attention(std::size_t index, std::int64_t rows);
   Status prompt_feed_forward(std::size_t index, std::int64_t rows);
+
+  /// Of the batch way, in forward_batch.cc. x of a product: f32, and rounded to bfloat16 with
+  /// padded columns.
+  struct BothForms {
+    const float* x = nullptr;
+    const std::uint16_t* x16 = nullptr;
+  };
+  Status batch_attention(std::size_t index, std::int64_t rows);
+  Status batch_feed_forward(std::size_t index, std::int64_t rows);
+  /// The norm of x, after what waits to be added to it, in both forms.
+  Result<BothForms> batch_norm(const float* norm,
+                               const float* delta_norm,
+                               std::int64_t rows,
+                               const LaunchOrder& order);
+  /// True: the product is that of decode.h on packed weights.
+  [[nodiscard]] bool stays_packed(const PackedMatrix& w, std::int64_t rows, int parts_max) const;
+  Status batch_linear(const PackedMatrix& w, const BothForms& x, std::int64_t rows, float* y);
+  /// The same to delta, in one or more parts.
+  Status batch_delta(const PackedMatrix& w, const BothForms& x, std::int64_t rows);
+
   /// Where rows of x for these logits follow each other; copied there if they do not.
   Result<const float*> gather(std::span<const std::int64_t> rows);
   Status linear(const PackedMatrix& w,

@@ -13,6 +13,7 @@ set(facet_cuda_sources
   expand.cu
   flash.cu
   forward.cc
+  forward_batch.cc
   matmul.cu
   page_pool.cc
   pass.cc

@@ -96,6 +96,22 @@ CheckOutcome many_sequences() {
                    {.type = DType::q4_0, .layers = 2, .seed = 62}, KvType::int8, {17, 100}, 0.03));
 }
 
+/// Weights that stay packed for some rows and not for more; and a matrix of so many columns that
+/// its product comes in parts.
+CheckOutcome many_sequences_by_weights() {
+  CheckOutcome out;
+  for (const auto& [type, count] :
+       {std::pair(DType::f16, 20UL), std::pair(DType::f32, 20UL), std::pair(DType::q8_0, 70UL)}) {
+    out = worse(
+        out,
+        batch_against_cpu({.type = type, .layers = 1, .seed = 71}, KvType::bf16, {count}, 0.03));
+  }
+  return worse(
+      out,
+      batch_against_cpu(
+          {.type = DType::q4_0, .layers = 1, .seed = 72, .ffn = 6400}, KvType::bf16, {20}, 0.03));
+}
+
 /// Heads as the 12B model has them, shrunken in everything else.
 CheckOutcome many_sequences_of_wide_heads() {
 #ifdef FACET_CUDA_ON_CPU
@@ -400,6 +416,7 @@ std::vector<KernelCheck> batch_checks() {
   return {
       {"backend: many sequences against the CPU engine", many_sequences},
       {"backend: many sequences, heads of 256", many_sequences_of_wide_heads},
+      {"backend: many sequences, kinds of weights", many_sequences_by_weights},
       {"backend: recorded steps of many sequences against single launches", recorded_batches},
       {"backend: many sequences in other company", company_of_batches},
       {"backend: rows that pad a step write nothing", padding_writes_nothing},
