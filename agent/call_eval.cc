@@ -124,8 +124,10 @@ Result<CallScore> score_call_case(const ChatModel& model,
                                   const CallEvalOptions& options) {
   CallScore score;
   for (const auto& step : test.steps) score.calls_expected += static_cast<int>(step.calls.size());
-  FACET_TRY(const auto conversation,
-            model.start({.plan_first = options.plan_first, .tools = test.tools}));
+  FACET_TRY(
+      const auto conversation,
+      model.start(
+          {.plan_first = options.plan_first, .tools = test.tools, .arguments = options.arguments}));
   FACET_TRY_STATUS(conversation->add_user(test.user));
   for (const auto& expected : test.steps) {
     FACET_TRY(StepResult step, next_output(*conversation, options));

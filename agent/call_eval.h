@@ -40,6 +40,7 @@ Result<CallCase> read_call_case(std::string_view json, std::string_view what);
 
 struct CallEvalOptions {
   bool plan_first = true;
+  ArgumentForm arguments = ArgumentForm::by_model;
   std::int64_t step_tokens_max = 256;
   std::stop_token stop;
 };

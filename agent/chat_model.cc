@@ -44,6 +44,36 @@ Result<bool> is_quoted(AnswerForm form, const ChatModel& model) {
                    "' cannot be held to quotes: in its dialect a call begins like a text"};
 }
 
+std::string_view argument_form_name(ArgumentForm form) {
+  switch (form) {
+    case ArgumentForm::by_model:
+      return "by model";
+    case ArgumentForm::free:
+      return "free";
+    case ArgumentForm::copied:
+      return "copied";
+  }
+  return "";
+}
+
+std::optional<ArgumentForm> argument_form_from_name(std::string_view name) {
+  for (const ArgumentForm form :
+       {ArgumentForm::by_model, ArgumentForm::free, ArgumentForm::copied}) {
+    if (name == argument_form_name(form)) return form;
+  }
+  return std::nullopt;
+}
+
+Result<bool> is_copied(ArgumentForm form, const ChatModel& model) {
+  if (form == ArgumentForm::by_model) form = model.argument_form();
+  if (form == ArgumentForm::free || model.takes_argument_form()) {
+    return form == ArgumentForm::copied;
+  }
+  return Error{Code::unsupported,
+               "arguments of model '" + model.name() +
+                   "' cannot be held to what stands in the conversation"};
+}
+
 ordered_json usage_json(const TokenUsage& usage) {
   return {{"prompt_tokens", usage.prompt_tokens},
           {"cached_tokens", usage.cached_tokens},

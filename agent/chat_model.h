@@ -52,6 +52,20 @@ enum class AnswerForm : std::uint8_t {
 std::string_view answer_form_name(AnswerForm form);
 std::optional<AnswerForm> answer_form_from_name(std::string_view name);
 
+/// What the arguments of calls may be.
+enum class ArgumentForm : std::uint8_t {
+  by_model,  ///< As the model is made for (ChatModel::argument_form).
+  free,      ///< What the schemas allow.
+  /// Of that, only what stands in the conversation: base/grammar/copy_source.h. A call whose
+  /// required arguments nothing can fill is not made; where no call can be made the output is text,
+  /// whatever the tool choice, and may ask for what is missing.
+  copied,
+};
+
+/// "by model", "free", "copied".
+std::string_view argument_form_name(ArgumentForm form);
+std::optional<ArgumentForm> argument_form_from_name(std::string_view name);
+
 /// What a conversation begins with.
 struct ConversationSpec {
   std::string instructions;     ///< Added to the dialect's own system text; may be empty.
@@ -60,6 +74,8 @@ struct ConversationSpec {
   /// Whether a turn may, must or must not call them. What must be called, must be so in the first
   /// output behind a user's message; behind results the model may answer.
   prompts::TurnRules rules;
+  /// copied: from the user's messages, those of the history among them, and from results.
+  ArgumentForm arguments = ArgumentForm::by_model;
   std::vector<Message> history;  ///< Earlier user and assistant messages.
   /// Of the history's messages, in order (Message::images of each); what is left is shown with the
   /// next user message, in front of its text.
@@ -166,6 +182,10 @@ class ChatModel {
   [[nodiscard]] virtual AnswerForm answer_form() const { return AnswerForm::free; }
   /// Whether StepOptions::answer is kept to.
   [[nodiscard]] virtual bool takes_answer_grammar() const { return false; }
+  /// What ArgumentForm::by_model is: free or copied.
+  [[nodiscard]] virtual ArgumentForm argument_form() const { return ArgumentForm::free; }
+  /// Whether ConversationSpec::arguments is kept to.
+  [[nodiscard]] virtual bool takes_argument_form() const { return false; }
   /// Tokens that the declaration of `tool` takes at the beginning of a conversation. Errors as of
   /// start().
   [[nodiscard]] virtual Result<std::int64_t> count_tool_tokens(const ToolSpec& tool) const = 0;
@@ -177,5 +197,9 @@ class ChatModel {
 /// Whether `form` holds the answers of `model` to quotes; unsupported where it asks for that of a
 /// model that takes no grammar of answers.
 Result<bool> is_quoted(AnswerForm form, const ChatModel& model);
+
+/// Whether `form` holds the arguments of `model` to what stands in the conversation; unsupported
+/// where it asks for that of a model that is held to no grammar.
+Result<bool> is_copied(ArgumentForm form, const ChatModel& model);
 
 }  // namespace facet::agent

@@ -2,6 +2,7 @@
 
 #include "agent/turn_limits.h"
 #include "base/check.h"
+#include "base/grammar/copy_source.h"
 
 #include <algorithm>
 #include <chrono>
@@ -33,34 +34,6 @@ std::string system_text(std::string_view dialect,
     text += instructions;
   }
   return text;
-}
-
-OutputReader::OutputReader(const prompts::Dialect& dialect, const engine::Tokenizer& tokenizer)
-    : tokenizer_(tokenizer), decoder_(tokenizer), parser_(dialect.make_parser()) {}
-
-std::vector<prompts::ParseEvent> OutputReader::push(TokenId id) {
-  using Kind = Segment::Kind;
-  if (!tokenizer_.is_control(id)) {
-    const std::string text = decoder_.push(id);
-    raw_ += text;
-    return text.empty() ? std::vector<prompts::ParseEvent>{} : parser_->feed(text, Kind::data);
-  }
-  // A control token ends any character that was still incomplete.
-  const std::string rest = decoder_.finish();
-  std::vector<prompts::ParseEvent> events;
-  if (!rest.empty()) events = parser_->feed(rest, Kind::data);
-  const std::string_view spelled = tokenizer_.token_text(id);
-  raw_ += rest;
-  raw_ += spelled;
-  for (auto& event : parser_->feed(spelled, Kind::control)) events.push_back(std::move(event));
-  return events;
-}
-
-Result<prompts::ParsedOutput> OutputReader::finish() {
-  const std::string rest = decoder_.finish();
-  raw_ += rest;
-  if (!rest.empty()) parser_->feed(rest, Segment::Kind::data);
-  return parser_->finish();
 }
 
 namespace {
@@ -95,6 +68,7 @@ class LocalConversation final : public Conversation {
                     prompts::RenderInput opening,
                     const engine::ConstraintFactory& factory,
                     ConversationSpec spec,
+                    bool copies,
                     TurnConstraints constraints)
       : engine_(std::move(engine)),
         dialect_(dialect),
@@ -102,9 +76,14 @@ class LocalConversation final : public Conversation {
         factory_(factory),
         pictures_(std::move(spec.pictures)),
         spec_(std::move(spec)),
+        copies_(copies),
         constraints_(std::move(constraints)),
         stop_ids_(stop_ids(dialect, engine_->tokenizer())),
-        sequence_(engine_->new_sequence()) {}
+        sequence_(engine_->new_sequence()) {
+    for (const Message& message : spec_.history) {
+      if (message.role == Role::user) add_source(message.content, Source::text);
+    }
+  }
 
   Status add_user(std::string_view text, const std::vector<Picture>& pictures) override {
     std::vector<Segment> segments;
@@ -124,7 +103,9 @@ class LocalConversation final : public Conversation {
                 dialect_.render_user_turn(text, stopped_on_, static_cast<int>(shown.size())));
     }
     is_first_ = true;
-    return extend(segments, shown);
+    FACET_TRY_STATUS(extend(segments, shown));
+    add_source(text, Source::text);
+    return ok();
   }
 
   Result<StepResult> generate(const StepOptions& options, const StepSink& sink) override {
@@ -139,6 +120,7 @@ class LocalConversation final : public Conversation {
     FACET_TRY(const auto cut, prefill(options, start));
     step.prefill_ms = ms_since(start);
     if (cut) return cut_in_prefill(std::move(step), before, *cut);
+    FACET_TRY_STATUS(hold_to_sources());
     FACET_TRY_STATUS(sample(options, start, sink, step));
     sequence_.remember();
     usage_ += step.usage;
@@ -172,6 +154,7 @@ class LocalConversation final : public Conversation {
     ConversationSpec more = with_tools(tools);
     FACET_TRY(constraints_, limit(more));
     spec_ = std::move(more);
+    has_new_sources_ = copies_;
     return ok();
   }
 
@@ -190,7 +173,9 @@ class LocalConversation final : public Conversation {
     const int images = static_cast<int>(pictures.size());
     FACET_TRY(const auto segments,
               dialect_.render_tool_outputs(calls, outputs, stopped_on_, images));
-    return extend(segments, pictures);
+    FACET_TRY_STATUS(extend(segments, pictures));
+    for (const ToolOutput& output : outputs) add_source(output.content, Source::result);
+    return ok();
   }
 
   [[nodiscard]] Result<std::int64_t> count_tool_outputs(
@@ -226,6 +211,27 @@ class LocalConversation final : public Conversation {
 
   [[nodiscard]] Result<TurnConstraints> limit(const ConversationSpec& spec) const {
     return limit_turns(spec, engine_->info().plans_first, dialect_, factory_, engine_->tokenizer());
+  }
+
+  enum class Source : std::uint8_t { text, result };
+
+  /// From now on `content` may be copied.
+  void add_source(std::string_view content, Source source) {
+    if (!copies_) return;
+    if (source == Source::text) source_.add_text(content);
+    if (source == Source::result) source_.add_result(content);
+    has_new_sources_ = true;
+  }
+
+  /// The limits are those of what stands in the conversation now. The tools were checked with free
+  /// arguments when they were declared, so that nothing but the size of the sources can fail here.
+  Status hold_to_sources() {
+    if (!has_new_sources_) return ok();
+    ConversationSpec spec = with_tools({});
+    spec.rules.values.copies = &source_;
+    FACET_TRY(constraints_, limit(spec));
+    has_new_sources_ = false;
+    return ok();
   }
 
   Status extend(const std::vector<Segment>& segments, const std::vector<Picture>& pictures = {}) {
@@ -378,6 +384,9 @@ class LocalConversation final : public Conversation {
   const engine::ConstraintFactory& factory_;
   std::vector<Picture> pictures_;  ///< Of the opening: the history's, then the question's.
   ConversationSpec spec_;          ///< Its tools grow.
+  bool copies_ = false;            ///< Arguments are copied from source_.
+  grammar::CopySource source_;
+  bool has_new_sources_ = false;  ///< constraints_ do not know them yet.
   TurnConstraints constraints_;
   bool is_first_ = false;  ///< The next output is the first of a user's turn.
   std::vector<TokenId> stop_ids_;
@@ -423,6 +432,10 @@ AnswerForm LocalChatModel::answer_form() const {
   return quotes ? AnswerForm::quoted : AnswerForm::free;
 }
 
+ArgumentForm LocalChatModel::argument_form() const {
+  return engine_->info().copies_arguments ? ArgumentForm::copied : ArgumentForm::free;
+}
+
 bool LocalChatModel::takes_answer_grammar() const {
   return !dialect_->call_trigger().empty();
 }
@@ -456,6 +469,7 @@ Result<std::unique_ptr<Conversation>> LocalChatModel::start(const ConversationSp
                  "the history shows " + std::to_string(images) + " pictures, " +
                      std::to_string(spec.pictures.size()) + " are given"};
   }
+  FACET_TRY(const bool copies, is_copied(spec.arguments, *this));
   FACET_TRY(TurnConstraints constraints,
             limit_turns(
                 spec, engine_->info().plans_first, *dialect_, *constraints_, engine_->tokenizer()));
@@ -466,7 +480,7 @@ Result<std::unique_ptr<Conversation>> LocalChatModel::start(const ConversationSp
   if (!system.empty()) opening.messages.push_back({.role = Role::system, .content = system});
   opening.messages.insert(opening.messages.end(), spec.history.begin(), spec.history.end());
   return std::unique_ptr<Conversation>(std::make_unique<LocalConversation>(
-      engine_, *dialect_, std::move(opening), *constraints_, spec, std::move(constraints)));
+      engine_, *dialect_, std::move(opening), *constraints_, spec, copies, std::move(constraints)));
 }
 
 }  // namespace facet::agent

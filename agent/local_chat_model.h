@@ -3,6 +3,7 @@
 #pragma once
 
 #include "agent/chat_model.h"
+#include "agent/output_reader.h"
 #include "agent/turn_constraint.h"
 #include "engine/engine.h"
 #include "prompts/dialect.h"
@@ -24,26 +25,6 @@ std::string system_text(std::string_view dialect,
                         bool has_tools,
                         bool plan_first);
 
-/// Reads sampled tokens one by one; control tokens reach the parser as control, everything else as
-/// letters. Used wherever output of the engine is parsed. Not thread-safe.
-class OutputReader {
- public:
-  OutputReader(const prompts::Dialect& dialect, const engine::Tokenizer& tokenizer);
-
-  /// What has become certain with `id`, which is no stop token.
-  std::vector<prompts::ParseEvent> push(engine::TokenId id);
-  /// The rest and the whole.
-  Result<prompts::ParsedOutput> finish();
-  /// Everything read so far, control tokens spelled.
-  [[nodiscard]] const std::string& raw() const { return raw_; }
-
- private:
-  const engine::Tokenizer& tokenizer_;
-  engine::StreamDecoder decoder_;
-  std::unique_ptr<prompts::StreamParser> parser_;
-  std::string raw_;
-};
-
 class LocalChatModel final : public ChatModel {
  public:
   /// `dialect` may be empty: default_dialect. invalid_argument when the engine holds an embedder,
@@ -56,6 +37,8 @@ class LocalChatModel final : public ChatModel {
   [[nodiscard]] std::int64_t context_tokens_max() const override;
   [[nodiscard]] AnswerForm answer_form() const override;
   [[nodiscard]] bool takes_answer_grammar() const override;
+  [[nodiscard]] ArgumentForm argument_form() const override;
+  [[nodiscard]] bool takes_argument_form() const override { return true; }
   [[nodiscard]] Result<std::int64_t> count_tool_tokens(const ToolSpec& tool) const override;
   [[nodiscard]] Result<std::unique_ptr<Conversation>> start(
       const ConversationSpec& spec) const override;

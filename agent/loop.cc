@@ -103,6 +103,7 @@ Result<std::unique_ptr<Session>> Session::open(const SessionParts& parts, Sessio
     state.answer_schema = *std::move(schema);
   }
   FACET_TRY(state.quotes, quotes_answers(parts, options));
+  FACET_TRY_STATUS(is_copied(options.arguments, *parts.model));
   prompts::ToolChoice& choice = options.rules.choice;
   if (state.quotes && options.looks_first && only_read(parts, options) &&
       choice.mode == prompts::ToolChoice::Mode::automatic) {
@@ -119,6 +120,7 @@ Status Session::begin() {
                         .plan_first = options_.plan_first,
                         .tools = state_.catalog->declared(),
                         .rules = options_.rules,
+                        .arguments = options_.arguments,
                         .history = options_.history,
                         .pictures = options_.pictures};
   FACET_TRY(conversation_, parts_.model->start(spec));

@@ -60,6 +60,7 @@ struct SessionOptions {
   prompts::TurnRules rules;
   /// Answers with an answer_schema are never held to quotes.
   AnswerForm answers = AnswerForm::by_model;
+  ArgumentForm arguments = ArgumentForm::by_model;
   /// Where answers are held to quotes and all tools only read, an output that calls none of them
   /// knows nothing to say: then an automatic choice is a required one.
   bool looks_first = true;
@@ -97,8 +98,8 @@ class Session {
   /// invalid_argument for budgets, for tools the model cannot declare (where there are more than
   /// are declared at once, the first run says so), for a client tool with the name of one in the
   /// registry, for an answer_schema that is none, or for one together with quoted answers;
-  /// unsupported for one that cannot be enforced, and for quoted answers of a model that takes no
-  /// grammar of answers.
+  /// unsupported for one that cannot be enforced, and for quoted answers and copied arguments of a
+  /// model that cannot be held to them.
   static Result<std::unique_ptr<Session>> open(const SessionParts& parts, SessionOptions options);
 
   Session(const Session&) = delete;

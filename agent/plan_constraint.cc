@@ -45,14 +45,16 @@ class PlanConstraint final : public engine::Constraint {
   std::unique_ptr<Constraint> calls_;
 };
 
-Grammar plan_grammar(const std::vector<ToolSpec>& tools, bool may_answer) {
+Grammar plan_grammar(const PlanNames& names, bool may_answer) {
   Grammar grammar;
-  std::vector<Grammar::Node> names;
-  for (const ToolSpec& tool : tools) names.push_back(grammar.literal(tool.name));
-  const Grammar::Node name = grammar.choice(std::move(names));
-  const Grammar::Node more =
-      grammar.repeat(grammar.sequence({grammar.literal(", "), name}), 0, kPlanStepsMax - 1);
-  Grammar::Node steps = grammar.sequence({name, more});
+  const auto one_of = [&](const std::vector<std::string>& texts) {
+    std::vector<Grammar::Node> nodes;
+    for (const std::string& text : texts) nodes.push_back(grammar.literal(text));
+    return grammar.choice(std::move(nodes));
+  };
+  const Grammar::Node next = grammar.sequence({grammar.literal(", "), one_of(names.later)});
+  Grammar::Node steps =
+      grammar.sequence({one_of(names.first), grammar.repeat(next, 0, kPlanStepsMax - 1)});
   if (may_answer) steps = grammar.choice({steps, grammar.literal("answer")});
   grammar.set_root(grammar.sequence({grammar.literal("Plan: "), steps, grammar.literal(".\n")}));
   return grammar;
@@ -61,12 +63,12 @@ Grammar plan_grammar(const std::vector<ToolSpec>& tools, bool may_answer) {
 }  // namespace
 
 Result<std::unique_ptr<engine::Constraint>> make_plan_constraint(
-    const std::vector<ToolSpec>& tools,
+    const PlanNames& names,
     bool may_answer,
     const engine::ConstraintFactory& factory,
     std::unique_ptr<engine::Constraint> calls) {
-  FACET_CHECK(!tools.empty() && calls);
-  FACET_TRY(auto plan, factory.make(plan_grammar(tools, may_answer), {}));
+  FACET_CHECK((may_answer || !names.first.empty()) && calls);
+  FACET_TRY(auto plan, factory.make(plan_grammar(names, may_answer), {}));
   return std::unique_ptr<engine::Constraint>(
       std::make_unique<PlanConstraint>(std::move(plan), std::move(calls)));
 }

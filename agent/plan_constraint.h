@@ -2,11 +2,11 @@
 // that exist, and hands everything behind it to the constraint on calls.
 #pragma once
 
-#include "base/chat.h"
 #include "base/result.h"
 #include "engine/sampling/constraint.h"
 
 #include <memory>
+#include <string>
 #include <vector>
 
 namespace facet::agent {
@@ -14,10 +14,18 @@ namespace facet::agent {
 /// More steps than this are not planned in one line.
 inline constexpr int kPlanStepsMax = 8;
 
-/// "Plan: a, b.\n" over the names of `tools`, or, if it `may_answer`, "Plan: answer.\n" where none
-/// is needed, then `calls`. REQUIRES: tools is not empty. Not thread-safe.
+/// What a plan may name.
+struct PlanNames {
+  /// The tools that can be called now: with one of them a plan begins.
+  std::vector<std::string> first;
+  /// All tools: a later step may be one that cannot be called before there are results.
+  std::vector<std::string> later;
+};
+
+/// "Plan: a, b.\n" over `names`, or, if it `may_answer`, "Plan: answer.\n" where none is needed,
+/// then `calls`. REQUIRES: there is a first name, or it may answer. Not thread-safe.
 Result<std::unique_ptr<engine::Constraint>> make_plan_constraint(
-    const std::vector<ToolSpec>& tools,
+    const PlanNames& names,
     bool may_answer,
     const engine::ConstraintFactory& factory,
     std::unique_ptr<engine::Constraint> calls);

@@ -2,6 +2,7 @@
 
 #include "base/check.h"
 #include "base/json.h"
+#include "prompts/json_fields.h"
 #include "retrieval/sha256.h"
 #include "tools/schema.h"
 #include "tools/tool.h"
@@ -36,7 +37,8 @@ ToolSpec find_tool_spec() {
               "Finds more tools. Say in a few words what is to be done; the tools that "
               "are found can be called from then on.",
           .parameters = R"({"type":"object","properties":{"query":{"type":"string",)"
-                        R"("description":"What the tool is to do"}},"required":["query"]})"};
+                        R"("description":"What the tool is to do","x-facet-free":true}},)"
+                        R"("required":["query"]})"};
 }
 
 ToolCatalog::ToolCatalog(std::vector<Entry> tools, ToolCatalogOptions options)
@@ -134,7 +136,7 @@ Result<ordered_json> ToolCatalog::find(const std::string& arguments) const {
       declared.push_back(match.name);
       continue;
     }
-    FACET_TRY(ordered_json parameters, parse_json(match.parameters, "parameters of " + match.name));
+    FACET_TRY(ordered_json parameters, prompts::parse_parameters(match));
     found.push_back({{"name", match.name},
                      {"description", match.description},
                      {"parameters", std::move(parameters)}});

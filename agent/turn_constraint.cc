@@ -125,7 +125,7 @@ Result<TurnConstraint> make_turn_constraint(const prompts::Dialect& dialect,
                                     .entries_max = static_cast<std::size_t>(turn.entries_max),
                                     .free_after = turn.free_after};
   if (turn.entries_max > 0) options.free_control.push_back(turn.trigger);
-  TurnConstraint out{.answer_prefix = turn.answer_prefix};
+  TurnConstraint out{.answer_prefix = turn.answer_prefix, .callable = turn.callable};
   for (const grammar::SchemaNote& note : turn.notes) {
     if (note.kind == grammar::SchemaNote::Kind::relaxed) out.relaxed.push_back(note);
   }

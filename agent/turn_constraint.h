@@ -23,6 +23,7 @@ struct TurnConstraint {
   /// without tools.
   std::unique_ptr<engine::Constraint> constraint;
   std::string answer_prefix;                 ///< TurnGrammar::answer_prefix.
+  std::vector<std::string> callable;         ///< TurnGrammar::callable.
   std::vector<grammar::SchemaNote> relaxed;  ///< What schemas ask and nothing enforces.
 };
 

@@ -14,12 +14,13 @@ Result<TurnConstraints> limit_turns(const ConversationSpec& spec,
   using Mode = prompts::ToolChoice::Mode;
   TurnConstraints out;
   prompts::TurnRules later = spec.rules;
-  const bool must_call = later.choice.mode == Mode::required || later.choice.mode == Mode::named;
+  bool must_call = later.choice.mode == Mode::required || later.choice.mode == Mode::named;
   if (must_call) {
     FACET_TRY(TurnConstraint first,
               make_turn_constraint(dialect, spec.tools, spec.rules, factory, tokenizer));
     out.first = std::move(first.constraint);
     later.choice = {};
+    must_call = !first.callable.empty();
   }
   FACET_TRY(TurnConstraint made,
             make_turn_constraint(dialect, spec.tools, later, factory, tokenizer));
@@ -32,7 +33,9 @@ Result<TurnConstraints> limit_turns(const ConversationSpec& spec,
               out.later != nullptr && out.answer_prefix.empty();
   if (out.plans) {
     auto behind = out.first ? std::move(out.first) : out.later->clone();
-    FACET_TRY(out.first, make_plan_constraint(spec.tools, !must_call, factory, std::move(behind)));
+    PlanNames names{.first = std::move(made.callable)};
+    for (const ToolSpec& tool : spec.tools) names.later.push_back(tool.name);
+    FACET_TRY(out.first, make_plan_constraint(names, !must_call, factory, std::move(behind)));
   }
   return out;
 }

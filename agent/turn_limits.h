@@ -26,7 +26,7 @@ struct TurnConstraints {
 };
 
 /// `model_plans`: only a model that says so knows the planning form; others get the prompt they
-/// were trained on.
+/// were trained on. What arguments are copied from is in the spec's rules.
 Result<TurnConstraints> limit_turns(const ConversationSpec& spec,
                                     bool model_plans,
                                     const prompts::Dialect& dialect,

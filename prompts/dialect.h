@@ -63,6 +63,10 @@ class StreamParser {
 struct CallGrammarOptions {
   int array_items_max = 64;    ///< Where a schema has no maxItems.
   int number_digits_max = 17;  ///< Before and after the point, each, where a schema has no bounds.
+  /// What arguments may be copied from (SchemaGrammarOptions::copies); null: they are free. It must
+  /// outlive the making of a grammar, not the grammar. A tool with a required argument that nothing
+  /// in it can fill cannot be called.
+  const grammar::CopySource* copies = nullptr;
 };
 
 /// Whether a turn may, must or must not call tools.
@@ -101,6 +105,9 @@ struct TurnGrammar {
   bool free_after = true;  ///< Text may follow; else nothing but a stop token.
   /// In front of an answer that is held to a schema, where it could be taken for a call.
   std::string answer_prefix;
+  /// Names of the tools that can be called. Where there is none, as where the arguments of none can
+  /// be copied, the turn is text, or the answer of a schema, whatever the choice asks.
+  std::vector<std::string> callable;
   /// On the schemas; pointers behind the tool's name, or behind "(answer)".
   std::vector<grammar::SchemaNote> notes;
 };

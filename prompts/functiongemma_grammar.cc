@@ -28,8 +28,8 @@ CallForm call_form() {
 Result<Grammar> functiongemma_call_grammar(const std::vector<ToolSpec>& tools,
                                            const CallGrammarOptions& options) {
   Grammar grammar;
-  FACET_TRY(const Grammar::Node call, one_call(call_form(), tools, options, grammar, nullptr));
-  grammar.set_root(grammar.sequence({call, grammar.control(kEndCall)}));
+  FACET_TRY(const OneCall call, one_call(call_form(), tools, options, grammar));
+  grammar.set_root(grammar.sequence({call.node, grammar.control(kEndCall)}));
   return grammar;
 }
 

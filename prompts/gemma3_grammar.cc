@@ -101,11 +101,16 @@ Result<TurnGrammar> gemma3_turn_grammar(CallStyle style,
   TurnGrammar out{.free_after = false};
   Grammar& grammar = out.grammar;
   FACET_TRY(const std::vector<ToolSpec> chosen, chosen_tools(tools, rules.choice));
-  const bool may_call = rules.choice.mode != Mode::none && !chosen.empty();
-  if (may_call && style == CallStyle::none) {
-    return Error{Code::unsupported, "the dialect gemma3 has no tool calls"};
+  OneCall call;
+  if (rules.choice.mode != Mode::none && !chosen.empty()) {
+    if (style == CallStyle::none) {
+      return Error{Code::unsupported, "the dialect gemma3 has no tool calls"};
+    }
+    FACET_TRY(call, one_call(call_form(style), chosen, rules.values, grammar));
+    out.callable = call.callable;
   }
-  const bool has_text = rules.choice.mode == Mode::automatic || rules.choice.mode == Mode::none;
+  const bool may_call = !out.callable.empty();
+  const bool has_text = !may_call || rules.choice.mode == Mode::automatic;
   const bool has_schema = has_text && !rules.answer_schema.empty();
   const TextAutomaton text = has_text ? free_text(style) : TextAutomaton{};
   const auto text_node = [&](const TextAutomaton& automaton) {
@@ -118,13 +123,12 @@ Result<TurnGrammar> gemma3_turn_grammar(CallStyle style,
               answer_value(rules.answer_schema, rules.values, grammar, out.notes));
     answer = grammar.sequence({grammar.literal(out.answer_prefix), value});
   }
+  out.notes.insert(out.notes.end(), call.notes.begin(), call.notes.end());
   if (!may_call) {
     grammar.set_root(has_schema ? answer : text_node(text));
     return out;
   }
-  FACET_TRY(const Grammar::Node call,
-            one_call(call_form(style), chosen, rules.values, grammar, &out.notes));
-  const Grammar::Node calls = framed(style, call, rules.calls_max, grammar);
+  const Grammar::Node calls = framed(style, call.node, rules.calls_max, grammar);
   if (!has_text || has_schema) {
     grammar.set_root(has_schema ? grammar.choice({calls, answer}) : calls);
     return out;

@@ -264,8 +264,8 @@ class Gemma4 final : public Dialect {
   [[nodiscard]] Result<Grammar> call_grammar(const std::vector<ToolSpec>& tools,
                                              const CallGrammarOptions& options) const override {
     Grammar grammar;
-    FACET_TRY(const Grammar::Node call, one_call(call_form(), tools, options, grammar, nullptr));
-    grammar.set_root(grammar.sequence({call, grammar.control(kTokens.end_call)}));
+    FACET_TRY(const OneCall call, one_call(call_form(), tools, options, grammar));
+    grammar.set_root(grammar.sequence({call.node, grammar.control(kTokens.end_call)}));
     return grammar;
   }
 

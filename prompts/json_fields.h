@@ -32,7 +32,8 @@ Result<nlohmann::ordered_json> parse_object(const std::string& text,
                                             const std::string& what,
                                             Code code);
 
-/// The parameters of `tool`, an object. invalid_argument naming the tool when they are none.
+/// The parameters of `tool`, an object, as models are shown them: without x-facet-free, which is
+/// for grammars. invalid_argument naming the tool when they are none.
 Result<nlohmann::ordered_json> parse_parameters(const ToolSpec& tool);
 
 }  // namespace facet::prompts

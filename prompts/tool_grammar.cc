@@ -1,5 +1,6 @@
 #include "prompts/tool_grammar.h"
 
+#include "base/grammar/completable.h"
 #include "base/json.h"
 #include "prompts/python_text.h"
 
@@ -63,37 +64,40 @@ Result<Json> parameters_of(const ToolSpec& tool, const grammar::SchemaGrammarOpt
 
 }  // namespace
 
-Result<Grammar::Node> one_call(const CallForm& form,
-                               const std::vector<ToolSpec>& tools,
-                               const CallGrammarOptions& options,
-                               Grammar& grammar,
-                               std::vector<grammar::SchemaNote>* notes) {
+Result<OneCall> one_call(const CallForm& form,
+                         const std::vector<ToolSpec>& tools,
+                         const CallGrammarOptions& options,
+                         Grammar& grammar) {
   FACET_TRY_STATUS(check_names(form, tools));
   if (options.array_items_max < 1 || options.number_digits_max < 1) {
     return Error{Code::invalid_argument, "the limits of a call grammar must be positive"};
   }
   const grammar::SchemaGrammarOptions limits{.array_items_max = options.array_items_max,
-                                             .number_digits_max = options.number_digits_max};
+                                             .number_digits_max = options.number_digits_max,
+                                             .copies = options.copies};
   std::deque<Json> schemas;  // Keeps its elements in place: nodes are written from them.
   grammar::SchemaGrammar values(grammar, form.values, limits);
+  OneCall out;
   std::vector<Grammar::Node> calls;
-  std::size_t noted = 0;
   for (const ToolSpec& tool : tools) {
     FACET_TRY(Json schema, parameters_of(tool, limits));
     schemas.push_back(std::move(schema));
     auto arguments = values.object(schemas.back(), form.arguments);
     if (!arguments) return arguments.error().with_context("tool \"" + tool.name + "\"");
+    for (std::size_t i = out.notes.size(); i < values.notes().size(); ++i) {
+      out.notes.push_back(values.notes()[i]);
+      out.notes.back().pointer = tool.name + out.notes.back().pointer;
+    }
+    if (options.copies != nullptr && !grammar::is_completable(grammar, *arguments)) continue;
+    out.callable.push_back(tool.name);
     const std::string name =
         form.written_name != nullptr ? form.written_name(tool.name) : tool.name;
     calls.push_back(grammar.sequence({grammar.literal(form.before_name + name + form.after_name),
                                       *arguments,
                                       grammar.literal(form.after_call)}));
-    for (; notes != nullptr && noted < values.notes().size(); ++noted) {
-      notes->push_back(values.notes()[noted]);
-      notes->back().pointer = tool.name + notes->back().pointer;
-    }
   }
-  return calls.size() == 1 ? calls.front() : grammar.choice(std::move(calls));
+  out.node = calls.size() == 1 ? calls.front() : grammar.choice(std::move(calls));
+  return out;
 }
 
 Result<Grammar::Node> answer_value(const std::string& schema,
@@ -126,8 +130,14 @@ Result<TurnGrammar> trigger_turn_grammar(const CallForm& form,
   TurnGrammar out;
   Grammar& grammar = out.grammar;
   FACET_TRY(const std::vector<ToolSpec> chosen, chosen_tools(tools, rules.choice));
-  const bool may_call = rules.choice.mode != Mode::none && !chosen.empty();
-  const bool must_call = rules.choice.mode == Mode::required || rules.choice.mode == Mode::named;
+  OneCall call;
+  if (rules.choice.mode != Mode::none && !chosen.empty()) {
+    FACET_TRY(call, one_call(form, chosen, rules.values, grammar));
+    out.callable = call.callable;
+  }
+  const bool may_call = !out.callable.empty();
+  const bool must_call =
+      may_call && (rules.choice.mode == Mode::required || rules.choice.mode == Mode::named);
   std::vector<Grammar::Node> turns;
   if (!rules.answer_schema.empty() && !must_call) {
     FACET_TRY(const Grammar::Node answer,
@@ -137,14 +147,13 @@ Result<TurnGrammar> trigger_turn_grammar(const CallForm& form,
   } else if (!may_call) {
     grammar.set_root(grammar.literal(""));
     out.trigger = start;
-    return out;
   }
+  out.notes.insert(out.notes.end(), call.notes.begin(), call.notes.end());
   if (!may_call) {
-    grammar.set_root(turns.front());
+    if (!turns.empty()) grammar.set_root(turns.front());
     return out;
   }
-  FACET_TRY(const Grammar::Node call, one_call(form, chosen, rules.values, grammar, &out.notes));
-  const Grammar::Node closed = grammar.sequence({call, grammar.control(end)});
+  const Grammar::Node closed = grammar.sequence({call.node, grammar.control(end)});
   if (turns.empty() && !must_call) {
     grammar.set_root(closed);
     out.trigger = start;

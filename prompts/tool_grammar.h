@@ -28,15 +28,21 @@ struct CallForm {
   std::string (*written_name)(std::string_view name) = nullptr;
 };
 
+/// Of the tools of a grammar: one call of one of them.
+struct OneCall {
+  Grammar::Node node = -1;
+  std::vector<std::string> callable;  ///< TurnGrammar::callable; none: `node` is never().
+  /// What the schemas' readers should know, pointers behind the tool's name.
+  std::vector<grammar::SchemaNote> notes;
+};
+
 /// The grammar of one call of one of `tools`, added to `grammar`. invalid_argument for no tool, two
 /// tools of one name and names that cannot be written; limit_exceeded for more than 1024 tools;
-/// errors of a schema name its tool. `notes`: what the schemas' readers should know, pointers
-/// behind the tool's name; may be null.
-Result<Grammar::Node> one_call(const CallForm& form,
-                               const std::vector<ToolSpec>& tools,
-                               const CallGrammarOptions& options,
-                               Grammar& grammar,
-                               std::vector<grammar::SchemaNote>* notes);
+/// errors of a schema name its tool.
+Result<OneCall> one_call(const CallForm& form,
+                         const std::vector<ToolSpec>& tools,
+                         const CallGrammarOptions& options,
+                         Grammar& grammar);
 
 /// The grammar of one JSON value of the schema in `schema`, added to `grammar`; errors and notes
 /// name

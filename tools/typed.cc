@@ -126,6 +126,10 @@ void write_limits(JsonWriter& out, const FieldLimits& limits, std::string_view l
   number("maximum", limits.maximum);
   length("min", limits.length_min);
   length("max", limits.length_max);
+  if (limits.is_free) {
+    out.key("x-facet-free");
+    out.boolean(true);
+  }
 }
 
 std::shared_ptr<const Tool> make(ToolSpec spec, Effect effect, Call call) {

@@ -58,6 +58,8 @@ struct FieldLimits {
   // Written out, so that naming some of them is no warning (-Wmissing-field-initializers).
   std::optional<double> minimum = std::nullopt, maximum = std::nullopt;
   std::optional<std::size_t> length_min = std::nullopt, length_max = std::nullopt;
+  /// Composed, not copied from the conversation: `x-facet-free` (base/grammar/schema_grammar.h).
+  bool is_free = false;
 };
 
 template <typename Owner, typename Member>
@@ -125,7 +127,8 @@ bool is_null(const nlohmann::ordered_json& value);
 std::optional<std::size_t> array_size(const nlohmann::ordered_json& value);
 const nlohmann::ordered_json& item(const nlohmann::ordered_json& array, std::size_t index);
 Error wrong(const std::string& at, std::string_view message);
-/// The limits as keywords; `length_keywords` is "Length", "Items" or empty for numbers.
+/// The limits and x-facet-free as keywords; `length_keywords` is "Length", "Items" or empty for
+/// numbers.
 void write_limits(JsonWriter& out, const FieldLimits& limits, std::string_view length_keywords);
 
 template <typename T>

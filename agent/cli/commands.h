@@ -60,6 +60,7 @@ struct AgentOptions {
   std::string instructions;
   bool no_plan = false;
   AnswerForm answers = AnswerForm::by_model;
+  ArgumentForm arguments = ArgumentForm::by_model;
   std::string tool_choice;           ///< As OutputRuleOptions::tool_choice.
   int calls_max = 16;                ///< In one output.
   std::int64_t tool_tokens_max = 0;  ///< SessionOptions::tool_tokens_max.
@@ -171,10 +172,11 @@ struct EvalBfclOptions {
 
 struct EvalCallsOptions {
   ModelOptions model;
-  std::string format = "cases";  ///< Or "bfcl".
-  std::string data;              ///< cases: a file of them, agent/call_eval.h.
-  EvalBfclOptions bfcl;          ///< bfcl.
-  std::int64_t cases_max = 0;    ///< 0: all.
+  std::string format = "cases";                     ///< Or "bfcl".
+  std::string data;                                 ///< cases: a file of them, agent/call_eval.h.
+  EvalBfclOptions bfcl;                             ///< bfcl.
+  ArgumentForm arguments = ArgumentForm::by_model;  ///< cases.
+  std::int64_t cases_max = 0;                       ///< 0: all.
   bool no_plan = false;
   bool wrong = false;  ///< Show what was wrong.
   bool json = false;

@@ -90,9 +90,12 @@ Result<Tally> run_cases(const ChatModel& model,
   for (std::size_t i = 0; i < cases.size(); ++i) {
     const CallCase& test = cases[i];
     environment.console.progress(i, cases.size(), test.kind);
-    FACET_TRY(
-        const CallScore score,
-        score_call_case(model, test, {.plan_first = !options.no_plan, .stop = environment.stop}));
+    FACET_TRY(const CallScore score,
+              score_call_case(model,
+                              test,
+                              {.plan_first = !options.no_plan,
+                               .arguments = options.arguments,
+                               .stop = environment.stop}));
     tally.all.add(score);
     tally.by_kind[test.kind].add(score);
     tally.by_tools[tools_group(test.tools.size())].add(score);

@@ -41,6 +41,16 @@ void add_answers(CLI::App& app, AnswerForm& answers) {
       ->check(CLI::IsMember({"free", "quoted"}));
 }
 
+CLI::Option* add_arguments(CLI::App& app, ArgumentForm& arguments) {
+  return app
+      .add_option_function<std::string>(
+          "--arguments",
+          [&arguments](const std::string& name) { arguments = *argument_form_from_name(name); },
+          "What arguments of calls may be: free, or copied: only words and numbers that stand in "
+          "the messages of the user and in results (free; copied for models made for it)")
+      ->check(CLI::IsMember({"free", "copied"}));
+}
+
 void add_huge_pages(CLI::App& app, bool& huge_pages) {
   app.add_flag_callback(
       "--no-huge-pages",

@@ -54,6 +54,7 @@ void add_agent(CLI::App& app, AgentOptions& agent) {
       ->check(CLI::Range(0, 16));
   app.add_flag("--no-plan", agent.no_plan, "Do not ask for a plan first");
   add_answers(app, agent.answers);
+  add_arguments(app, agent.arguments);
   app.add_option("--tool-choice",
                  agent.tool_choice,
                  "auto, none, required or a tool's name: what the first output must call (auto; "

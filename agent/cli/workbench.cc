@@ -248,6 +248,7 @@ ordered_json agent_options_json(const AgentOptions& options) {
           {"instructions", options.instructions},
           {"no_plan", options.no_plan},
           {"answers", answer_form_name(options.answers)},
+          {"arguments", argument_form_name(options.arguments)},
           {"tool_choice", options.tool_choice},
           {"calls_max", options.calls_max},
           {"answer_schema", options.answer_schema},
@@ -289,6 +290,10 @@ Result<AgentOptions> agent_options_from_json(const ordered_json& json) {
     const auto answers = answer_form_from_name(json.value("answers", std::string("by model")));
     if (!answers) return Error{Code::invalid_data, "options of the recorded run: \"answers\""};
     options.answers = *answers;
+    const auto arguments =
+        argument_form_from_name(json.value("arguments", std::string("by model")));
+    if (!arguments) return Error{Code::invalid_data, "options of the recorded run: \"arguments\""};
+    options.arguments = *arguments;
     options.tool_choice = json.value("tool_choice", std::string());
     options.calls_max = json.value("calls_max", options.calls_max);
     options.answer_schema = json.value("answer_schema", std::string());
@@ -378,6 +383,7 @@ SessionOptions Workbench::session_options(const std::stop_token& stop) const {
                                    .calls_max = options_.calls_max,
                                    .answer_schema = options_.answer_schema},
                          .answers = options_.answers,
+                         .arguments = options_.arguments,
                          .looks_first = options_.tool_choice.empty(),
                          .tool_tokens_max = options_.tool_tokens_max,
                          .policy = {.allow_all = options_.yes, .allow_rerun = options_.rerun},

@@ -8,6 +8,9 @@
 //    of others has no others;
 //  - arrays without maxItems, recursion and numbers have the bounds of SchemaGrammarOptions;
 //  - a number with bounds or multipleOf is written without an exponent.
+//
+// With a CopySource, strings and numbers are only those that stand in it: see
+// SchemaGrammarOptions::copies.
 #pragma once
 
 #include "base/grammar.h"
@@ -24,6 +27,8 @@
 #include <vector>
 
 namespace facet::grammar {
+
+class CopySource;
 
 /// How objects are written: open, members with commas, close.
 struct ObjectSyntax {
@@ -72,6 +77,11 @@ struct SchemaGrammarOptions {
   int schema_depth_max = 96;  ///< Nesting of the schema's text.
   std::size_t rules_max = 20'000;
   std::size_t alternatives_max = 256;  ///< That nested anyOf of one value multiply to.
+  /// Not null: strings and numbers are what copy_source.h says, unless the schema lists them (enum,
+  /// const) or says how they are written (pattern, format). A schema with `"x-facet-free": true`
+  /// and what is inside it describe values that are composed in another way: they stay free, as do
+  /// values that no schema describes. A property that nothing can fill is left out.
+  const CopySource* copies = nullptr;
 };
 
 /// Something a reader of the schema should know. `pointer` is a JSON pointer into the schema.
@@ -105,7 +115,8 @@ class SchemaGrammar {
   Result<Grammar::Node> value(const nlohmann::ordered_json& schema);
   /// An object that is an instance of `schema`, the outermost one written in `syntax`: the
   /// arguments of a call. A schema that describes no members has none here, and of members that are
-  /// not declared there is one at most.
+  /// not declared there is one at most. With SchemaGrammarOptions::copies, here and in value(), a
+  /// schema without instances is a node that cannot be completed, and no error.
   Result<Grammar::Node> object(const nlohmann::ordered_json& schema, const ObjectSyntax& syntax);
 
   [[nodiscard]] const std::vector<SchemaNote>& notes() const;

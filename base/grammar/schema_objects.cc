@@ -35,7 +35,7 @@ Result<SchemaWriter::MemberSchemas> SchemaWriter::member_schemas(const Shape& sh
   MemberSchemas out;
   const auto add = [&](const Json* schema) {
     out.refused = out.refused || is_false(schema);
-    out.holdings.push_back({schema, false});
+    out.holdings.push_back({schema, false, shape.is_free});
   };
   for (const ObjectPart& part : shape.objects) {
     bool is_known = false;
@@ -135,9 +135,11 @@ Result<Grammar::Node> SchemaWriter::extra_member(const Shape& shape,
       for (std::size_t i = 0; i < patterns.size(); ++i) {
         if (patterns[i].first != &part || (matched >> i & 1U) == 0) continue;
         is_known = true;
-        holdings.push_back({part.patterns[patterns[i].second].second, false});
+        holdings.push_back({part.patterns[patterns[i].second].second, false, shape.is_free});
       }
-      if (!is_known && part.additional != nullptr) holdings.push_back({part.additional, false});
+      if (!is_known && part.additional != nullptr) {
+        holdings.push_back({part.additional, false, shape.is_free});
+      }
     }
     refused = refused || names.is_empty() ||
               std::any_of(holdings.begin(), holdings.end(), [](const Holding& holding) {
@@ -193,7 +195,7 @@ struct SchemaGrammar::Parts {
     SchemaWriter writer(nodes, schema, notes);
     auto node = writer.run(root_object);
     contradiction = writer.contradiction();
-    if (node && !is_completable(nodes.grammar, *node)) {
+    if (node && nodes.options.copies == nullptr && !is_completable(nodes.grammar, *node)) {
       const std::string where =
           contradiction.empty() ? "" : ", it contradicts itself at " + contradiction;
       return Error{Code::invalid_argument,

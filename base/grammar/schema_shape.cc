@@ -42,6 +42,12 @@ Error bad(const std::string& pointer, const std::string& what) {
   return Error{Code::invalid_argument, shown(pointer) + " " + what};
 }
 
+bool has_flag(const Json& schema, const char* name) {
+  if (!schema.is_object()) return false;
+  const auto found = schema.find(name);
+  return found != schema.end() && found->is_boolean() && found->get<bool>();
+}
+
 long double number_of(const Json& value) {
   if (value.is_number_unsigned()) return static_cast<long double>(value.get<std::uint64_t>());
   if (value.is_number_integer()) return static_cast<long double>(value.get<std::int64_t>());
@@ -80,12 +86,7 @@ void ShapeReader::note(SchemaNote::Kind kind, const std::string& at, const std::
 }
 
 bool ShapeReader::is_relaxed(const Json& schema) const {
-  const auto flag = [](const Json& place) {
-    if (!place.is_object()) return false;
-    const auto found = place.find("x-facet-relaxed");
-    return found != place.end() && found->is_boolean() && found->get<bool>();
-  };
-  return flag(schema) || flag(document_);
+  return has_flag(schema, "x-facet-relaxed") || has_flag(document_, "x-facet-relaxed");
 }
 
 Error ShapeReader::endless(const Json* schema) const {
@@ -97,6 +98,8 @@ Error ShapeReader::endless(const Json* schema) const {
 Result<Shape> ShapeReader::read(const Holdings& holdings) {
   Shape shape;
   shape.pointer = holdings.empty() ? std::string() : pointer_of(holdings.front().schema);
+  shape.is_free = std::any_of(
+      holdings.begin(), holdings.end(), [](const Holding& known) { return known.is_free; });
   std::set<const Json*> seen;
   std::set<const Json*> open;
   struct Step {
@@ -137,7 +140,7 @@ Result<Shape> ShapeReader::read(const Holdings& holdings) {
       steps.push_back({{*at, settled}});
     }
   }
-  for (const Json* member : seen) shape.holdings.push_back({member, true});
+  for (const Json* member : seen) shape.holdings.push_back({member, true, shape.is_free});
   return shape;
 }
 
@@ -151,6 +154,7 @@ Status ShapeReader::schema(const Json& schema,
     return ok();
   }
   if (!schema.is_object()) return bad(at, "must be an object or a boolean");
+  shape.is_free = shape.is_free || has_flag(schema, "x-facet-free");
   for (const auto& [key, value] : schema.items()) {
     if (key.starts_with("x-") || has_word(kAnnotations, key) || has_word(kStructural, key))
       continue;

@@ -23,6 +23,7 @@ using Json = nlohmann::ordered_json;
 struct Holding {
   const Json* schema = nullptr;
   bool settled = false;
+  bool is_free = false;  ///< It stands inside a schema with x-facet-free.
   auto operator<=>(const Holding&) const = default;
 };
 using Holdings = std::vector<Holding>;
@@ -71,6 +72,7 @@ Result<std::shared_ptr<const TextAutomaton>> cached_pattern(const std::string& t
 struct Shape {
   std::string pointer;  ///< Of the first schema, for messages.
   bool refuses_all = false;
+  bool is_free = false;  ///< One that holds, or is around it, says x-facet-free.
   unsigned types = type_any;
   std::optional<std::vector<const Json*>> values;
   bool has_structured_keywords = false;

@@ -1,5 +1,6 @@
 #include "base/grammar/schema_writer.h"
 
+#include "base/grammar/copy_source.h"
 #include "base/grammar/number_automaton.h"
 #include "base/json.h"
 #include "base/json_pointer.h"
@@ -180,7 +181,7 @@ Result<Grammar::Node> SchemaWriter::alternatives(const Shape& shape) {
     for (const Holdings& way : ways) {
       for (const Json* alternative : choice) {
         next.push_back(way);
-        next.back().push_back({alternative, false});
+        next.back().push_back({alternative, false, shape.is_free});
       }
     }
     ways = std::move(next);
@@ -229,7 +230,22 @@ Result<Grammar::Node> SchemaWriter::enumeration(const Shape& shape) {
   return out.size() == 1 ? out.front() : grammar_.choice(std::move(out));
 }
 
+bool SchemaWriter::is_copied(const Shape& shape) const {
+  return nodes_.options.copies != nullptr && !shape.is_free;
+}
+
+Result<Grammar::Node> SchemaWriter::copied_number(const Shape& shape, bool integers) {
+  std::vector<std::string> fitting;
+  for (const std::string& text : nodes_.options.copies->numbers()) {
+    FACET_TRY(const Json value, parse_json(text, "a number"));
+    const bool is_kind = !integers || (type_of(value) & type_integer) != 0;
+    if (is_kind && is_within(number_of(value), shape)) fitting.push_back(text);
+  }
+  return nodes_.copied_number(fitting, integers);
+}
+
 Result<Grammar::Node> SchemaWriter::number(const Shape& shape, bool integers) {
+  if (is_copied(shape)) return copied_number(shape, integers);
   const bool bounded = shape.min || shape.max;
   if (!bounded && shape.multiple_of == 1) return integers ? nodes_.integer() : nodes_.number();
   const auto text_of = [](const std::optional<Bound>& bound) {
@@ -300,6 +316,7 @@ Result<Grammar::Node> SchemaWriter::string(const Shape& shape) {
   }
   const bool has_length = shape.length_min > 0 || shape.length_max >= 0;
   if (shape.texts.empty()) {
+    if (is_copied(shape)) return nodes_.copied_string(shape.length_min, shape.length_max);
     if (!has_length) return nodes_.any_string();
     const std::int64_t most = shape.length_max > kLengthMax ? -1 : shape.length_max;
     return nodes_.string_of_length(shape.length_min, most);
@@ -333,7 +350,7 @@ Result<Grammar::Node> SchemaWriter::array(const Shape& shape) {
     Holdings holdings;
     for (const ItemsPart& part : shape.items) {
       const Json* schema = at < part.prefix.size() ? part.prefix[at] : part.rest;
-      if (schema != nullptr) holdings.push_back({schema, false});
+      if (schema != nullptr) holdings.push_back({schema, false, shape.is_free});
     }
     return holdings.empty() ? nodes_.any_value() : value_of(std::move(holdings));
   };

@@ -36,6 +36,10 @@ class ValueNodes {
   Node quoted(Node content);
   Node spelled_text(const TextAutomaton& texts);
   Node string_of_length(std::int64_t min, std::int64_t max);
+  /// What may be copied from options.copies; never() where nothing is so long.
+  Node copied_string(std::int64_t min, std::int64_t max);
+  /// One of `numbers`, texts of JSON numbers.
+  Node copied_number(const std::vector<std::string>& numbers, bool integers);
   /// One of some scalars.
   Node scalars(const std::vector<const Json*>& values);
   /// Exactly `value`.
@@ -53,6 +57,7 @@ class ValueNodes {
   [[nodiscard]] std::string scalar_text(const Json& value) const;
   Node spaced(const std::string& text);
   void write_numbers();
+  Node copied_expression();
 
   Node comma_ = -1;
   Node string_ = -1;
@@ -80,7 +85,7 @@ class SchemaWriter {
     Node rule = -1;
   };
 
-  Node value_of(const Json* schema) { return value_of(Holdings{{schema, false}}); }
+  Node value_of(const Json* schema) { return value_of(Holdings{{schema}}); }
   Node value_of(Holdings holdings);
   Result<Node> body(const Holdings& holdings, const ObjectSyntax* root_object);
   Result<Node> alternatives(const Shape& shape);
@@ -88,6 +93,9 @@ class SchemaWriter {
   Result<bool> fits(const Json& value, const Shape& shape);
   Result<Node> number(const Shape& shape, bool integers);
   Result<Node> bounded_number(const Shape& shape, bool integers);
+  /// Whether a string or a number must be copied.
+  [[nodiscard]] bool is_copied(const Shape& shape) const;
+  Result<Node> copied_number(const Shape& shape, bool integers);
   Result<Node> string(const Shape& shape);
   Result<Node> array(const Shape& shape);
   Result<Node> object(const Shape& shape, const ObjectSyntax& syntax, bool outermost);

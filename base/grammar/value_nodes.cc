@@ -1,14 +1,20 @@
 // How a syntax writes strings, numbers, keys and whole values: what all schemas of a grammar share.
+#include "base/check.h"
 #include "base/grammar/schema_writer.h"
+#include "base/grammar/span_automaton.h"
 #include "base/json.h"
 
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 namespace facet::grammar {
 namespace {
+
+/// "1+2"
+constexpr std::int64_t kExpressionBytesMin = 3;
 
 /// Visible characters: no controls, and none of the spaces that Python's strip takes away.
 CodePointSet visible() {
@@ -130,6 +136,55 @@ Grammar::Node ValueNodes::string_of_length(std::int64_t min, std::int64_t max) {
         grammar.repeat(character_, static_cast<std::int32_t>(min), static_cast<std::int32_t>(max)));
   }
   return found->second;
+}
+
+Grammar::Node ValueNodes::copied_string(std::int64_t min, std::int64_t max) {
+  const std::string name = "copied " + std::to_string(min) + " " + std::to_string(max);
+  const auto [found, is_new] = known.try_emplace(name, -1);
+  if (!is_new) return found->second;
+  ByteAutomaton spans = span_automaton(
+      *options.copies, spelling(), {.min = min, .max = max, .skipped_max = kSkippedWordsMax});
+  std::vector<Node> forms;
+  if (!spans.states.empty()) forms.push_back(grammar.automaton(std::move(spans)));
+  if (min <= kExpressionBytesMin && max < 0) forms.push_back(copied_expression());
+  found->second = quoted(grammar.choice(std::move(forms)));
+  return found->second;
+}
+
+/// Two to sixteen operands; 100 is one too, as percentages need it.
+Grammar::Node ValueNodes::copied_expression() {
+  constexpr int kOperatorsMax = 15;
+  std::vector<std::string> numbers = options.copies->numbers();
+  if (numbers.empty()) return grammar.never();
+  numbers.emplace_back("100");
+  const Node expression = grammar.declare("expression");
+  const Node operand =
+      grammar.choice({grammar.automaton(words_automaton(std::move(numbers))),
+                      grammar.sequence({grammar.literal("("), expression, grammar.literal(")")})});
+  const Node space = grammar.optional(grammar.literal(" "));
+  const Node more = grammar.sequence({space, grammar.bytes("+-*/%^"), space, operand});
+  grammar.define(expression, grammar.sequence({operand, grammar.repeat(more, 1, kOperatorsMax)}));
+  return expression;
+}
+
+Grammar::Node ValueNodes::copied_number(const std::vector<std::string>& numbers, bool integers) {
+  constexpr double kExactMax = 9e15;
+  std::vector<std::string> words;
+  for (const std::string& text : numbers) {
+    const auto value = parse_json(text, "a number");
+    FACET_CHECK(value.has_value());
+    const double number = value->get<double>();
+    const bool is_whole = std::trunc(number) == number && std::abs(number) < kExactMax;
+    // "20.0" is 20, which some who read an integer insist on.
+    if (value->is_number_float() && is_whole) {
+      words.push_back(scalar_text(static_cast<std::int64_t>(number)));
+    }
+    if (integers && value->is_number_float()) continue;
+    words.push_back(scalar_text(*value));
+    words.push_back(text);
+  }
+  if (words.empty()) return grammar.never();
+  return grammar.automaton(words_automaton(std::move(words)));
 }
 
 std::string ValueNodes::scalar_text(const Json& value) const {

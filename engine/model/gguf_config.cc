@@ -256,6 +256,8 @@ Result<ModelConfig> read_gguf_config(const Gguf& gguf, bool with_tokenizer) {
   config.plans_first = plans_first.value_or(false);
   FACET_TRY(const auto quotes_answers, gguf.boolean("facet.quotes_answers"));
   config.quotes_answers = quotes_answers.value_or(false);
+  FACET_TRY(const auto copies_arguments, gguf.boolean("facet.copies_arguments"));
+  config.copies_arguments = copies_arguments.value_or(false);
   FACET_TRY(config.hidden, keys.need_int("embedding_length"));
   FACET_TRY(config.context_tokens_max, gguf.need_integer(keys.name("context_length")));
   FACET_TRY(const double eps, keys.number_or("attention.layer_norm_rms_epsilon", 1e-6));

@@ -40,6 +40,8 @@ struct ModelInfo {
   double search_weight = 1.0;
   /// Trained to answer in the words of passages; key "facet.quotes_answers".
   bool quotes_answers = false;
+  /// Trained to copy the arguments of calls; key "facet.copies_arguments".
+  bool copies_arguments = false;
   bool plans_first = false;  ///< Trained to begin with a plan when asked; key "facet.plan_first".
 };
 

@@ -22,7 +22,8 @@ using calculator::Wide;
 struct CalculatorArgs {
   std::string expression;
 };
-FACET_FIELDS(CalculatorArgs, FACET_FIELD(expression, "For example 3 * (20 + 1.5)."))
+FACET_FIELDS(CalculatorArgs,
+             FACET_FIELD(expression, "For example 3 * (20 + 1.5).", {.is_free = true}))
 
 /// A value and whether it was written as a bare percentage.
 struct Operand {

@@ -17,7 +17,10 @@ namespace {
 struct TimeArgs {
   std::optional<std::string> timezone;
 };
-FACET_FIELDS(TimeArgs, FACET_FIELD(timezone, "For example Europe/Berlin; UTC when left out."))
+FACET_FIELDS(TimeArgs,
+             FACET_FIELD(timezone,
+                         "For example Europe/Berlin; UTC when left out.",
+                         {.is_free = true}))
 
 struct TimeResult {
   std::string time;

@@ -17,7 +17,9 @@ struct SearchArgs {
 };
 // The longest query ends one that a small model would repeat until its tokens run out.
 FACET_FIELDS(SearchArgs,
-             FACET_FIELD(query, "What to look for.", {.length_min = 1, .length_max = 300}))
+             FACET_FIELD(query,
+                         "What to look for.",
+                         {.length_min = 1, .length_max = 300, .is_free = true}))
 
 struct SearchResult {
   std::vector<FoundPassage> passages;

@@ -93,6 +93,7 @@ def write_gguf(model, path, tokenizer, trained_tokens):
     writer.add_license("apache-2.0")
     writer.add_bool("facet.plan_first", True)
     writer.add_bool("facet.quotes_answers", True)
+    writer.add_bool("facet.copies_arguments", True)
     writer.add_uint64("facet.training.tokens", int(trained_tokens))
     writer.add_context_length(c.context_length)
     writer.add_embedding_length(c.hidden)
