@@ -49,6 +49,7 @@ Grammar plan_grammar(const PlanNames& names, bool may_answer) {
   Grammar grammar;
   const auto one_of = [&](const std::vector<std::string>& texts) {
     std::vector<Grammar::Node> nodes;
+    nodes.reserve(texts.size());
     for (const std::string& text : texts) nodes.push_back(grammar.literal(text));
     return grammar.choice(std::move(nodes));
   };

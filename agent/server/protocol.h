@@ -5,7 +5,8 @@
 //   function_call_output), "instructions", "tools" (run by the client), "max_output_tokens",
 //   "temperature", "top_p", "seed", "previous_response_id", "tool_choice" ("auto", "none",
 //   "required" or {"type":"function","name":...}: what must be called, must be so in the first
-//   output), "parallel_tool_calls", "max_tool_calls", "text":{"format":{"type":"text"} or
+//   output; not given: auto, or SessionOptions::looks_first), "parallel_tool_calls",
+//   "max_tool_calls", "text":{"format":{"type":"text"} or
 //   {"type":"json_schema","name","schema"}}: the schema of the answer; {"type":"response.cancel"},
 //   with "response_id" that one only; an error where it is not in progress.
 //   "model" is not looked at: the response names the model that made it. The content of a user's

@@ -187,6 +187,7 @@ Result<Grammar::Node> SchemaWriter::alternatives(const Shape& shape) {
     ways = std::move(next);
   }
   std::vector<Node> out;
+  out.reserve(ways.size());
   for (Holdings& way : ways) out.push_back(value_of(std::move(way)));
   return grammar_.choice(std::move(out));
 }

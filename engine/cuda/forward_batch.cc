@@ -8,7 +8,8 @@ namespace facet::engine::cuda {
 bool Forward::stays_packed(const PackedMatrix& w, std::int64_t rows, int parts_max) const {
   if (w.layout == Layout::bf16) return false;
   const int parts = multiply_parts(w, static_cast<int>(rows));
-  const bool has_room = parts == 1 || 4 * parts * rows * w.rows <= layout_.delta.bytes;
+  const bool has_room =
+      parts == 1 || std::int64_t{4} * parts * rows * w.rows <= layout_.delta.bytes;
   if (parts > parts_max || !has_room) return false;
   const std::int64_t packed = matrix_bytes(w.layout, w.rows, w.cols);
   const std::int64_t expanded = 2 * w.rows * padded_cols(Layout::bf16, w.cols);
