@@ -193,7 +193,7 @@ Status Forward::linear(const PackedMatrix& w,
                  .y = y,
                  .y_stride = y_stride,
                  .scratch = at_as<std::uint16_t>(layout_.unpacked),
-                 .scratch_rows = layout_.unpacked.bytes / (2 * stride) / kPanelRows * kPanelRows,
+                 .scratch_rows = unpacked_rows(stride, kPanelRows),
                  .units = options_.units,
                  .library_workspace = workspace_ + layout_.splits.offset,
                  .library_workspace_bytes = layout_.splits.bytes},
@@ -274,18 +274,16 @@ Status Forward::prompt_feed_forward(std::size_t index, std::int64_t rows) {
   auto* const gated = at_as<std::uint16_t>(layout_.wide16);
   if (options_.units == PromptUnits::wgmma) {
     const std::int64_t stride = padded_cols(Layout::bf16, config_.hidden);
-    constexpr std::int64_t kPair = 2 * kPanelRows;
-    FACET_TRY_STATUS(
-        gate_up_rows({.gate = layer.gate,
-                      .up = layer.up,
-                      .x = h16,
-                      .x_stride = stride,
-                      .tokens = rows,
-                      .y = gated,
-                      .y_stride = ffn_stride,
-                      .scratch = at_as<std::uint16_t>(layout_.unpacked),
-                      .scratch_rows = layout_.unpacked.bytes / (2 * stride) / kPair * kPair},
-                     next()));
+    FACET_TRY_STATUS(gate_up_rows({.gate = layer.gate,
+                                   .up = layer.up,
+                                   .x = h16,
+                                   .x_stride = stride,
+                                   .tokens = rows,
+                                   .y = gated,
+                                   .y_stride = ffn_stride,
+                                   .scratch = at_as<std::uint16_t>(layout_.unpacked),
+                                   .scratch_rows = unpacked_rows(stride, 2 * kPanelRows)},
+                                  next()));
   } else {
     FACET_TRY_STATUS(linear(layer.gate, h16, rows, gate, ffn));
     FACET_TRY_STATUS(linear(layer.up, h16, rows, up, ffn));

@@ -139,6 +139,10 @@ class Forward {
 
   /// Where rows of x for these logits follow each other; copied there if they do not.
   Result<const float*> gather(std::span<const std::int64_t> rows);
+  /// Rows of `stride` bfloat16 that the scratch for unpacked weights holds, a multiple of `unit`.
+  [[nodiscard]] std::int64_t unpacked_rows(std::int64_t stride, std::int64_t unit) const {
+    return layout_.unpacked.bytes / (2 * stride) / unit * unit;
+  }
   Status linear(const PackedMatrix& w,
                 const std::uint16_t* x,
                 std::int64_t rows,

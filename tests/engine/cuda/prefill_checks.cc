@@ -139,24 +139,20 @@ struct WgmmaShape {
   std::int64_t y_extra;  ///< Of the stride, beyond the columns.
 };
 
-double dot(const Bfloats& x, std::int64_t t, const Bfloats& w, std::int64_t r, std::int64_t cols) {
+/// A dot product, and the sum of the sizes of what it adds, of which its error is a share.
+struct Dot {
   double sum = 0.0;
+  double size = 0.0;
+};
+Dot dot(const Bfloats& x, std::int64_t t, const Bfloats& w, std::int64_t r, std::int64_t cols) {
+  Dot out;
   for (std::int64_t k = 0; k < cols; ++k) {
-    sum += static_cast<double>(x.values[static_cast<std::size_t>(t * cols + k)]) *
-           static_cast<double>(w.values[static_cast<std::size_t>(r * cols + k)]);
+    const double product = static_cast<double>(x.values[static_cast<std::size_t>(t * cols + k)]) *
+                           static_cast<double>(w.values[static_cast<std::size_t>(r * cols + k)]);
+    out.sum += product;
+    out.size += std::abs(product);
   }
-  return sum;
-}
-
-/// What the f32 sums of a dot product may be off by, as a bound that does not cancel.
-double dot_size(
-    const Bfloats& x, std::int64_t t, const Bfloats& w, std::int64_t r, std::int64_t cols) {
-  double sum = 0.0;
-  for (std::int64_t k = 0; k < cols; ++k) {
-    sum += std::abs(static_cast<double>(x.values[static_cast<std::size_t>(t * cols + k)]) *
-                    static_cast<double>(w.values[static_cast<std::size_t>(r * cols + k)]));
-  }
-  return sum;
+  return out;
 }
 
 void check_wgmma_store(Comparison& log, const WgmmaShape& shape, std::mt19937& random) {
@@ -185,10 +181,8 @@ void check_wgmma_store(Comparison& log, const WgmmaShape& shape, std::mt19937& r
         log.that(std::isnan(got[at]), "wrote beyond a row");
         continue;
       }
-      log.near(static_cast<double>(got[at]),
-               dot(x, t, w, r, shape.cols),
-               1e-5 * dot_size(x, t, w, r, shape.cols) + 1e-30,
-               at);
+      const Dot expected = dot(x, t, w, r, shape.cols);
+      log.near(static_cast<double>(got[at]), expected.sum, 1e-5 * expected.size + 1e-30, at);
     }
   }
 }
@@ -225,13 +219,14 @@ void check_wgmma_gelu(Comparison& log, const WgmmaShape& shape, std::mt19937& ra
         log.that(got[at] == (r < y_cols ? 0 : 0xFFFF), "columns behind the product");
         continue;
       }
-      const double g = dot(x, t, gate, r, shape.cols);
-      const double u = dot(x, t, up, r, shape.cols);
+      const Dot gate_dot = dot(x, t, gate, r, shape.cols);
+      const Dot up_dot = dot(x, t, up, r, shape.cols);
+      const double g = gate_dot.sum;
+      const double u = up_dot.sum;
       const double gelu =
           0.5 * g * (1.0 + std::tanh(0.7978845608028654 * (g + 0.044715 * g * g * g)));
       // The slope of gelu is below 1.13; what is rounded to bfloat16 is off by 2^-8 at most.
-      const double sums = 1.2e-5 * (dot_size(x, t, gate, r, shape.cols) * std::abs(u) +
-                                    dot_size(x, t, up, r, shape.cols) * std::abs(gelu));
+      const double sums = 1.2e-5 * (gate_dot.size * std::abs(u) + up_dot.size * std::abs(gelu));
       log.near(static_cast<double>(engine::bf16_to_float(got[at])),
                gelu * u,
                0x1p-8 * std::abs(gelu * u) + sums + 4e-6 * std::abs(g * u) + 1e-30,

@@ -1,13 +1,13 @@
 #include "tests/support/cuda_on_cpu/block.h"
 
 #include "tests/support/cuda_on_cpu/fiber.h"
+#include "tests/support/cuda_on_cpu/mbarrier.h"
 
 #include <algorithm>
 #include <array>
 #include <cstring>
 #include <deque>
 #include <link.h>
-#include <map>
 #include <memory>
 #include <random>
 #include <vector>
@@ -18,12 +18,8 @@ cuda_on_cpu::Index blockDim;
 cuda_on_cpu::Index gridDim;
 
 namespace cuda_on_cpu {
-namespace {
 
-constexpr std::size_t kStackBytes = 128U << 10U;
-constexpr std::size_t kCanaryBytes = 256;
-constexpr int kBarriers = 16;
-constexpr std::byte kPoison{0xFF};
+namespace {
 
 struct Copy {
   void* to = nullptr;
@@ -31,6 +27,8 @@ struct Copy {
   std::size_t bytes = 0;
   bool valid = false;
 };
+
+}  // namespace
 
 struct Thread {
   Context context;
@@ -48,23 +46,16 @@ struct Thread {
   std::deque<std::vector<std::function<void()>>> product_groups;
 };
 
+namespace {
+
+constexpr std::size_t kStackBytes = 128U << 10U;
+constexpr std::size_t kCanaryBytes = 256;
+constexpr int kBarriers = 16;
+constexpr std::byte kPoison{0xFF};
+
 struct Barrier {
   std::vector<Thread*> waiting;
   Votes votes;
-};
-
-struct BytesOnTheWay {
-  std::size_t bytes = 0;
-  std::function<void()> copy;
-};
-
-struct Mbarrier {
-  int arrivals = 0;  // Of a phase.
-  int missing = 0;   // Of this phase.
-  std::int64_t bytes = 0;
-  int parity = 0;  // Of this phase.
-  std::vector<Thread*> waiting;
-  std::deque<BytesOnTheWay> copies;
 };
 
 struct Warp {
@@ -81,7 +72,6 @@ struct Block {
   std::vector<Thread> threads{kThreadsMax};
   std::vector<Warp> warps{kThreadsMax / kLanes};
   std::array<Barrier, kBarriers> barriers;
-  std::map<void*, Mbarrier> mbarriers;
   std::deque<Thread*> ready;
   std::vector<std::byte> shared;
   std::size_t shared_bytes = 0;
@@ -190,7 +180,7 @@ void prepare(Block& b, const Grid& grid, Index index) {
   b.ended = 0;
   b.ready.clear();
   for (Barrier& barrier : b.barriers) barrier = {};
-  b.mbarriers.clear();
+  forget_mbarriers();
   for (unsigned w = 0; w <= (b.count - 1) / kLanes; ++w) {
     b.warps[w].halves = 0;
     b.warps[w].arrived = 0;
@@ -420,66 +410,18 @@ void async_wait(std::size_t groups) {
   }
 }
 
-static Mbarrier& mbarrier_at(void* at, const char* what) {
-  const auto found = block().mbarriers.find(at);
-  if (found == block().mbarriers.end()) {
-    fail(std::string(what) + " at a barrier that was not initialised");
-  }
-  return found->second;
+void wait_among(std::vector<Thread*>& waiting, const char* waits_for, const Where& where) {
+  waiting.push_back(block().current);
+  suspend(block(), waits_for, where);
 }
 
-/// Begins the next phase where this one is complete.
-static void end_phase(Mbarrier& barrier) {
-  if (barrier.missing > 0 || barrier.bytes != 0) return;
-  barrier.missing = barrier.arrivals;
-  barrier.parity ^= 1;
-  make_ready(block(), barrier.waiting);
+void wake(std::vector<Thread*>& waiting) {
+  make_ready(block(), waiting);
 }
 
-static void take_copies(Mbarrier& barrier) {
-  while (!barrier.copies.empty()) {
-    const BytesOnTheWay next = std::move(barrier.copies.front());
-    barrier.copies.pop_front();
-    next.copy();
-    barrier.bytes -= static_cast<std::int64_t>(next.bytes);
-    end_phase(barrier);
-  }
-}
-
-void mbarrier_init(void* at, int arrivals) {
-  if (arrivals < 1 || reinterpret_cast<std::uintptr_t>(at) % 8 != 0) {
-    fail("mbarrier for " + std::to_string(arrivals) + " arrivals, or at a crooked address");
-  }
-  Mbarrier barrier;
-  barrier.arrivals = barrier.missing = arrivals;
-  block().mbarriers[at] = std::move(barrier);
-}
-
-void mbarrier_arrive(void* at, int bytes) {
-  Mbarrier& barrier = mbarrier_at(at, "an arrival");
-  if (barrier.missing == 0) fail("an arrival too many at an mbarrier");
-  --barrier.missing;
-  barrier.bytes += bytes;
-  end_phase(barrier);
-}
-
-void mbarrier_wait(void* at, int parity, const Where& where) {
-  Mbarrier& barrier = mbarrier_at(at, "a wait");
-  if (barrier.parity != parity) return;
-  take_copies(barrier);
-  if (barrier.parity != parity) return;
-  barrier.waiting.push_back(block().current);
-  suspend(block(), "mbarrier", where);
-}
-
-void mbarrier_copy(void* at, std::size_t bytes, std::function<void()> copy) {
-  Mbarrier& barrier = mbarrier_at(at, "a copy");
-  barrier.copies.push_back({bytes, std::move(copy)});
-  // At once, which shows a tile that is still being read; or, in a shuffled order, sometimes as
-  // late as can be, by whoever waits next, which shows one that is read too soon.
+bool is_at_once() {
   Block& b = block();
-  const bool is_early = b.seed == 0 || b.random() % 2 == 0;
-  if (is_early || !barrier.waiting.empty()) take_copies(barrier);
+  return b.seed == 0 || b.random() % 2 == 0;
 }
 
 void async_product(std::function<void()> product) {

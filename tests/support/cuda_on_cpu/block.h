@@ -11,6 +11,7 @@
 #include <functional>
 #include <source_location>
 #include <string>
+#include <vector>
 
 namespace cuda_on_cpu {
 
@@ -89,14 +90,15 @@ void async_copy(void* to, const void* from, std::size_t bytes, bool valid);
 void async_commit();
 void async_wait(std::size_t groups);
 
-// Hopper's barriers in shared memory, by their address; see engine/cuda/hopper.cuh. A wait for a
-// barrier that nobody made, and an arrival too many, end the block.
-void mbarrier_init(void* at, int arrivals);
-/// Arrives; the phase then also waits for `bytes` more.
-void mbarrier_arrive(void* at, int bytes);
-void mbarrier_wait(void* at, int parity, const Where& where);
-/// Some time later, but before a wait for `at` is over: copy(), and `bytes` are there.
-void mbarrier_copy(void* at, std::size_t bytes, std::function<void()> copy);
+// What other ways to wait are made of (mbarrier.cc).
+
+struct Thread;
+/// Waits until somebody wakes `waiting`; `waits_for` names it in the message of a deadlock.
+void wait_among(std::vector<Thread*>& waiting, const char* waits_for, const Where& where);
+/// Makes them ready, and `waiting` empty.
+void wake(std::vector<Thread*>& waiting);
+/// Whether what may happen now or later happens now: always in order 0, else by chance.
+bool is_at_once();
 
 /// This thread's asynchronous products: they are computed when they are waited for, not before.
 void async_product(std::function<void()> product);

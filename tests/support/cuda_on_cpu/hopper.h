@@ -2,6 +2,7 @@
 #pragma once
 
 #include "tests/support/cuda_on_cpu/block.h"
+#include "tests/support/cuda_on_cpu/mbarrier.h"
 
 #include <cstdint>
 #include <string>
