@@ -24,7 +24,8 @@ NOUN_CLASSES = {3, 4, 6, 9, 10, 11, 13, 14, 15, 17, 20, 21, 26, 27, 28}
 LEMMA = re.compile(r"[a-z]+( [a-z]+)?$")
 PARTICLES = set("up down off out in on over away back through".split())
 DOMAIN = "dictionary"
-ANY_WORDS_SHARE = 0.3  # Of the objects, those that are words of any kind.
+ANY_WORDS_SHARE = 0.3  # Of the objects, those that are words of any kind,
+STRANGE_SHARE = 0.4  # and of these words those of no dictionary.
 
 
 def first_senses(kind):
@@ -155,7 +156,7 @@ def bank_verbs():
 def any_words(rng):
     """An object that no meaning helps with: the request shares its letters with the declaration, nothing else."""
     while True:
-        words = [w.word(rng) for _ in range(rng.choice([1, 1, 2]))]
+        words = [w.strange(rng) if rng.random() < STRANGE_SHARE else w.word(rng) for _ in range(rng.choice([1, 1, 2]))]
         if usable(" ".join(words)):
             return [" ".join(words)]
 
@@ -168,7 +169,7 @@ def draw(rng, objects=None):
         verb = rng.choice(bank_verbs())
         arguments = [(kinds.KINDS[verb.extra], True)] if verb.extra else picked
         return tp.Template(DOMAIN, False, f"{DOMAIN}/{objects[0]}/{verb.sense}", verb.names, verb.descriptions, verb.sayings, verb.role, objects,
-                           arguments or [(rng.choice(list(kinds.KINDS.values())), True)], "id")
+                           arguments or [(rng.choice(list(kinds.KINDS.values())), True)], "id", verb.more)
     verbs, gloss = rng.choice(synsets()[1])
     declared, said = split_words(rng, verbs)
     role = rng.choice(["key", "key", "new", "zero", "put", "new"])

@@ -21,6 +21,7 @@ class Verb:
     names: list
     descriptions: list
     sayings: list
+    more: list  # Sayings of the training split alone.
 
 
 @dataclasses.dataclass
@@ -37,6 +38,7 @@ class Template:
     objects: list  # The object and its other words; empty for an idiom.
     arguments: list  # (kind or enum, required)
     known_by: str = ""
+    more: list = ()  # Sayings of the training split alone.
 
 
 @dataclasses.dataclass
@@ -53,11 +55,12 @@ def lines(name):
 
 @functools.cache
 def verbs():
-    out = {}
+    out, more = {}, dict(line.split(" : ") for line in lines("more_sayings.txt"))
     for line in lines("verbs.txt"):
         head, names, descriptions, sayings = line.split(" : ")
         sense, role, *extra = head.split()
-        out[sense] = Verb(sense, role, extra[0] if extra else "", names.split(), kinds.listed(descriptions, ";"), kinds.listed(sayings, ";"))
+        out[sense] = Verb(sense, role, extra[0] if extra else "", names.split(), kinds.listed(descriptions, ";"), kinds.listed(sayings, ";"),
+                          kinds.listed(more.get(sense, ""), ";"))
     return out
 
 
@@ -89,7 +92,7 @@ def of_domains(name):
             if v.extra:
                 data = [(kinds.KINDS[v.extra], True)]
             yield Template(domain, held or object_held(objects[0]), f"{domain}/{objects[0]}/{sense}", v.names, v.descriptions, v.sayings,
-                           v.role, objects, data, known[0] if known else "id")
+                           v.role, objects, data, known[0] if known else "id", v.more)
 
 
 def object_held(name):
@@ -100,8 +103,8 @@ def object_held(name):
 SLOT = re.compile(r"\{(\w+)\}")
 
 
-def idioms():
-    for line in lines("idioms.txt"):
+def idioms(name="idioms.txt"):
+    for line in lines(name):
         domain, names, descriptions, sayings = line.split(" : ")
         sayings = kinds.listed(sayings, ";")
         always = [set(SLOT.findall(re.sub(r"\[.*?\]", "", s))) for s in sayings]
@@ -118,7 +121,13 @@ def bank():
 
 @functools.cache
 def of_split(split):
-    return [t for t in bank() if t.held_out == (split == "eval")]
+    own = [t for t in bank() if t.held_out == (split == "eval")]
+    if split == "eval":
+        return own
+    more = list(idioms("more_idioms.txt"))
+    for t in more:
+        t.held_out = False
+    return own + more
 
 
 @functools.cache
@@ -156,8 +165,17 @@ def in_split(items, split, held):
     return kept or ([] if split == "train" else items)
 
 
+@functools.cache
+def held_out_heads():
+    """Of the phrasings that the held-out split is made of."""
+    return old_heads() | {head(s) for t in bank() for s in t.sayings if t.role != "idiom" and w.held_out(s)}
+
+
 def sayings(template, split):
-    return in_split(template.sayings, split, lambda s: w.held_out(s) or head(s) in old_heads()) or template.sayings[:1]
+    own = in_split(template.sayings, split, lambda s: w.held_out(s) or head(s) in old_heads()) or template.sayings[:1]
+    if split == "eval":
+        return own
+    return own + [s for s in template.more if head(s) not in held_out_heads()]
 
 
 def names(template, split):

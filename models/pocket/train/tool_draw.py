@@ -58,8 +58,14 @@ def articles(text):
 
 
 def fresh_word(rng, split):
-    """A word that says nothing: of the dictionary in training, of no dictionary in the held-out split."""
-    return w.name_word(rng, split) if split == "train" else w.invented(rng, 2)
+    """A word that says nothing: of the dictionary or strange() in training, of no dictionary in the held-out split."""
+    if split == "eval":
+        return w.invented(rng, 2)
+    return w.strange(rng) if rng.random() < STRANGE_SHARE else w.name_word(rng, split)
+
+
+STRANGE_SHARE = 0.5  # Of the words that say nothing, those of no dictionary.
+PREFIX_SHARE = 0.35  # Of the arguments of the training split, those whose name begins with such a word.
 
 
 class Argument:
@@ -146,6 +152,8 @@ def param_name(rng, names, split, noun, used, blank):
             pool = [n for n in names if (w.held_out(n) or n in tp.old_words()) == (split == "eval")]
             # Where no name is held out, an unseen word makes one.
             name = rng.choice(pool) if pool else f"{fresh_word(rng, split)}_{rng.choice(names)}"
+            if pool and split == "train" and rng.random() < PREFIX_SHARE:
+                name = f"{fresh_word(rng, split)}_{name}"
             name = name.replace("{n}", noun)
             if r > 0.93:
                 name = f"{noun}_{name}"

@@ -1,5 +1,6 @@
 """Open vocabulary: words, names, places, dates and figures, so that the model learns to copy, not to recall."""
 
+import functools
 import os
 import pathlib
 import re
@@ -76,6 +77,33 @@ def invented(rng, syllables=None):
     n = syllables or rng.choice([2, 2, 3])
     return "".join(rng.choice(ONSET) + rng.choice(VOWEL) + (rng.choice(CODA) if i == n - 1 or rng.random() < 0.2 else "")
                    for i in range(n))
+
+
+@functools.cache
+def followers():
+    """Which letters follow two others in the dictionary, as often as they do; a word begins with two spaces and ends with one."""
+    out = {}
+    for word in WORDS:
+        padded = f"  {word} "
+        for i in range(len(padded) - 2):
+            out.setdefault(padded[i : i + 2], []).append(padded[i + 2])
+    return {k: "".join(v) for k, v in out.items()}
+
+
+@functools.cache
+def known():
+    return set(WORDS)
+
+
+def strange(rng):
+    """A word of no dictionary whose letters follow each other as in English: unlike those of invented(), which the held-out split uses."""
+    while True:
+        out = "  "
+        while len(out) < 14 and not out[2:].endswith(" "):
+            out += rng.choice(followers()[out[-2:]])
+        out = out.strip()
+        if 4 <= len(out) <= 10 and out not in known() and not CRUDE.search(out):
+            return out
 
 
 def word(rng):
