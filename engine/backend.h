@@ -13,6 +13,7 @@
 #include "engine/tokenizer/tokenizer.h"
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -34,6 +35,10 @@ struct StepItem {
   /// In place of logits, as far as candidate_limits() goes: empty, one row for the last token, or
   /// one for each.
   std::span<CandidateRow> candidates;
+  /// Of an item of one token and one row of candidates: how its caller will choose among them, if
+  /// it means to go on with that token in the next step and nothing else. A device then begins that
+  /// step by itself (KvCache::ahead), and what step() gives is the same.
+  std::optional<NextChoice> next;
 };
 
 /// Thread-safe.

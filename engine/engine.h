@@ -126,10 +126,11 @@ class Sequence {
                        const LogitsSink& sink,
                        const std::stop_token& stop = {});
 
-  /// append() of one token of which only the best successor is wanted, as in a greedy generation: a
-  /// CUDA device finds it and sends it in place of all logits, for which logits() then runs the
-  /// token again. On the CPU the same as append().
-  Status append_greedily(TokenId id, const std::stop_token& stop = {});
+  /// append() of one token; its best successor, as in a greedy generation (invalid_data where the
+  /// logits hold NaN). A CUDA device finds it and sends it in place of all logits, for which
+  /// logits() then runs the token again; and it begins to compute the successor at once, for the
+  /// call that appends it.
+  Result<TokenId> append_greedily(TokenId id, const std::stop_token& stop = {});
 
   /// append() with images and boundaries. invalid_argument, and nothing appended, when ids and
   /// images do not match.

@@ -97,9 +97,13 @@ int drafts_max(const SequenceState& sequence, const GenerateRequest& request) {
 /// The steps of one generation: its tokens, and guesses of what follows checked beside them.
 class Steps {
  public:
-  Steps(SequenceState& sequence, const GenerateRequest& request, CandidateWish wish)
+  Steps(SequenceState& sequence,
+        const GenerateRequest& request,
+        const Sampler& sampler,
+        CandidateWish wish)
       : sequence_(sequence),
         request_(request),
+        sampler_(sampler),
         wish_(std::move(wish)),
         budget_(drafts_max(sequence, request)),
         is_drafting_(drafts_max(sequence, request) > 0) {
@@ -110,8 +114,8 @@ class Steps {
   ~Steps() { sequence_.drop_drafts(); }
 
   /// Appends `ids`, which the constraint has accepted and behind which at most `left` tokens may
-  /// come.
-  Status append(std::span<const TokenId> ids, std::int64_t left) {
+  /// come. `is_forced_next`: what comes behind them is certain.
+  Status append(std::span<const TokenId> ids, std::int64_t left, bool is_forced_next) {
     const std::size_t confirmed = sequence_.confirm(ids);
     row_ += confirmed;
     accepted_ += static_cast<std::int64_t>(confirmed);
@@ -126,6 +130,13 @@ class Steps {
       drafts =
           drafter_.draft(static_cast<std::size_t>(std::min<std::int64_t>(budget_.next(), left)));
     }
+    // A device that has begun with this token has no guesses beside it. It does not go on behind
+    // text that was foretold before: guesses that come true are worth more.
+    std::optional<NextChoice> next;
+    if (wish_.is_possible() && rest.size() == 1 && left > 0 && drafts.empty() && !is_forced_next) {
+      next = sampler_.next_choice();
+    }
+    if (std::exchange(is_begun_, next.has_value())) drafts.clear();
     // Behind the last token nothing is chosen: whoever goes on finds its logits.
     rows_ = {};
     if (left > 0 && wish_.is_possible()) {
@@ -135,7 +146,7 @@ class Steps {
     }
     row_ = 0;
     const auto start = Time::now();
-    FACET_TRY_STATUS(sequence_.extend(rest, drafts, rows_));
+    FACET_TRY_STATUS(sequence_.extend(rest, drafts, rows_, next));
     const std::chrono::duration<double> spent = Time::now() - start;
     pending_ = static_cast<int>(sequence_.drafts_left());
     drafted_ += pending_;
@@ -154,13 +165,15 @@ class Steps {
  private:
   SequenceState& sequence_;
   const GenerateRequest& request_;
+  const Sampler& sampler_;
   CandidateWish wish_;
   std::span<CandidateRow> rows_;  ///< Of the last pass, for its last token and its drafts.
   std::size_t row_ = 0;           ///< Drafts of the last pass that were confirmed.
   NgramDrafter drafter_;
   DraftBudget budget_;
   bool is_drafting_;
-  int pending_ = 0;  ///< Drafts of the last pass until the budget has heard how they went.
+  bool is_begun_ = false;  ///< The last pass was told to go on by itself.
+  int pending_ = 0;        ///< Drafts of the last pass until the budget has heard how they went.
   std::int64_t drafted_ = 0;
   std::int64_t accepted_ = 0;
 };
@@ -230,7 +243,7 @@ Result<GenerateResult> generate(SequenceState& sequence,
   const auto start = Time::now();
   Sampler sampler(request.sampling);
   StreamDecoder decoder(tokenizer, request.text_with_control);
-  Steps steps(sequence, request, wish_of(sequence, tokenizer, request, sampler));
+  Steps steps(sequence, request, sampler, wish_of(sequence, tokenizer, request, sampler));
   GenerateResult result;
   bool listening = static_cast<bool>(sink);
   bool is_cut = false;  // The end was written for want of room, not because the model came to it.
@@ -239,13 +252,14 @@ Result<GenerateResult> generate(SequenceState& sequence,
     if (listening && !piece.empty()) listening = sink(piece, id);
     return listening || !sink;
   };
+  std::vector<TokenId> forced = forced_tokens(request, tokens_left(sequence, request, 0));
   while (true) {
     if (const auto reason = ended(sequence, request, result.ids.size(), start)) {
       result.finish_reason = *reason;
       break;
     }
     const std::int64_t left = tokens_left(sequence, request, result.ids.size());
-    std::vector<TokenId> next = forced_tokens(request, left);
+    std::vector<TokenId> next = std::exchange(forced, {});
     result.forced_tokens += next.size();
     if (next.empty()) {
       const Choice choice{
@@ -257,7 +271,9 @@ Result<GenerateResult> generate(SequenceState& sequence,
       if (request.constraint != nullptr) FACET_TRY_STATUS(request.constraint->accept(id));
     }
     const bool is_last = is_stop(request, next.back());
-    FACET_TRY_STATUS(steps.append(next, is_last ? 0 : left - std::ssize(next)));
+    const std::int64_t left_behind = is_last ? 0 : left - std::ssize(next);
+    if (!is_last) forced = forced_tokens(request, left_behind);
+    FACET_TRY_STATUS(steps.append(next, left_behind, !forced.empty()));
     result.ids.insert(result.ids.end(), next.begin(), next.end());
     if (is_last) {
       result.finish_reason = is_cut ? FinishReason::length : FinishReason::stop;

@@ -151,7 +151,8 @@ std::size_t SequenceState::confirm(std::span<const TokenId> ids) {
 
 Status SequenceState::extend(std::span<const TokenId> ids,
                              std::span<const TokenId> drafts,
-                             std::span<CandidateRow> candidates) {
+                             std::span<CandidateRow> candidates,
+                             const std::optional<NextChoice>& next) {
   FACET_CHECK(!ids.empty() && std::ssize(drafts) < kRewindFreeTokens);
   FACET_CHECK(candidates.empty() || candidates.size() == 1 + drafts.size());
   forget_drafts();
@@ -172,6 +173,7 @@ Status SequenceState::extend(std::span<const TokenId> ids,
     item.logits = std::span(rows_).first(floats);
   } else {
     item.candidates = candidates.first(1 + drafts.size());
+    if (all.size() == 1) item.next = next;
   }
   FACET_TRY_STATUS(runtime_->scheduler().run(item));
   tokens_.insert(tokens_.end(), ids.begin(), ids.end());
@@ -183,13 +185,20 @@ Status SequenceState::extend(std::span<const TokenId> ids,
   return ok();
 }
 
-Status SequenceState::append_greedily(TokenId id, const std::stop_token& stop) {
+Result<TokenId> SequenceState::append_greedily(TokenId id, const std::stop_token& stop) {
   const std::span ids(&id, 1);
-  if (runtime_->backend().candidate_limits().found_max < 1) return append(ids, {.stop = stop});
-  if (stop.stop_requested()) return Error{Code::cancelled, "stopped with 1 tokens to go"};
-  Candidate best;
-  CandidateRow row{.ids_end = runtime_->config().vocabulary, .best = std::span(&best, 1)};
-  return extend(ids, {}, std::span(&row, 1));
+  Sampler sampler({.temperature = 0.0F});
+  if (runtime_->backend().candidate_limits().found_max > 0) {
+    if (stop.stop_requested()) return Error{Code::cancelled, "stopped with 1 tokens to go"};
+    Candidate best;
+    CandidateRow row{.ids_end = runtime_->config().vocabulary, .best = std::span(&best, 1)};
+    FACET_TRY_STATUS(extend(ids, {}, std::span(&row, 1), sampler.next_choice()));
+    if (const auto token = sampler.sample_from(row)) return *token;
+  } else {
+    FACET_TRY_STATUS(append(ids, {.stop = stop}));
+  }
+  FACET_TRY(const std::span<const float> found, logits());
+  return sampler.sample(found, tokens());
 }
 
 std::span<const float> SequenceState::known_logits() const {
@@ -368,7 +377,7 @@ Status Sequence::append(std::span<const TokenId> ids, const std::stop_token& sto
   return state_->append(ids, {.stop = stop});
 }
 
-Status Sequence::append_greedily(TokenId id, const std::stop_token& stop) {
+Result<TokenId> Sequence::append_greedily(TokenId id, const std::stop_token& stop) {
   return state_->append_greedily(id, stop);
 }
 

@@ -11,6 +11,7 @@
 #include <deque>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <span>
 #include <stop_token>
 #include <string_view>
@@ -39,12 +40,14 @@ class SequenceState {
   /// fit the context: drafts_left(). `candidates`: for what comes after the last of `ids` and after
   /// each draft, found in place of logits, which are then not known; those of drafts that were not
   /// taken, and all where the ids are more than a chunk (the logits are known then), stay as they
-  /// are. Empty: logits. REQUIRES: drafts.size() < kRewindFreeTokens, and candidates.size() is 0 or
-  /// 1 + drafts.size().
+  /// are. Empty: logits. `next`: how one of the candidates will be chosen, where the next call
+  /// appends that one and nothing else; a device then begins with it. REQUIRES: drafts.size() <
+  /// kRewindFreeTokens, and candidates.size() is 0 or 1 + drafts.size().
   Status extend(std::span<const TokenId> ids,
                 std::span<const TokenId> drafts,
-                std::span<CandidateRow> candidates = {});
-  Status append_greedily(TokenId id, const std::stop_token& stop);
+                std::span<CandidateRow> candidates = {},
+                const std::optional<NextChoice>& next = {});
+  Result<TokenId> append_greedily(TokenId id, const std::stop_token& stop);
   /// Ends decoding: what is not confirmed is dropped.
   void drop_drafts();
   /// Drafts that are computed and neither confirmed nor dropped.

@@ -118,16 +118,22 @@ Result<Measured> measure_prompt(const engine::Engine& engine,
   return out;
 }
 
-/// Appends `texts` token by token, each to its own sequence in a thread of its own. As in a greedy
-/// generation: a device sends the best candidate of each, not all logits.
+/// A greedy generation of `tokens` tokens in each sequence, in a thread of its own: `ids` are the
+/// first ones.
 Status decode_together(std::span<engine::Sequence> sequences,
-                       const std::vector<std::vector<TokenId>>& texts,
+                       const std::vector<TokenId>& ids,
+                       std::int64_t tokens,
                        const std::stop_token& stop) {
   std::vector<Status> results(sequences.size());
   const auto decode = [&](std::size_t i) {
-    for (const TokenId id : texts[i]) {
-      results[i] = sequences[i].append_greedily(id, stop);
-      if (!results[i]) return;
+    TokenId id = ids[i];
+    for (std::int64_t t = 0; t < tokens; ++t) {
+      const auto next = sequences[i].append_greedily(id, stop);
+      if (!next) {
+        results[i] = next.error();
+        return;
+      }
+      id = *next;
     }
   };
   {
@@ -156,10 +162,7 @@ Result<Measured> measure_decode(const engine::Engine& engine,
   }
   FACET_TRY_STATUS(
       measure(engine, options, count, ids, stop, out.times, [&](std::span<engine::Sequence> all) {
-        std::vector<std::vector<TokenId>> texts;
-        texts.reserve(static_cast<std::size_t>(count));
-        for (int i = 0; i < count; ++i) texts.push_back(ids.next(options.decode_tokens));
-        return decode_together(all, texts, stop);
+        return decode_together(all, ids.next(count), options.decode_tokens, stop);
       }));
   return out;
 }

@@ -30,8 +30,6 @@ using facet::engine::cuda::CudaBackend;
 
 constexpr std::int64_t kChunk = 2048;
 constexpr int kDecodeTokens = 64;
-constexpr int kStreams = 100;
-constexpr int kStreamTokens = 512;
 constexpr int kStreamSteps = 16;
 constexpr int kStreamMeasurements = 4;
 
@@ -45,6 +43,8 @@ struct Setup {
   std::string name;      ///< "12b", ...
   std::string type;      ///< "BF16", ...
   std::string products;  ///< Who multiplies prompts: "library", ...
+  int streams = 100;     ///< That are decoded together, each behind
+  std::int64_t stream_tokens = 512;
   std::vector<float> logits;
 
   [[nodiscard]] KvCache cache() const {
@@ -73,23 +73,38 @@ Status prefill(Setup& setup, KvCache& cache, std::int64_t tokens) {
   return facet::ok();
 }
 
-/// What one row of a decoding sequence asks for: the candidates of the default sampling options.
-struct Choice {
-  std::vector<Candidate> best;
-  CandidateRow row;
+/// A sequence that is decoded with the default sampling options, as Engine::generate does it.
+class Decoding {
+ public:
+  Decoding(const Setup& setup, KvCache& cache)
+      : cache_(cache),
+        best_(static_cast<std::size_t>(sampler_.candidates_wanted())),
+        row_{.ids_end = setup.model.config.vocabulary, .best = best_} {}
+  Decoding(const Decoding&) = delete;
+  Decoding& operator=(const Decoding&) = delete;
 
-  explicit Choice(const Setup& setup)
-      : best(static_cast<std::size_t>(facet::engine::SamplingOptions{}.top_k)),
-        row{.ids_end = setup.model.config.vocabulary, .best = best} {}
+  /// Its next step; `goes_on`: one more comes behind it. Points into the object.
+  StepItem item(bool goes_on) {
+    StepItem out{.cache = &cache_, .ids = std::span(&id_, 1), .candidates = std::span(&row_, 1)};
+    if (goes_on) out.next = sampler_.next_choice();
+    return out;
+  }
+  /// Takes what the step brought.
+  void choose() { id_ = sampler_.sample_from(row_).value_or(0); }
+
+ private:
+  KvCache& cache_;
+  facet::engine::Sampler sampler_{facet::engine::SamplingOptions{}};
+  std::vector<Candidate> best_;
+  CandidateRow row_;
+  TokenId id_ = 5;
 };
 
-Status decode(Setup& setup, KvCache& cache, int tokens) {
-  Choice choice(setup);
+Status decode(Setup& setup, Decoding& text, int tokens) {
   for (int i = 0; i < tokens; ++i) {
-    const TokenId id = i % 100;
-    const StepItem item{
-        .cache = &cache, .ids = std::span(&id, 1), .candidates = std::span(&choice.row, 1)};
+    const StepItem item = text.item(i + 1 < tokens);
     FACET_TRY_STATUS(setup.backend->step(std::span(&item, 1)));
+    text.choose();
   }
   return facet::ok();
 }
@@ -110,9 +125,11 @@ Status measure_context(Setup& setup, std::int64_t context) {
         context,
         "\"ms\": " + std::to_string(1e3 * prompt) +
             ", \"tokens_per_s\": " + std::to_string(static_cast<double>(context) / prompt));
-  FACET_TRY_STATUS(decode(setup, cache, 4));
+  Decoding text(setup, cache);
+  FACET_TRY_STATUS(decode(setup, text, 4));
+  const std::int64_t taken = setup.backend->stats().taken;
   begin = std::chrono::steady_clock::now();
-  FACET_TRY_STATUS(decode(setup, cache, kDecodeTokens));
+  FACET_TRY_STATUS(decode(setup, text, kDecodeTokens));
   const double each = seconds_since(begin) / kDecodeTokens;
   const auto& plan = setup.backend->plan();
   print(setup,
@@ -120,7 +137,8 @@ Status measure_context(Setup& setup, std::int64_t context) {
         context,
         "\"ms\": " + std::to_string(1e3 * each) +
             ", \"tokens_per_s\": " + std::to_string(1 / each) + ", \"weight_gb_per_s\": " +
-            std::to_string(static_cast<double>(plan.weight_bytes) / each / 1e9));
+            std::to_string(static_cast<double>(plan.weight_bytes) / each / 1e9) +
+            ", \"begun_ahead\": " + std::to_string(setup.backend->stats().taken - taken));
   if (context < 16384 || context > 40000) return facet::ok();
   // The next turn of an agent: 200 new tokens behind what is there.
   const auto turn = some_ids(setup, 200, context);
@@ -132,26 +150,39 @@ Status measure_context(Setup& setup, std::int64_t context) {
 }
 
 /// Bytes of the pages of one of many streams.
-std::int64_t stream_bytes(const facet::engine::ModelConfig& config) {
+std::int64_t stream_bytes(const Setup& setup) {
   return facet::engine::cuda::plan_sequence_bytes(
-      config, {.rows_max = kChunk + 32}, kStreamTokens + kStreamMeasurements * (kStreamSteps + 2));
+      setup.model.config,
+      {.rows_max = kChunk + 32},
+      setup.stream_tokens + kStreamMeasurements * (kStreamSteps + 4));
 }
 
-/// A token for each of `items`, again and again. Two steps before that are not measured: one launch
-/// by launch, one that is recorded.
-Status measure_together(Setup& setup, std::span<const StepItem> items) {
-  for (int i = 0; i < 2; ++i) FACET_TRY_STATUS(setup.backend->step(items));
-  const std::int64_t replayed = setup.backend->stats().replayed;
+/// A token for each of the first `count` of `texts`, again and again.
+Status step_together(Setup& setup, std::deque<Decoding>& texts, std::size_t count) {
+  std::vector<StepItem> items;
+  for (std::size_t i = 0; i < count; ++i) items.push_back(texts[i].item(true));
+  FACET_TRY_STATUS(setup.backend->step(items));
+  for (std::size_t i = 0; i < count; ++i) texts[i].choose();
+  return facet::ok();
+}
+
+/// Three steps that are not measured come first: one launch by launch, and two that are recorded,
+/// as the first and as one that the device begins.
+Status measure_together(Setup& setup, std::deque<Decoding>& texts, std::size_t count) {
+  for (int i = 0; i < 3; ++i) FACET_TRY_STATUS(step_together(setup, texts, count));
+  const facet::engine::cuda::BackendStats before = setup.backend->stats();
   const auto begin = std::chrono::steady_clock::now();
-  for (int i = 0; i < kStreamSteps; ++i) FACET_TRY_STATUS(setup.backend->step(items));
+  for (int i = 0; i < kStreamSteps; ++i) FACET_TRY_STATUS(step_together(setup, texts, count));
   const double each = seconds_since(begin) / kStreamSteps;
-  const bool is_recorded = setup.backend->stats().replayed - replayed == kStreamSteps;
+  const facet::engine::cuda::BackendStats after = setup.backend->stats();
+  const bool is_recorded = after.replayed - before.replayed == kStreamSteps;
   print(setup,
         "streams",
-        std::ssize(items),
+        static_cast<std::int64_t>(count),
         "\"ms\": " + std::to_string(1e3 * each) +
-            ", \"tokens_per_s\": " + std::to_string(static_cast<double>(items.size()) / each) +
-            ", \"recorded\": " + (is_recorded ? "true" : "false"));
+            ", \"tokens_per_s\": " + std::to_string(static_cast<double>(count) / each) +
+            ", \"recorded\": " + (is_recorded ? "true" : "false") +
+            ", \"begun_ahead\": " + std::to_string(after.taken - before.taken));
   return facet::ok();
 }
 
@@ -160,20 +191,15 @@ Status measure_streams(Setup& setup, int streams) {
   std::vector<KvCache> caches;
   for (int i = 0; i < streams; ++i) {
     caches.push_back(setup.cache());
-    FACET_TRY_STATUS(prefill(setup, caches.back(), kStreamTokens));
+    FACET_TRY_STATUS(prefill(setup, caches.back(), setup.stream_tokens));
   }
-  std::deque<Choice> choices;  // Rows point into their own.
-  const TokenId id = 5;
-  std::vector<StepItem> items;
-  for (KvCache& cache : caches) {
-    CandidateRow& row = choices.emplace_back(setup).row;
-    items.push_back({.cache = &cache, .ids = std::span(&id, 1), .candidates = std::span(&row, 1)});
-  }
+  std::deque<Decoding> texts;  // Rows point into their own.
+  for (KvCache& cache : caches) texts.emplace_back(setup, cache);
   for (const std::size_t some : {16UL, 32UL, 64UL}) {
-    if (some >= items.size()) break;
-    FACET_TRY_STATUS(measure_together(setup, std::span(items).first(some)));
+    if (some >= texts.size()) break;
+    FACET_TRY_STATUS(measure_together(setup, texts, some));
   }
-  return measure_together(setup, items);
+  return measure_together(setup, texts, texts.size());
 }
 
 Result<Setup> make_setup(const std::string& shape,
@@ -185,17 +211,21 @@ Result<Setup> make_setup(const std::string& shape,
     return facet::Error{facet::Code::invalid_argument,
                         "unknown shape '" + shape + "' or type '" + type_name + "'"};
   }
+  const char* const named = std::getenv("FACET_CUDA_PRODUCTS");
+  const std::string products = named != nullptr ? named : "library";
+  const auto units = facet::engine::cuda::prompt_units_from_name(products);
+  if (!units) {
+    return facet::Error{facet::Code::invalid_argument, "FACET_CUDA_PRODUCTS is '" + products + "'"};
+  }
   Setup out{.model = facet::bench::random_model(*config, *type),
             .name = shape,
             .type = type_name,
-            .products = named ? named : "library"};
-  out.logits.resize(static_cast<std::size_t>(config->vocabulary));
-  const char* named = std::getenv("FACET_CUDA_PRODUCTS");
-  const auto units = facet::engine::cuda::prompt_units_from_name(named ? named : "library");
-  if (!units) {
-    return facet::Error{facet::Code::invalid_argument,
-                        "FACET_CUDA_PRODUCTS is '" + std::string(named) + "'"};
+            .products = products};
+  if (shape == "tiny") {
+    out.streams = 20;
+    out.stream_tokens = 16;
   }
+  out.logits.resize(static_cast<std::size_t>(config->vocabulary));
   const auto form = type_name == "FP8" ? facet::engine::cuda::WeightForm::fp8
                                        : facet::engine::cuda::WeightForm::stored;
   const auto cores = static_cast<int>(std::thread::hardware_concurrency());
@@ -206,7 +236,7 @@ Result<Setup> make_setup(const std::string& shape,
                                 out.model.weights,
                                 {.plan = {.context_tokens_max = context + kChunk,
                                           .rows_max = kChunk + 32,
-                                          .prefix_bytes_max = kStreams * stream_bytes(*config),
+                                          .prefix_bytes_max = out.streams * stream_bytes(out),
                                           .weights = form},
                                  .prompt_units = *units,
                                  .made_rows = facet::bench::kMadeRows},
@@ -227,13 +257,14 @@ Status measure(const std::string& shape,
   // Launches of every kind once, so that what is measured is warm.
   KvCache cache = setup.cache();
   FACET_TRY_STATUS(prefill(setup, cache, std::min<std::int64_t>(longest, kChunk)));
-  FACET_TRY_STATUS(decode(setup, cache, 2));
+  Decoding text(setup, cache);
+  FACET_TRY_STATUS(decode(setup, text, 3));
   cache.clear();
   for (const std::int64_t context : contexts) FACET_TRY_STATUS(measure_context(setup, context));
-  const auto fitting = setup.backend->free_page_bytes() / stream_bytes(setup.model.config);
-  return fitting < 2
-             ? facet::ok()
-             : measure_streams(setup, static_cast<int>(std::min<std::int64_t>(kStreams, fitting)));
+  const auto fitting = setup.backend->free_page_bytes() / stream_bytes(setup);
+  return fitting < 2 ? facet::ok()
+                     : measure_streams(
+                           setup, static_cast<int>(std::min<std::int64_t>(setup.streams, fitting)));
 }
 
 int run(int count, char** arguments) {

@@ -1,14 +1,15 @@
 #include "engine/cuda/backend.h"
 
 #include "base/check.h"
+#include "engine/cuda/ahead.h"
 #include "engine/cuda/candidates.h"
 #include "engine/cuda/device_work.h"
 #include "engine/cuda/forward.h"
 #include "engine/cuda/page_pool.h"
 #include "engine/cuda/pass.h"
 #include "engine/cuda/vision.h"
+#include "engine/cuda/wanted_rows.h"
 #include "engine/cuda/weights.h"
-#include "engine/cuda/wgmma.h"
 #include "engine/cuda/workspace.h"
 
 #include <algorithm>
@@ -22,20 +23,11 @@
 namespace facet::engine::cuda {
 namespace {
 
-constexpr std::int64_t kRowsMax = 16384;
-
 /// How a step that can be recorded ends. What comes later has all of what comes earlier.
 enum class StepEnd : std::uint8_t { layers, logits, candidates };
 
 /// A recorded step is kept for every number of rows that are launched, and every end.
 using RecordingKey = std::pair<std::int64_t, StepEnd>;
-
-/// A row of a pass that something is wanted of.
-struct WantedRow {
-  std::int64_t row = 0;                ///< Of the pass, or of logits().
-  float* logits = nullptr;             ///< Null: not wanted.
-  CandidateRow* candidates = nullptr;  ///< The same.
-};
 
 /// Memory of the pool as pages hold on to it: the device's memory lives while one of them does.
 std::shared_ptr<std::byte[]> share(std::shared_ptr<DeviceBuffer> pool, std::byte* begin) {
@@ -61,12 +53,24 @@ struct CudaBackend::Parts {
   std::optional<Forward> forward;
   std::optional<VisionTower> vision;
   PinnedBuffer logits;  ///< (decode_rows, vocabulary): on their way to the caller.
+  QueueMark read;       ///< Behind what the host waits for, where the device goes on.
+  std::optional<StepAhead> ahead;
+  std::uint64_t next_number = 1;  ///< Of a row of a step ahead.
   /// Null: made once launch by launch, and not recorded yet.
   std::map<RecordingKey, std::optional<RecordedWork>> recordings;
   BackendStats stats;
 
   Status take_memory(const ModelWeights& weights, ThreadPool& threads);
-  Status run(const Pass& pass);
+  /// choices_of(), where this kind of step and this backend go on by themselves.
+  [[nodiscard]] std::vector<NextChoice> choices(std::span<const ItemRow> items,
+                                                const Pass& pass) const;
+  Status run(const Pass& pass, std::span<const NextChoice> choices);
+  Status run_begun(const StepAhead& step,
+                   std::span<const ItemRow> items,
+                   std::span<const NextChoice> choices);
+  Status finish(const Pass& pass,
+                std::span<const WantedRow> wanted,
+                std::span<const NextChoice> choices);
   Status run_prompt(const Pass& pass, std::span<const WantedRow> wanted);
   Status enqueue_step(const Pass& pass, StepEnd end);
   Status replay(const Pass& pass, StepEnd end);
@@ -79,83 +83,30 @@ struct CudaBackend::Parts {
 
 namespace {
 
-/// Rows of the pass that something is wanted of, in ascending order.
-std::vector<WantedRow> wanted_rows(const Pass& pass, std::int64_t vocabulary) {
-  std::vector<WantedRow> out;
-  for (const Slice& slice : pass.slices) {
-    const std::span<float> logits = slice.item->logits;
-    const std::span<CandidateRow> candidates = slice.item->candidates;
-    if (logits.empty() && candidates.empty()) continue;
-    FACET_CHECK(logits.empty() || candidates.empty());
-    const std::int64_t rows = std::ssize(logits) / vocabulary;
-    FACET_CHECK(rows * vocabulary == std::ssize(logits));
-    const bool wants_all = std::max(rows, std::ssize(candidates)) > 1;
-    for (std::int64_t t = 0; t < slice.tokens; ++t) {
-      const bool is_last = slice.is_last && t + 1 == slice.tokens;
-      if (!wants_all && !is_last) continue;
-      const std::int64_t at = wants_all ? slice.begin + t : 0;
-      WantedRow row{.row = slice.row + t};
-      if (logits.empty()) row.candidates = &candidates[static_cast<std::size_t>(at)];
-      if (candidates.empty()) row.logits = logits.data() + at * vocabulary;
-      out.push_back(row);
-    }
+std::int64_t tokens_of(const StepItem& item, std::int64_t hidden) {
+  return item.ids.empty() ? std::ssize(item.image_rows) / hidden : std::ssize(item.ids);
+}
+
+/// Room for the tokens of `items`; and, which it says, for one more behind each that goes on.
+Result<bool> reserve(std::span<const StepItem> items,
+                     std::int64_t hidden,
+                     std::int64_t pointers_max) {
+  bool has_room_ahead = true;
+  std::int64_t pointers = 0;
+  for (const StepItem& item : items) {
+    const std::int64_t tokens = tokens_of(item, hidden);
+    FACET_CHECK(item.cache != nullptr && tokens > 0);
+    pointers += page_pointers(*item.cache, tokens + 1);
+    has_room_ahead = has_room_ahead && item.next && pointers <= pointers_max &&
+                     item.cache->reserve(tokens + 1).has_value();
+    FACET_TRY_STATUS(item.cache->reserve(tokens));
   }
-  return out;
-}
-
-/// What the first `count` rows want; null: nothing.
-std::vector<CandidateRow*> candidates_of(std::span<const WantedRow> rows, std::int64_t count) {
-  std::vector<CandidateRow*> out(static_cast<std::size_t>(count), nullptr);
-  for (const WantedRow& row : rows) out[static_cast<std::size_t>(row.row)] = row.candidates;
-  return out;
-}
-
-bool wants_candidates(std::span<const WantedRow> rows) {
-  return std::any_of(
-      rows.begin(), rows.end(), [](const WantedRow& row) { return row.candidates != nullptr; });
+  return has_room_ahead;
 }
 
 StepEnd end_of(std::span<const WantedRow> rows) {
   if (rows.empty()) return StepEnd::layers;
   return wants_candidates(rows) ? StepEnd::candidates : StepEnd::logits;
-}
-
-Status check_options(const ModelConfig& config, const BackendOptions& options) {
-  const PlanOptions& plan = options.plan;
-  if (options.made_rows < 0 || options.made_rows % kPanelRows != 0) {
-    return Error{
-        Code::invalid_argument,
-        "made_rows is " + std::to_string(options.made_rows) + ", expected a multiple of 16"};
-  }
-  if (plan.rows_max < 1 || plan.rows_max > kRowsMax) {
-    return Error{Code::invalid_argument,
-                 "rows_max is " + std::to_string(plan.rows_max) + ", expected 1 to " +
-                     std::to_string(kRowsMax)};
-  }
-  for (const LayerSpec& spec : config.layers) {
-    if (kv_has_scales(plan.kv_type) && spec.kv_heads * spec.head_dim % 4 != 0) {
-      return Error{Code::unsupported,
-                   "keys and values as " + std::string(kv_type_name(plan.kv_type)) +
-                       " in rows of " + std::to_string(spec.kv_heads * spec.head_dim) +
-                       " on a CUDA device; a multiple of 4 is needed"};
-    }
-    if (spec.head_dim <= 256 && spec.head_dim % 2 == 0) continue;
-    return Error{Code::unsupported,
-                 "head_dim " + std::to_string(spec.head_dim) + " on a CUDA device; at most 256"};
-  }
-  return ok();
-}
-
-/// The units that are asked for, or mma where bits must not depend on the shape.
-Status choose_units(BackendOptions& options, const std::string& where) {
-  if (options.is_deterministic) options.prompt_units = PromptUnits::mma;
-  if (options.prompt_units != PromptUnits::wgmma) return ok();
-  FACET_TRY(const bool is_there, has_wgmma());
-  if (is_there) return ok();
-  return Error{Code::unsupported,
-               where +
-                   ": products by wgmma need a device of compute capability 9.0 and a build for "
-                   "sm_90a"};
 }
 
 }  // namespace
@@ -166,6 +117,8 @@ CudaBackend::~CudaBackend() {
   // Graphs, streams and pinned memory are the device's: give them back as its user.
   const std::lock_guard lock(parts_->work->mutex);
   static_cast<void>(use_device(parts_->options.device));
+  // A step that nobody asked for may still be under way, on memory that goes now.
+  static_cast<void>(parts_->work->queue.wait());
 }
 
 Result<std::unique_ptr<CudaBackend>> CudaBackend::create(const ModelConfig& config,
@@ -196,6 +149,7 @@ Status CudaBackend::Parts::take_memory(const ModelWeights& model, ThreadPool& th
   const std::lock_guard lock(work->mutex);
   work->device = options.device;
   FACET_TRY(work->queue, WorkQueue::create());
+  FACET_TRY(read, QueueMark::create());
   FACET_TRY(DeviceBuffer memory,
             DeviceBuffer::allocate(static_cast<std::size_t>(plan.pool_bytes())));
   pool = std::make_shared<DeviceBuffer>(std::move(memory));
@@ -327,7 +281,64 @@ Status CudaBackend::Parts::run_prompt(const Pass& pass, std::span<const WantedRo
   return wanted.empty() ? work->queue.wait() : ok();
 }
 
-Status CudaBackend::Parts::run(const Pass& pass) {
+std::vector<NextChoice> CudaBackend::Parts::choices(std::span<const ItemRow> items,
+                                                    const Pass& pass) const {
+  if (!options.runs_ahead || pass.kind == PassKind::prompt || pass.has_image) return {};
+  return choices_of(items, pass.rows);
+}
+
+/// Behind a step whose candidates are found: hands them over. With `choices`, one for each row of
+/// it, the device begins the next step before the host waits for this one.
+Status CudaBackend::Parts::finish(const Pass& pass,
+                                  std::span<const WantedRow> wanted,
+                                  std::span<const NextChoice> choices) {
+  if (choices.empty()) return wanted.empty() ? work->queue.wait() : read_rows(wanted);
+  // Copies that the host prepares come before the mark: at the next one they are done.
+  FACET_TRY_STATUS(tables->feed(pass.kind, choices, candidates->found(), *work));
+  FACET_TRY_STATUS(candidates->enqueue_read(choices.size(), *work));
+  FACET_TRY_STATUS(work->queue.set(read));
+  StepAhead next{.pass = {.rows = pass.rows, .launch_rows = pass.launch_rows, .kind = pass.kind},
+                 .number = std::exchange(next_number, next_number + choices.size())};
+  FACET_TRY_STATUS(replay(next.pass, StepEnd::logits));
+  ++stats.begun;
+  FACET_TRY_STATUS(read.wait());
+  candidates->take(candidates_of(wanted, pass.rows));
+  for (std::size_t i = 0; i < choices.size(); ++i) next.ids.push_back(candidates->next(i));
+  ahead = std::move(next);
+  return ok();
+}
+
+/// What `items` want of a step that is under way.
+Status CudaBackend::Parts::run_begun(const StepAhead& step,
+                                     std::span<const ItemRow> items,
+                                     std::span<const NextChoice> choices) {
+  ++stats.passes;
+  ++stats.taken;
+  std::vector<WantedRow> wanted;
+  for (const auto& [item, row] : items) {
+    WantedRow want{.row = row};
+    if (!item->logits.empty()) want.logits = item->logits.data();
+    if (!item->candidates.empty()) want.candidates = item->candidates.data();
+    if (want.logits != nullptr || want.candidates != nullptr) wanted.push_back(want);
+  }
+  std::sort(wanted.begin(), wanted.end(), [](const WantedRow& a, const WantedRow& b) {
+    return a.row < b.row;
+  });
+  if (wants_candidates(wanted)) {
+    const std::int64_t rows = step.pass.launch_rows;
+    FACET_TRY_STATUS(candidates->fill(candidates_of(wanted, rows), *work));
+    FACET_TRY_STATUS(find(rows, false));
+  }
+  if (!choices.empty()) {
+    Pass pass = step.pass;
+    pass.slices = slices_of(items);
+    pass.tokens_ahead = 1;
+    FACET_TRY_STATUS(tables->fill_pages(pass, *work));
+  }
+  return finish(step.pass, wanted, choices);
+}
+
+Status CudaBackend::Parts::run(const Pass& pass, std::span<const NextChoice> choices) {
   ++stats.passes;
   FACET_TRY_STATUS(tables->fill(pass, nullptr, forward->tile_tokens(), *work));
   const std::vector<WantedRow> wanted = wanted_rows(pass, config.vocabulary);
@@ -338,7 +349,7 @@ Status CudaBackend::Parts::run(const Pass& pass) {
     FACET_TRY_STATUS(candidates->fill(candidates_of(wanted, pass.launch_rows), *work));
   }
   FACET_TRY_STATUS(replay(pass, end));
-  return wanted.empty() ? work->queue.wait() : read_rows(wanted);
+  return finish(pass, wanted, choices);
 }
 
 Status CudaBackend::step(std::span<const StepItem> items) {
@@ -348,21 +359,40 @@ Status CudaBackend::step(std::span<const StepItem> items) {
   const std::lock_guard lock(p.work->mutex);
   FACET_TRY_STATUS(p.work->begin());
   const std::int64_t hidden = p.config.hidden;
-  const auto tokens_of = [hidden](const StepItem& item) {
-    return item.ids.empty() ? std::ssize(item.image_rows) / hidden : std::ssize(item.ids);
-  };
   const PassLimits limits{.rows_max = p.layout.shape.rows,
                           .batch_rows_max = p.layout.shape.batch_rows,
                           .page_pointers_max = p.layout.shape.page_pointers,
                           .hidden = hidden,
                           .is_deterministic = p.options.is_deterministic};
+  FACET_TRY(const bool has_room_ahead, reserve(items, hidden, limits.page_pointers_max));
+  // Whatever comes now, a step that nobody asks for is of no use later.
+  const std::optional<StepAhead> begun = std::exchange(p.ahead, std::nullopt);
+  std::vector<ItemRow> there;
+  std::vector<StepItem> rest;
   for (const StepItem& item : items) {
-    FACET_CHECK(item.cache != nullptr && tokens_of(item) > 0);
-    FACET_TRY_STATUS(item.cache->reserve(tokens_of(item)));
+    const std::int64_t row = begun ? begun->row_of(item) : -1;
+    if (row < 0) rest.push_back(item);
+    if (row >= 0) there.push_back({.item = &item, .row = row});
   }
-  FACET_TRY(const std::vector<Pass> passes, cut_into_passes(items, limits));
-  for (const Pass& pass : passes) FACET_TRY_STATUS(p.work->noted(p.run(pass)));
-  for (const StepItem& item : items) item.cache->commit(tokens_of(item));
+  FACET_TRY(std::vector<Pass> passes, cut_into_passes(rest, limits));
+  const bool may_go_on = has_room_ahead && passes.size() + (there.empty() ? 0 : 1) == 1;
+  if (!there.empty()) {
+    const auto choices = may_go_on ? p.choices(there, begun->pass) : std::vector<NextChoice>();
+    FACET_TRY_STATUS(p.work->noted(p.run_begun(*begun, there, choices)));
+  }
+  for (Pass& pass : passes) {
+    std::vector<ItemRow> rows;
+    for (const Slice& slice : pass.slices) rows.push_back({.item = slice.item, .row = slice.row});
+    const auto choices = may_go_on ? p.choices(rows, pass) : std::vector<NextChoice>();
+    pass.tokens_ahead = choices.empty() ? 0 : 1;
+    FACET_TRY_STATUS(p.work->noted(p.run(pass, choices)));
+    if (p.ahead) there = std::move(rows);
+  }
+  for (const StepItem& item : items) item.cache->commit(tokens_of(item, hidden));
+  if (!p.ahead) return ok();
+  for (const auto& [item, row] : there) {
+    item->cache->set_ahead(p.ahead->number + static_cast<std::uint64_t>(row));
+  }
   return ok();
 }
 
@@ -441,6 +471,7 @@ Result<std::vector<float>> CudaBackend::encode_image(std::span<const float> pixe
   Parts& p = *parts_;
   FACET_CHECK(p.vision.has_value());
   const std::lock_guard lock(p.work->mutex);
+  p.ahead.reset();
   FACET_TRY_STATUS(p.work->begin());
   auto out = p.vision->encode(pixels);
   if (!out) return p.work->noted(out.error()).error();

@@ -5,34 +5,16 @@
 #include "base/result.h"
 #include "engine/backend.h"
 #include "engine/cpu/thread_pool.h"
+#include "engine/cuda/backend_options.h"
 #include "engine/cuda/device.h"
 #include "engine/cuda/plan.h"
-#include "engine/cuda/prompt_units.h"
 #include "engine/model/config.h"
 #include "engine/model/model.h"
-#include "engine/vision/weights.h"
 
 #include <cstdint>
 #include <memory>
 
 namespace facet::engine::cuda {
-
-struct BackendOptions {
-  int device = 0;
-  PlanOptions plan;
-  /// True: a sequence's bits depend on its tokens only, not on chunks and company; prompts are
-  /// computed 16 tokens at a time.
-  bool is_deterministic = false;
-  /// Of prompts, pictures and embeddings; a deterministic backend takes mma.
-  PromptUnits prompt_units = PromptUnits::library;
-  /// Of plan.vision, borrowed for the call.
-  const VisionWeights* vision_weights = nullptr;
-  /// Above 0, for benchmarks: the device repeats so many rows of each matrix to its end, and no
-  /// others are read (Uploader). A multiple of 16.
-  std::int64_t made_rows = 0;
-  /// False: every launch of every step is made one by one. For tests.
-  bool with_graphs = true;
-};
 
 /// How a backend has worked, for tests and reports.
 struct BackendStats {
@@ -42,6 +24,8 @@ struct BackendStats {
   /// its end.
   std::int64_t recorded = 0;
   std::int64_t replayed = 0;  ///< Steps that were one launch.
+  std::int64_t begun = 0;     ///< Steps that the device began by itself (ahead.h),
+  std::int64_t taken = 0;     ///< and those of them that somebody asked for.
 };
 
 /// Thread-safe: one step at a time.

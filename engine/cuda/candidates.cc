@@ -87,7 +87,7 @@ FindArgs CandidateTables::args(const float* logits, int rows, std::uint32_t* cou
           .vocabulary = layout_->shape.vocabulary,
           .rows = rows,
           .wishes = reinterpret_cast<const RowWish*>(on_device(places.wishes)),
-          .found = reinterpret_cast<RowFound*>(on_device(places.found)),
+          .found = found(),
           .scratch = reinterpret_cast<std::uint64_t*>(on_device(places.scratch)),
           .counters = counters};
 }
@@ -106,6 +106,10 @@ void CandidateTables::take(std::span<CandidateRow* const> rows) const {
       rows[i]->best[static_cast<std::size_t>(c)] = found[i].best[c];
     }
   }
+}
+
+TokenId CandidateTables::next(std::size_t row) const {
+  return reinterpret_cast<const RowFound*>(found_.data())[row].next;
 }
 
 }  // namespace facet::engine::cuda

@@ -32,10 +32,16 @@ class CandidateTables {
   /// What find_candidates takes for `rows` rows of logits. Always the same, so that it can be
   /// recorded.
   [[nodiscard]] FindArgs args(const float* logits, int rows, std::uint32_t* counters) const;
+  /// What find_candidates writes to, in device memory.
+  [[nodiscard]] RowFound* found() const {
+    return reinterpret_cast<RowFound*>(on_device(layout_->candidates.found));
+  }
   /// Enqueues the way back of what was found for the first `rows` rows.
   Status enqueue_read(std::size_t rows, DeviceWork& work);
   /// Writes what came back to `rows`, once the queue has done it.
   void take(std::span<CandidateRow* const> rows) const;
+  /// The token that feed_rows chose for `row`, of what came back last.
+  [[nodiscard]] TokenId next(std::size_t row) const;
 
  private:
   CandidateTables(const WorkspaceLayout& layout, std::byte* base) : layout_(&layout), base_(base) {}

@@ -158,6 +158,28 @@ PinnedBuffer::~PinnedBuffer() {
   if (data_ != nullptr) cudaFreeHost(data_);
 }
 
+Result<QueueMark> QueueMark::create() {
+  cudaEvent_t event = nullptr;
+  FACET_TRY_STATUS(
+      to_status(cudaEventCreateWithFlags(&event, cudaEventDisableTiming), "event creation"));
+  return QueueMark(event);
+}
+
+QueueMark::QueueMark(QueueMark&& other) noexcept : event_(std::exchange(other.event_, nullptr)) {}
+
+QueueMark& QueueMark::operator=(QueueMark&& other) noexcept {
+  std::swap(event_, other.event_);
+  return *this;
+}
+
+QueueMark::~QueueMark() {
+  if (event_ != nullptr) cudaEventDestroy(static_cast<cudaEvent_t>(event_));
+}
+
+Status QueueMark::wait() const {
+  return to_status(cudaEventSynchronize(static_cast<cudaEvent_t>(event_)), "wait");
+}
+
 Result<WorkQueue> WorkQueue::create() {
   cudaStream_t stream = nullptr;
   FACET_TRY_STATUS(
@@ -198,6 +220,12 @@ Status WorkQueue::copy_on_device(void* to, const void* from, std::size_t bytes) 
 
 Status WorkQueue::fill(void* to, int byte, std::size_t bytes) {
   return to_status(cudaMemsetAsync(to, byte, bytes, static_cast<cudaStream_t>(stream_)), "fill");
+}
+
+Status WorkQueue::set(const QueueMark& mark) {
+  return to_status(
+      cudaEventRecord(static_cast<cudaEvent_t>(mark.event_), static_cast<cudaStream_t>(stream_)),
+      "mark");
 }
 
 Status WorkQueue::wait() {

@@ -81,6 +81,28 @@ class PinnedBuffer {
   std::size_t size_ = 0;
 };
 
+/// A place in a queue that the host can wait for; move-only. Not thread-safe.
+class QueueMark {
+ public:
+  static Result<QueueMark> create();
+
+  QueueMark() = default;
+  QueueMark(QueueMark&& other) noexcept;
+  QueueMark& operator=(QueueMark&& other) noexcept;
+  QueueMark(const QueueMark&) = delete;
+  QueueMark& operator=(const QueueMark&) = delete;
+  ~QueueMark();
+
+  /// Waits for all that stood before the place where it was set last; what comes later goes on. The
+  /// first error so far, which stays.
+  Status wait() const;
+
+ private:
+  friend class WorkQueue;
+  explicit QueueMark(void* event) : event_(event) {}
+  void* event_ = nullptr;
+};
+
 /// A queue of work on the device, done in order; move-only. Not thread-safe.
 class WorkQueue {
  public:
@@ -102,6 +124,8 @@ class WorkQueue {
   Status copy_on_device(void* to, const void* from, std::size_t bytes);
   Status fill(void* to, int byte, std::size_t bytes);
 
+  /// Sets the mark behind what was enqueued so far.
+  Status set(const QueueMark& mark);
   /// Waits for all that was enqueued; the first error among it, which stays.
   Status wait();
 

@@ -2,6 +2,7 @@
 
 #include "base/check.h"
 #include "engine/cuda/decode.h"
+#include "engine/cuda/feed.h"
 
 #include <algorithm>
 #include <cstring>
@@ -10,14 +11,6 @@
 
 namespace facet::engine::cuda {
 namespace {
-
-/// Pointers that the pages of `cache` take in the tables.
-std::int64_t pointers_of(const KvCache& cache, std::int64_t tokens) {
-  const std::int64_t end = (cache.size() + tokens + kPageTokens - 1) / kPageTokens;
-  std::int64_t out = 0;
-  for (std::size_t l = 0; l < cache.layers(); ++l) out += end - cache.first_held(l) / kPageTokens;
-  return out;
-}
 
 std::int64_t tokens_of(const StepItem& item, std::int64_t hidden) {
   return item.ids.empty() ? std::ssize(item.image_rows) / hidden : std::ssize(item.ids);
@@ -30,7 +23,7 @@ class Cutter {
 
   void add(const StepItem& item, std::int64_t tokens) {
     const bool is_text = !item.ids.empty();
-    const std::int64_t pointers = pointers_of(*item.cache, tokens);
+    const std::int64_t pointers = page_pointers(*item.cache, tokens);
     for (std::int64_t begin = 0; begin < tokens;) {
       const std::int64_t rows = rows_max(is_text);
       if (!has_room(is_text, is_text ? 1 : tokens, rows, pointers)) open(is_text);
@@ -106,6 +99,13 @@ class Cutter {
 
 }  // namespace
 
+std::int64_t page_pointers(const KvCache& cache, std::int64_t tokens) {
+  const std::int64_t end = (cache.size() + tokens + kPageTokens - 1) / kPageTokens;
+  std::int64_t out = 0;
+  for (std::size_t l = 0; l < cache.layers(); ++l) out += end - cache.first_held(l) / kPageTokens;
+  return out;
+}
+
 Result<std::vector<Pass>> cut_into_passes(std::span<const StepItem> items,
                                           const PassLimits& limits) {
   Cutter cutter(limits);
@@ -178,7 +178,7 @@ void PassTables::fill_rows(const Pass& pass, int tile_tokens) {
   }
 }
 
-void PassTables::fill_pages(const Pass& pass, const KvCache* shared) {
+void PassTables::list_pages(const Pass& pass, const KvCache* shared) {
   const auto layers = static_cast<std::size_t>(layout_->shape.layers);
   auto* const on_device = reinterpret_cast<std::byte**>(base_ + layout_->pointers.offset);
   // A recording holds where the table of each layer begins.
@@ -192,7 +192,8 @@ void PassTables::fill_pages(const Pass& pass, const KvCache* shared) {
       const Slice& slice = pass.slices[s];
       const KvCache& cache = shared != nullptr ? *shared : *slice.item->cache;
       const KvPages pages = cache.pages(shared != nullptr ? 0 : l);
-      const std::int64_t end = (slice.position + slice.tokens + kPageTokens - 1) / kPageTokens;
+      const std::int64_t last = slice.position + slice.tokens + pass.tokens_ahead;
+      const std::int64_t end = (last + kPageTokens - 1) / kPageTokens;
       sequences_[l * static_cast<std::size_t>(stride_) + s] = {
           .pages = on_device + pointers_.size(), .first_page = pages.first_page};
       pointers_.insert(pointers_.end(), pages.pages, pages.pages + (end - pages.first_page));
@@ -224,13 +225,40 @@ Status PassTables::fill(const Pass& pass,
                         int tile_tokens,
                         DeviceWork& work) {
   fill_rows(pass, tile_tokens);
-  fill_pages(pass, shared);
+  list_pages(pass, shared);
   const Place& all = layout_->inputs_of(pass.kind).all;
   FACET_TRY_STATUS(work.queue.copy_to_device(
       base_ + all.offset, inputs_.data(), static_cast<std::size_t>(all.bytes)));
+  return update_pages(work);
+}
+
+Status PassTables::update_pages(DeviceWork& work) {
   FACET_TRY_STATUS(
       update(std::as_bytes(std::span(sequences_)), layout_->sequences, known_sequences_, work));
   return update(std::as_bytes(std::span(pointers_)), layout_->pointers, known_pointers_, work);
+}
+
+Status PassTables::fill_pages(const Pass& pass, DeviceWork& work) {
+  list_pages(pass, nullptr);
+  return update_pages(work);
+}
+
+Status PassTables::feed(PassKind kind,
+                        std::span<const NextChoice> choices,
+                        RowFound* found,
+                        DeviceWork& work) {
+  FACET_CHECK(kind != PassKind::prompt && choices.size() <= kFeedRowsMax);
+  const InputPlaces& places = layout_->inputs_of(kind);
+  const auto numbers = [&](const Place& place) {
+    return reinterpret_cast<std::int32_t*>(base_ + place.offset);
+  };
+  FeedArgs args{.rows = static_cast<int>(choices.size()),
+                .found = found,
+                .ids = numbers(places.ids),
+                .position = numbers(places.position),
+                .end = numbers(places.end)};
+  std::copy(choices.begin(), choices.end(), args.choices);
+  return feed_rows(args, {.stream = work.queue.handle()});
 }
 
 }  // namespace facet::engine::cuda

@@ -35,6 +35,8 @@ struct Pass {
   std::int64_t launch_rows = 0;
   PassKind kind = PassKind::prompt;
   bool has_image = false;
+  /// Positions behind each slice whose pages the tables name too; the caches hold these.
+  std::int64_t tokens_ahead = 0;
 };
 
 /// Rows that one item may have in a pass of the batch kind: a token and what is guessed behind it.
@@ -50,6 +52,9 @@ struct PassLimits {
   /// bits do not depend on how it is cut.
   bool is_deterministic = false;
 };
+
+/// Pointers to pages that a pass of `tokens` more tokens of this cache needs in its tables.
+std::int64_t page_pointers(const KvCache& cache, std::int64_t tokens);
 
 /// Cuts `items`, whose caches have room for them, into passes, in order: text where a pass is full,
 /// images never. invalid_argument for an image of more than rows_max tokens.
@@ -67,6 +72,16 @@ class PassTables {
   /// done all work of earlier passes.
   Status fill(const Pass& pass, const KvCache* shared, int tile_tokens, DeviceWork& work);
 
+  /// The same for the pages alone, where the tokens and positions are there (feed).
+  Status fill_pages(const Pass& pass, DeviceWork& work);
+
+  /// The choices among `found` become the tokens of the pass that was filled last (of the decode or
+  /// the batch kind, `choices` for its rows), one position further: one launch.
+  Status feed(PassKind kind,
+              std::span<const NextChoice> choices,
+              RowFound* found,
+              DeviceWork& work);
+
   [[nodiscard]] int tiles() const { return tiles_; }
   /// SequencePages of layer `index`.
   [[nodiscard]] const SequencePages* sequences(std::size_t index) const;
@@ -76,7 +91,8 @@ class PassTables {
 
   void fill_rows(const Pass& pass, int tile_tokens);
   void fill_tiles(const Slice& slice, std::int32_t sequence, int tile_tokens);
-  void fill_pages(const Pass& pass, const KvCache* shared);
+  void list_pages(const Pass& pass, const KvCache* shared);
+  Status update_pages(DeviceWork& work);
   /// Copies `bytes` to `place` when the device has others there; `known` of them it has.
   Status update(std::span<const std::byte> bytes,
                 const Place& place,

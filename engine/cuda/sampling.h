@@ -31,6 +31,7 @@ struct RowWish {
 /// Written for one row; in device memory, and as it is on its way to the host.
 struct RowFound {
   std::int32_t count = 0;  ///< As CandidateRow::found.
+  std::int32_t next = -1;  ///< Written by feed_rows alone: the token that it chose.
   Candidate best[kCandidatesMax];
 };
 

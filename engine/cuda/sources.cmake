@@ -2,8 +2,10 @@
 # plain C++ for tests (tests/engine/cuda/CMakeLists.txt). plan.cc, workspace.cc and matrix.cc need no
 # device: they belong to facet_engine.
 set(facet_cuda_sources
+  ahead.cc
   attend.cu
   backend.cc
+  backend_options.cc
   blas.cc
   candidates.cc
   decode.cc
@@ -11,6 +13,7 @@ set(facet_cuda_sources
   device_limits.cc
   elementwise.cu
   expand.cu
+  feed.cu
   flash.cu
   forward.cc
   forward_batch.cc
@@ -34,5 +37,6 @@ set(facet_cuda_sources
   uploader.cc
   vision.cc
   vision_kernels.cu
+  wanted_rows.cc
   weights.cc
   wgmma.cu)

@@ -91,6 +91,7 @@ std::int64_t KvCache::window_begin(std::size_t layer, std::int64_t position) con
 }
 
 void KvCache::commit(std::int64_t tokens) {
+  ahead_ = 0;
   size_ += tokens;
   for (std::size_t l = 0; l < layers_.size(); ++l) {
     Layer& layer = layers_[l];
@@ -200,6 +201,7 @@ std::int64_t KvCache::truncatable_from() const {
 
 void KvCache::truncate(std::int64_t tokens) {
   FACET_CHECK(can_truncate(tokens));
+  ahead_ = 0;
   size_ = tokens;
   for (Layer& layer : layers_) {
     const auto keep =
@@ -212,6 +214,7 @@ void KvCache::truncate(std::int64_t tokens) {
 }
 
 void KvCache::clear() {
+  ahead_ = 0;
   size_ = 0;
   for (Layer& layer : layers_) {
     layer.first_page = 0;

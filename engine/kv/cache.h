@@ -54,6 +54,11 @@ class KvCache {
   [[nodiscard]] std::int64_t size() const { return size_; }
   [[nodiscard]] std::size_t layers() const { return layers_.size(); }
 
+  /// A backend's own number for the work that it has begun on the token behind size(); 0: none.
+  /// Whatever changes which positions there are forgets it.
+  [[nodiscard]] std::uint64_t ahead() const { return ahead_; }
+  void set_ahead(std::uint64_t number) { ahead_ = number; }
+
   /// Makes room for positions [size(), size() + tokens), to be written before commit.
   /// limit_exceeded, and nothing that counts has changed, when there is no memory for the pages.
   Status reserve(std::int64_t tokens);
@@ -146,6 +151,7 @@ class KvCache {
   KvType type_ = KvType::f32;
   std::vector<Layer> layers_;
   std::int64_t size_ = 0;
+  std::uint64_t ahead_ = 0;
 };
 
 }  // namespace facet::engine

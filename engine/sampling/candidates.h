@@ -15,6 +15,16 @@ struct Candidate {
   bool operator==(const Candidate&) const = default;
 };
 
+/// How a sampler chooses among the candidates of a row, random number included: what a device needs
+/// to make the same choice (Sampler::next_choice). Fields as SamplingOptions.
+struct NextChoice {
+  float temperature = 0.0F;  ///< 0: the best one, and nothing below counts.
+  std::int32_t top_k = 0;    ///< At least 1: so many of the best are looked at.
+  float top_p = 1.0F;
+  float min_p = 0.0F;
+  double uniform = 0.0;  ///< The next random number, in [0, 1).
+};
+
 /// What a backend finds (Backend::candidate_limits); found_max 0: nothing.
 struct CandidateLimits {
   std::int64_t found_max = 0;   ///< Candidates of one row.

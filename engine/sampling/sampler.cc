@@ -232,6 +232,15 @@ std::int64_t Sampler::candidates_wanted() const {
   return options_.temperature == 0.0F ? 1 : options_.top_k;
 }
 
+NextChoice Sampler::next_choice() const {
+  std::uint64_t state = state_;
+  return {.temperature = options_.temperature,
+          .top_k = static_cast<std::int32_t>(candidates_wanted()),
+          .top_p = options_.top_p,
+          .min_p = options_.min_p,
+          .uniform = uniform(state)};
+}
+
 std::optional<TokenId> Sampler::sample_from(const CandidateRow& row, const TokenFilter& allowed) {
   const auto wanted = static_cast<std::size_t>(candidates_wanted());
   if (row.found < 0) return std::nullopt;

@@ -54,6 +54,10 @@ class Sampler {
   /// How many of the best candidates sample_from needs to be sure; 0: it would need all.
   [[nodiscard]] std::int64_t candidates_wanted() const;
 
+  /// How the next token will be chosen by sample_from, as it stands. REQUIRES: candidates_wanted()
+  /// is not 0.
+  [[nodiscard]] NextChoice next_choice() const;
+
   /// The token that sample() takes for the same logits, penalty, mask and filter, from the best of
   /// them: bit for bit the same choice, and the same random number is used up. Nothing, and no
   /// number used, where `row` does not tell: nothing was found, or `allowed` lets through too few

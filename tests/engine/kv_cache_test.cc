@@ -53,6 +53,8 @@ struct Twin {
 bool append(Twin& twin, std::int64_t count, std::mt19937& random) {
   const std::int64_t first = twin.cache.size();
   if (!twin.cache.reserve(count)) return false;
+  // A device that begins the next token has room for one more, which then comes or does not.
+  if (random() % 4U == 0) static_cast<void>(twin.cache.reserve(count + 1));
   for (std::int64_t p = first; p < first + count; ++p) {
     const auto value = static_cast<float>(random() % 100000);
     twin.values.push_back(value);
@@ -123,6 +125,28 @@ TEST_CASE("forks that share pages are as independent as copies", "[engine][kv][u
     CHECK(memory.held() == 0);
   }
   CHECK(refused > 10);
+}
+
+TEST_CASE("what a backend has begun is forgotten with every change", "[engine][kv][unit]") {
+  const LayerSpec layer{.heads = 1, .kv_heads = 1, .head_dim = 8};
+  KvCache cache(std::span(&layer, 1));
+  CHECK(cache.ahead() == 0);
+  REQUIRE(cache.reserve(9).has_value());
+  cache.set_ahead(7);
+  REQUIRE(cache.reserve(10).has_value());
+  CHECK(cache.ahead() == 7);  // Room is no change,
+  CHECK(cache.fork().ahead() == 0);
+  CHECK(cache.ahead() == 7);  // nor is a fork.
+  cache.commit(9);
+  CHECK(cache.ahead() == 0);
+  cache.set_ahead(8);
+  cache.truncate(9);
+  CHECK(cache.ahead() == 0);
+  cache.set_ahead(9);
+  KvCache moved(std::move(cache));
+  CHECK(moved.ahead() == 9);  // It is where the pages are.
+  moved.clear();
+  CHECK(moved.ahead() == 0);
 }
 
 TEST_CASE("a fork takes memory only when it grows", "[engine][kv][unit]") {

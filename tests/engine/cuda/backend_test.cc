@@ -392,6 +392,7 @@ TEST_CASE("loading fails by name at every call that can fail", "[cuda]") {
                            "cudaMemsetAsync",
                            "cudaStreamSynchronize",
                            "cudaStreamCreateWithFlags",
+                           "cudaEventCreateWithFlags",
                            "cudaMemGetInfo",
                            "cudaSetDevice",
                            "cudaGetDeviceProperties",

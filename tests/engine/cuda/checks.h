@@ -32,8 +32,10 @@ std::vector<KernelCheck> prefill_checks();
 std::vector<KernelCheck> sampling_checks();
 std::vector<KernelCheck> vision_checks();
 
-/// Of whole steps, in backend_checks.cc, and with those of many sequences in batch_checks.cc.
+/// Of whole steps, in backend_checks.cc, with those of many sequences in batch_checks.cc and those
+/// that a device begins by itself in ahead_checks.cc.
 std::vector<KernelCheck> backend_checks();
+std::vector<KernelCheck> ahead_checks();
 std::vector<KernelCheck> batch_checks();
 
 }  // namespace facet::test

@@ -179,7 +179,7 @@ TEST_CASE("a token appended greedily brings its best successor from the device, 
   CHECK(sequence.computed_tokens() == 23);
   std::stop_source stop;
   stop.request_stop();
-  const Status stopped = sequence.append_greedily(5, stop.get_token());
+  const auto stopped = sequence.append_greedily(5, stop.get_token());
   REQUIRE(!stopped.has_value());
   CHECK(stopped.error().code == Code::cancelled);
   CHECK(sequence.tokens().size() == 22);

@@ -58,4 +58,8 @@ TEST_CASE("steps of many sequences agree with the CPU engine", "[cuda]") {
   run_all(facet::test::batch_checks(), 1);
 }
 
+TEST_CASE("steps that a device begins by itself are those of one that waits", "[cuda]") {
+  run_all(facet::test::ahead_checks(), 1);
+}
+
 }  // namespace

@@ -70,6 +70,7 @@ int run(const Options& options) {
   std::vector<facet::test::KernelCheck> checks = facet::test::kernel_checks();
   for (const auto& check : facet::test::backend_checks()) checks.push_back(check);
   for (const auto& check : facet::test::batch_checks()) checks.push_back(check);
+  for (const auto& check : facet::test::ahead_checks()) checks.push_back(check);
   for (const facet::test::KernelCheck& check : checks) {
     if (check.name.find(options.wanted) == std::string_view::npos) continue;
     if (++number <= options.skipped) continue;

@@ -47,6 +47,9 @@ struct Counts {
 };
 Counts counts();
 
+/// Operations that were enqueued and have not run.
+std::size_t pending();
+
 /// Reads device memory after what is enqueued has run; for tests that look inside.
 void peek(void* to, const void* device_memory, std::size_t bytes);
 

@@ -69,9 +69,9 @@ void fail_for_good(Runtime& r, cudaError_t error, const std::string& message) {
   for (Stream* stream : r.streams) stream->queue.clear();
 }
 
-/// On the worker, with device memory open.
-void run_queue(Runtime& r, Stream& stream) {
-  while (!stream.queue.empty() && r.sticky == cudaSuccess) {
+/// On the worker, with device memory open. `is_done`: null, or nothing more is run when it says so.
+void run_queue(Runtime& r, Stream& stream, const std::function<bool()>& is_done = {}) {
+  while (!stream.queue.empty() && r.sticky == cudaSuccess && !(is_done && is_done())) {
     const Operation operation = std::move(stream.queue.front());
     stream.queue.pop_front();
     const std::string message = operation.run();
@@ -102,6 +102,15 @@ void drain(Runtime& r, Stream& stream) {
     // What the null stream has under way ends some time: at the worst behind a stream that does not
     // wait for it.
     if (!stream.is_blocking) run_queue(r, r.null_stream);
+    r.memory->close();
+  });
+}
+
+void drain_until(Runtime& r, Stream& stream, const std::function<bool()>& is_done) {
+  if (r.sticky != cudaSuccess) return;
+  r.worker.run([&] {
+    r.memory->open();
+    run_queue(r, stream, is_done);
     r.memory->close();
   });
 }
@@ -160,6 +169,14 @@ cudaError_t launch_kernel(const cudaLaunchConfig_t& config,
                     kernel,
                     config.dynamicSmemBytes});
   });
+}
+
+std::size_t pending() {
+  Runtime& r = runtime();
+  const std::lock_guard lock(r.mutex);
+  std::size_t count = r.null_stream.queue.size();
+  for (const Stream* stream : r.streams) count += stream->queue.size();
+  return count;
 }
 
 void peek(void* to, const void* device_memory, std::size_t bytes) {

@@ -103,6 +103,8 @@ cudaError_t call(const char* name, const std::function<cudaError_t(Runtime&)>& b
 /// Does all that `stream` has been asked for. Errors become sticky.
 void drain(Runtime& r, Stream& stream);
 void drain_all(Runtime& r);
+/// The same, as far as `is_done` says.
+void drain_until(Runtime& r, Stream& stream, const std::function<bool()>& is_done);
 
 /// Dynamic shared memory that `kernel` may have now. Every kernel is taken to have 1 KiB of static
 /// shared memory, which is part of the same limit.

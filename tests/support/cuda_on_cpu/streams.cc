@@ -127,7 +127,9 @@ cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
 cudaError_t cudaEventSynchronize(cudaEvent_t event) {
   return call("cudaEventSynchronize", [&](Runtime& r) {
     ++r.counts.synchronisations;
-    if (event->stream != nullptr) drain(r, *event->stream);
+    // What comes behind the event is left for later, as late as a device may be.
+    const auto is_reached = [event] { return event->reached >= event->recorded; };
+    if (event->stream != nullptr) cuda_on_cpu::drain_until(r, *event->stream, is_reached);
     return r.sticky;
   });
 }
