@@ -37,7 +37,7 @@ struct StepItem {
   std::span<CandidateRow> candidates;
   /// Of an item of one token and one row of candidates: how its caller will choose among them, if
   /// it means to go on with that token in the next step and nothing else. A device then begins that
-  /// step by itself (KvCache::ahead), and what step() gives is the same.
+  /// step by itself (KvCache::ahead); what step() gives is what it would have given without.
   std::optional<NextChoice> next;
 };
 

@@ -125,18 +125,24 @@ class Steps {
     if (is_drafting_) drafter_.append(ids);
     const std::span<const TokenId> rest = ids.subspan(confirmed);
     if (rest.empty()) return ok();
+    // A device that has begun with this token has no guesses beside it: they wait for the next one,
+    // which it then does not begin, for guesses that come true are worth more.
+    const bool is_begun = sequence_.cache().ahead() != 0;
     std::vector<TokenId> drafts;
+    bool is_foretold = false;
     if (is_drafting_ && rest.size() == 1) {
-      drafts =
-          drafter_.draft(static_cast<std::size_t>(std::min<std::int64_t>(budget_.next(), left)));
+      const int wanted = held_ > 0 ? std::exchange(held_, 0) : budget_.next();
+      drafts = drafter_.draft(static_cast<std::size_t>(std::min<std::int64_t>(wanted, left)));
+      is_foretold = !drafts.empty();
+      if (is_begun && is_foretold) {
+        held_ = wanted;
+        drafts.clear();
+      }
     }
-    // A device that has begun with this token has no guesses beside it. It does not go on behind
-    // text that was foretold before: guesses that come true are worth more.
     std::optional<NextChoice> next;
-    if (wish_.is_possible() && rest.size() == 1 && left > 0 && drafts.empty() && !is_forced_next) {
+    if (wish_.is_possible() && rest.size() == 1 && left > 0 && !is_foretold && !is_forced_next) {
       next = sampler_.next_choice();
     }
-    if (std::exchange(is_begun_, next.has_value())) drafts.clear();
     // Behind the last token nothing is chosen: whoever goes on finds its logits.
     rows_ = {};
     if (left > 0 && wish_.is_possible()) {
@@ -150,7 +156,8 @@ class Steps {
     const std::chrono::duration<double> spent = Time::now() - start;
     pending_ = static_cast<int>(sequence_.drafts_left());
     drafted_ += pending_;
-    if (rest.size() == 1) budget_.took(pending_, spent.count());
+    // What is left of a step that was begun before says nothing of its length.
+    if (rest.size() == 1 && !is_begun) budget_.took(pending_, spent.count());
     return ok();
   }
 
@@ -172,8 +179,8 @@ class Steps {
   NgramDrafter drafter_;
   DraftBudget budget_;
   bool is_drafting_;
-  bool is_begun_ = false;  ///< The last pass was told to go on by itself.
-  int pending_ = 0;        ///< Drafts of the last pass until the budget has heard how they went.
+  int held_ = 0;     ///< Guesses that the budget granted and that wait for the next pass.
+  int pending_ = 0;  ///< Drafts of the last pass until the budget has heard how they went.
   std::int64_t drafted_ = 0;
   std::int64_t accepted_ = 0;
 };

@@ -250,6 +250,20 @@ bool is_ascii_letter(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
 }
 
+/// Whether the digits that begin at text[at] are part of a name in capitals: 099 of EZ-099.
+bool is_in_code(std::string_view text, std::size_t at) {
+  if (at == 0 || text[at - 1] != '-') return false;
+  bool has_capital = false;
+  while (at > 0) {
+    const char c = text[at - 1];
+    const bool is_capital = c >= 'A' && c <= 'Z';
+    if (!is_capital && c != '-' && !is_digit(static_cast<unsigned char>(c))) break;
+    has_capital = has_capital || is_capital;
+    --at;
+  }
+  return has_capital && (at == 0 || !is_ascii_letter(text[at - 1]));
+}
+
 /// Whether what stands in front of text[at] lets a sign or a point be the beginning of a number.
 bool is_opening(std::string_view text, std::size_t at) {
   return at == 0 ||
@@ -274,6 +288,7 @@ std::vector<std::string> numbers_in(std::string_view text) {
     while (goes_on()) ++end;
     const std::size_t begin = std::exchange(at, end);
     if (begin > 0 && is_ascii_letter(text[begin - 1])) continue;
+    if (is_in_code(text, begin)) continue;
     std::string digits(text.substr(begin, end - begin));
     std::size_t front = begin;
     if (begin > 0 && text[begin - 1] == '.' && (is_opening(text, begin - 1))) {

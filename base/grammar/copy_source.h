@@ -13,7 +13,8 @@
 // than kSkippedWordsMax in one place, in texts of no more than kSkippingBytesMax) stands a space.
 //
 // A number is decimal digits with a point or with commas between thousands ("1,200" is 1200), and
-// its sign; digits behind a letter (XB12) are none. A date or a version (19.08.2027) is its parts.
+// its sign; digits behind a letter (XB12), or behind capitals and a hyphen (EZ-099), are none. A
+// date or a version (19.08.2027) is its parts.
 #pragma once
 
 #include <cstddef>

@@ -89,6 +89,8 @@ class Decoding {
     if (goes_on) out.next = sampler_.next_choice();
     return out;
   }
+  /// Lets go of a step that was begun: the next one is with other sequences.
+  void let_go() { cache_.truncate(cache_.size()); }
   /// Takes what the step brought.
   void choose() { id_ = sampler_.sample_from(row_).value_or(0); }
 
@@ -154,7 +156,7 @@ std::int64_t stream_bytes(const Setup& setup) {
   return facet::engine::cuda::plan_sequence_bytes(
       setup.model.config,
       {.rows_max = kChunk + 32},
-      setup.stream_tokens + kStreamMeasurements * (kStreamSteps + 4));
+      setup.stream_tokens + kStreamMeasurements * (kStreamSteps + 7));
 }
 
 /// A token for each of the first `count` of `texts`, again and again.
@@ -166,16 +168,21 @@ Status step_together(Setup& setup, std::deque<Decoding>& texts, std::size_t coun
   return facet::ok();
 }
 
-/// Three steps that are not measured come first: one launch by launch, and two that are recorded,
-/// as the first and as one that the device begins.
+/// Steps that are not measured come first: launch by launch, then recorded, each as a step that the
+/// host begins and as one that the device begins.
 Status measure_together(Setup& setup, std::deque<Decoding>& texts, std::size_t count) {
-  for (int i = 0; i < 3; ++i) FACET_TRY_STATUS(step_together(setup, texts, count));
+  for (int i = 0; i < 6; ++i) {
+    if (i % 3 == 0) {
+      for (Decoding& text : texts) text.let_go();
+    }
+    FACET_TRY_STATUS(step_together(setup, texts, count));
+  }
   const facet::engine::cuda::BackendStats before = setup.backend->stats();
   const auto begin = std::chrono::steady_clock::now();
   for (int i = 0; i < kStreamSteps; ++i) FACET_TRY_STATUS(step_together(setup, texts, count));
   const double each = seconds_since(begin) / kStreamSteps;
   const facet::engine::cuda::BackendStats after = setup.backend->stats();
-  const bool is_recorded = after.replayed - before.replayed == kStreamSteps;
+  const bool is_recorded = after.replayed - before.replayed >= kStreamSteps;
   print(setup,
         "streams",
         static_cast<std::int64_t>(count),

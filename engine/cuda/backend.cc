@@ -55,6 +55,7 @@ struct CudaBackend::Parts {
   PinnedBuffer logits;  ///< (decode_rows, vocabulary): on their way to the caller.
   QueueMark read;       ///< Behind what the host waits for, where the device goes on.
   std::optional<StepAhead> ahead;
+  AheadPause pause;
   std::uint64_t next_number = 1;  ///< Of a row of a step ahead.
   /// Null: made once launch by launch, and not recorded yet.
   std::map<RecordingKey, std::optional<RecordedWork>> recordings;
@@ -62,8 +63,7 @@ struct CudaBackend::Parts {
 
   Status take_memory(const ModelWeights& weights, ThreadPool& threads);
   /// choices_of(), where this kind of step and this backend go on by themselves.
-  [[nodiscard]] std::vector<NextChoice> choices(std::span<const ItemRow> items,
-                                                const Pass& pass) const;
+  std::vector<NextChoice> choices(std::span<const ItemRow> items, const Pass& pass);
   Status run(const Pass& pass, std::span<const NextChoice> choices);
   Status run_begun(const StepAhead& step,
                    std::span<const ItemRow> items,
@@ -85,23 +85,6 @@ namespace {
 
 std::int64_t tokens_of(const StepItem& item, std::int64_t hidden) {
   return item.ids.empty() ? std::ssize(item.image_rows) / hidden : std::ssize(item.ids);
-}
-
-/// Room for the tokens of `items`; and, which it says, for one more behind each that goes on.
-Result<bool> reserve(std::span<const StepItem> items,
-                     std::int64_t hidden,
-                     std::int64_t pointers_max) {
-  bool has_room_ahead = true;
-  std::int64_t pointers = 0;
-  for (const StepItem& item : items) {
-    const std::int64_t tokens = tokens_of(item, hidden);
-    FACET_CHECK(item.cache != nullptr && tokens > 0);
-    pointers += page_pointers(*item.cache, tokens + 1);
-    has_room_ahead = has_room_ahead && item.next && pointers <= pointers_max &&
-                     item.cache->reserve(tokens + 1).has_value();
-    FACET_TRY_STATUS(item.cache->reserve(tokens));
-  }
-  return has_room_ahead;
 }
 
 StepEnd end_of(std::span<const WantedRow> rows) {
@@ -282,9 +265,12 @@ Status CudaBackend::Parts::run_prompt(const Pass& pass, std::span<const WantedRo
 }
 
 std::vector<NextChoice> CudaBackend::Parts::choices(std::span<const ItemRow> items,
-                                                    const Pass& pass) const {
+                                                    const Pass& pass) {
   if (!options.runs_ahead || pass.kind == PassKind::prompt || pass.has_image) return {};
-  return choices_of(items, pass.rows);
+  std::vector<NextChoice> out = choices_of(items, pass.rows);
+  if (out.empty() || !pause.is_over()) return {};
+  const bool has_room = reserve_ahead(items, layout.shape.page_pointers, pages->free_bytes());
+  return has_room ? out : std::vector<NextChoice>();
 }
 
 /// Behind a step whose candidates are found: hands them over. With `choices`, one for each row of
@@ -364,18 +350,16 @@ Status CudaBackend::step(std::span<const StepItem> items) {
                           .page_pointers_max = p.layout.shape.page_pointers,
                           .hidden = hidden,
                           .is_deterministic = p.options.is_deterministic};
-  FACET_TRY(const bool has_room_ahead, reserve(items, hidden, limits.page_pointers_max));
+  for (const StepItem& item : items) {
+    FACET_CHECK(item.cache != nullptr && tokens_of(item, hidden) > 0);
+    FACET_TRY_STATUS(item.cache->reserve(tokens_of(item, hidden)));
+  }
   // Whatever comes now, a step that nobody asks for is of no use later.
   const std::optional<StepAhead> begun = std::exchange(p.ahead, std::nullopt);
-  std::vector<ItemRow> there;
-  std::vector<StepItem> rest;
-  for (const StepItem& item : items) {
-    const std::int64_t row = begun ? begun->row_of(item) : -1;
-    if (row < 0) rest.push_back(item);
-    if (row >= 0) there.push_back({.item = &item, .row = row});
-  }
+  auto [there, rest] = take_items(begun, items);
+  if (begun) p.pause.note(!there.empty());
   FACET_TRY(std::vector<Pass> passes, cut_into_passes(rest, limits));
-  const bool may_go_on = has_room_ahead && passes.size() + (there.empty() ? 0 : 1) == 1;
+  const bool may_go_on = passes.size() + (there.empty() ? 0 : 1) == 1;
   if (!there.empty()) {
     const auto choices = may_go_on ? p.choices(there, begun->pass) : std::vector<NextChoice>();
     FACET_TRY_STATUS(p.work->noted(p.run_begun(*begun, there, choices)));
@@ -471,7 +455,6 @@ Result<std::vector<float>> CudaBackend::encode_image(std::span<const float> pixe
   Parts& p = *parts_;
   FACET_CHECK(p.vision.has_value());
   const std::lock_guard lock(p.work->mutex);
-  p.ahead.reset();
   FACET_TRY_STATUS(p.work->begin());
   auto out = p.vision->encode(pixels);
   if (!out) return p.work->noted(out.error()).error();

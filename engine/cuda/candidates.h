@@ -27,7 +27,7 @@ class CandidateTables {
 
   /// Enqueues what `rows` want (null: nothing), at most batch_rows of them; masks that are there
   /// already are not copied again. REQUIRES: within kCandidateLimits, and the queue has done all
-  /// work of earlier calls.
+  /// copies of earlier calls.
   Status fill(std::span<CandidateRow* const> rows, DeviceWork& work);
   /// What find_candidates takes for `rows` rows of logits. Always the same, so that it can be
   /// recorded.

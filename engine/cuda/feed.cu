@@ -27,7 +27,7 @@ __device__ int draw(const NextChoice& choice, float* values, int kept) {
   while (count > 1 && values[count - 1] < floor) --count;
   double sum = 0.0;
   for (int i = 0; i < count; ++i) sum += static_cast<double>(values[i]);
-  double left = choice.uniform * sum;
+  double left = __dmul_rn(choice.uniform, sum);
   for (int i = 0; i < count; ++i) {
     left -= static_cast<double>(values[i]);
     if (left < 0.0) return i;

@@ -69,7 +69,7 @@ class PassTables {
 
   /// Enqueues what the pass needs; what is there already is not copied again. The pages are those
   /// of the caches, or for an embedder those of `shared` for every layer. REQUIRES: the queue has
-  /// done all work of earlier passes.
+  /// done all copies of earlier passes.
   Status fill(const Pass& pass, const KvCache* shared, int tile_tokens, DeviceWork& work);
 
   /// The same for the pages alone, where the tokens and positions are there (feed).

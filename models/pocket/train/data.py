@@ -21,7 +21,7 @@ from document_turns import DocumentTalk
 
 STAGES = ["short", "mid", "dense", "main", "mix", "docs", "tools", "trees", "doctrees", "blend", "long", "all"]
 # What the rows of the stage "blend" are, in shares; --blend sets others.
-BLEND = {"trees": 0.42, "doctrees": 0.28, "tools": 0.02, "mix": 0.2, "docs": 0.08}
+BLEND = {"trees": 0.5, "doctrees": 0.26, "tools": 0.02, "mix": 0.15, "docs": 0.07}
 
 
 def sample(rng, tokens, stage, split="train"):

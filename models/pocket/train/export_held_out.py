@@ -3,6 +3,7 @@
 python export_held_out.py --set calls --out ../held_out/calls.jsonl      # the first generator; names as people give them
 python export_held_out.py --set bank --out ../held_out/bank.jsonl        # the bank of templates: 1 of 4, 1 of 20, chains, ...
 python export_held_out.py --set answers --out ../held_out/answers.jsonl  # passages, answers, citations, refusals
+python export_held_out.py --set bank --split train --sayings eval --kind "1 of 4" --out /tmp/known.jsonl   # what of a gap is whose
 The number of cases of each kind is fixed, so that no easy kind hides a hard one. Both splits are made of different
 tools, names, nouns and phrasings; a case of these files is never trained on (data.py --check).
 """
@@ -15,6 +16,7 @@ import random
 import data
 import document_turns
 import shards
+import templates
 import tool_talk
 import tools_bank as tb
 
@@ -26,6 +28,8 @@ BANK = {"1 of 4": (("call", 4, 0), 150), "1 of 20": (("call", 20, 0), 80), "no t
 ANSWERS = {"fact": 80, "near miss": 60, "table": 40, "conflict": 40, "not said": 60, "not in table": 20}
 TOKENS_MAX = {"1 of 20": 2600}
 TOKENS = None
+# Whose tools and whose phrasings the cases are made of; anything but "eval" is no held-out file.
+SPLIT = {"tools": "eval", "sayings": "eval"}
 
 
 def length(parts):
@@ -55,7 +59,7 @@ def call_case(rng, kind):
 
 def bank_case(rng, kind):
     turn_kind, declared, chain = BANK[kind][0]
-    talk = tool_talk.ToolTalk(rng, "eval", max(1, declared - chain), chain, 3)
+    talk = tool_talk.ToolTalk(rng, SPLIT["tools"], max(1, declared - chain), chain, 3)
     turn = talk.turn(turn_kind)
     if turn is None or turn["kind"] != turn_kind:
         return None
@@ -72,7 +76,16 @@ def main():
     parser.add_argument("--random", action="store_true", help="many names are random dictionary words")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--share", type=float, default=1.0, help="of the cases of every kind")
+    parser.add_argument("--split", choices=["eval", "train"], default="eval", help="of the bank: whose tools; train: how the model does what it was trained on")
+    parser.add_argument("--sayings", choices=["eval", "train"], help="of the bank: whose phrasings (those of --split)")
+    parser.add_argument("--kind", help="of the bank: this one alone")
     args = parser.parse_args()
+    SPLIT.update(tools=args.split, sayings=args.sayings or args.split)
+    if args.kind:
+        MAKERS["bank"] = (bank_case, {args.kind: BANK[args.kind][1]})
+    if SPLIT["sayings"] != SPLIT["tools"]:
+        own = templates.sayings
+        templates.sayings = lambda template, _: own(template, SPLIT["sayings"])
     tb.STYLE["random_names"] = args.random
     out = pathlib.Path(args.out)
     out.parent.mkdir(parents=True, exist_ok=True)

@@ -141,6 +141,60 @@ TEST_CASE("a grammar is walked while the device computes, and forced text is not
   CHECK(found.stats.taken == found.stats.begun);
 }
 
+TEST_CASE("sequences that take turns soon have nothing begun in vain", "[cuda]") {
+  cuda_on_cpu::reset();
+  const auto runtime = on_device({.layers = 2, .seed = 97});
+  std::mt19937 random(97);
+  std::vector<Sequence> both;
+  std::vector<TokenId> next = {3, 4};
+  for (int i = 0; i < 2; ++i) {
+    both.push_back(test::make_sequence(runtime));
+    REQUIRE(both.back().append(random_ids(5, random)).has_value());
+  }
+  for (int turn = 0; turn < 40; ++turn) {
+    const auto i = static_cast<std::size_t>(turn % 2);
+    const auto found = both[i].append_greedily(next[i]);
+    REQUIRE(found.has_value());
+    next[i] = *found;
+  }
+  CHECK(stats_of(runtime).taken == 0);
+  CHECK(stats_of(runtime).begun <= 6);
+  // And again, once one goes on alone.
+  const auto before = stats_of(runtime);
+  for (int turn = 0; turn < 80; ++turn) {
+    const auto found = both[0].append_greedily(next[0]);
+    REQUIRE(found.has_value());
+    next[0] = *found;
+  }
+  CHECK(stats_of(runtime).taken - before.taken > 40);
+}
+
+TEST_CASE("pages that tokens need are not taken for those that may come", "[cuda]") {
+  cuda_on_cpu::reset();
+  const auto runtime = on_device({.layers = 2, .seed = 98});
+  const auto& backend = dynamic_cast<const CudaBackend&>(runtime->backend());
+  std::mt19937 random(98);
+  std::vector<Sequence> all;
+  // Sequences of one page each until there is next to no room; the last one is at a page's end.
+  while (true) {
+    Sequence one = test::make_sequence(runtime);
+    const std::int64_t before = backend.free_page_bytes();
+    REQUIRE(one.append(random_ids(62, random)).has_value());
+    const std::int64_t page = before - backend.free_page_bytes();
+    all.push_back(std::move(one));
+    if (backend.free_page_bytes() < 2 * page) break;
+  }
+  const std::int64_t free = backend.free_page_bytes();
+  TokenId next = 3;
+  for (int i = 0; i < 2; ++i) {
+    const auto found = all.back().append_greedily(next);
+    REQUIRE(found.has_value());
+    next = *found;
+  }
+  CHECK(all.back().tokens().size() == 64);
+  CHECK(backend.free_page_bytes() == free);
+}
+
 TEST_CASE("a backend may go while a step that it began is under way", "[cuda]") {
   cuda_on_cpu::reset();
   for (const bool page_stays : {false, true}) {

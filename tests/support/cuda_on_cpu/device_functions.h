@@ -247,6 +247,9 @@ inline float __fadd_rn(float x, float y) {
 inline float __fmul_rn(float x, float y) {
   return x * y;
 }
+inline double __dmul_rn(double x, double y) {
+  return x * y;
+}
 inline float __fmaf_rn(float x, float y, float z) {
   return std::fma(x, y, z);
 }
