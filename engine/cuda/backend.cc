@@ -83,10 +83,6 @@ struct CudaBackend::Parts {
 
 namespace {
 
-std::int64_t tokens_of(const StepItem& item, std::int64_t hidden) {
-  return item.ids.empty() ? std::ssize(item.image_rows) / hidden : std::ssize(item.ids);
-}
-
 StepEnd end_of(std::span<const WantedRow> rows) {
   if (rows.empty()) return StepEnd::layers;
   return wants_candidates(rows) ? StepEnd::candidates : StepEnd::logits;

@@ -12,10 +12,6 @@
 namespace facet::engine::cuda {
 namespace {
 
-std::int64_t tokens_of(const StepItem& item, std::int64_t hidden) {
-  return item.ids.empty() ? std::ssize(item.image_rows) / hidden : std::ssize(item.ids);
-}
-
 /// Puts slices into passes that have room for them.
 class Cutter {
  public:
@@ -98,6 +94,10 @@ class Cutter {
 };
 
 }  // namespace
+
+std::int64_t tokens_of(const StepItem& item, std::int64_t hidden) {
+  return item.ids.empty() ? std::ssize(item.image_rows) / hidden : std::ssize(item.ids);
+}
 
 std::int64_t page_pointers(const KvCache& cache, std::int64_t tokens) {
   const std::int64_t end = (cache.size() + tokens + kPageTokens - 1) / kPageTokens;

@@ -53,6 +53,9 @@ struct PassLimits {
   bool is_deterministic = false;
 };
 
+/// Tokens of an item: ids, or rows of an image.
+std::int64_t tokens_of(const StepItem& item, std::int64_t hidden);
+
 /// Pointers to pages that a pass of `tokens` more tokens of this cache needs in its tables.
 std::int64_t page_pointers(const KvCache& cache, std::int64_t tokens);
 

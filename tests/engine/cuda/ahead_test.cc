@@ -5,7 +5,6 @@
 #include "engine/generate.h"
 #include "tests/engine/cuda/device_runtime.h"
 #include "tests/support/cuda_on_cpu/control.h"
-#include "tests/support/fake_tokenizer.h"
 #include "tests/support/small_constraints.h"
 
 #include <optional>
@@ -15,19 +14,12 @@ namespace {
 
 using cuda::BackendStats;
 using cuda::CudaBackend;
+using test::letters;
 using test::on_device;
 using test::random_ids;
 
 BackendStats stats_of(const std::shared_ptr<const Runtime>& runtime) {
   return dynamic_cast<const CudaBackend&>(runtime->backend()).stats();
-}
-
-test::FakeTokenizer letters() {
-  std::vector<std::string> pieces;
-  for (int i = 0; i < 64; ++i) pieces.emplace_back(1, static_cast<char>(' ' + i));
-  pieces.emplace_back("<go>");
-  pieces.emplace_back("<end>");
-  return test::FakeTokenizer(std::move(pieces));
 }
 
 /// A generation behind a short prompt, and how its steps were begun.

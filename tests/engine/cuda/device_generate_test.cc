@@ -4,7 +4,6 @@
 #include "engine/generate.h"
 #include "tests/engine/cuda/device_runtime.h"
 #include "tests/support/cuda_on_cpu/control.h"
-#include "tests/support/fake_tokenizer.h"
 #include "tests/support/small_constraints.h"
 
 #include <optional>
@@ -12,18 +11,10 @@
 namespace facet::engine {
 namespace {
 
+using test::letters;
 using test::on_cpu;
 using test::on_device;
 using test::random_ids;
-
-/// 64 letters and two control tokens; the models have a vocabulary of 70.
-test::FakeTokenizer letters() {
-  std::vector<std::string> pieces;
-  for (int i = 0; i < 64; ++i) pieces.emplace_back(1, static_cast<char>(' ' + i));
-  pieces.emplace_back("<go>");
-  pieces.emplace_back("<end>");
-  return test::FakeTokenizer(std::move(pieces));
-}
 
 struct Output {
   GenerateResult result;

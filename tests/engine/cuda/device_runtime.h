@@ -7,15 +7,26 @@
 #include "engine/runtime.h"
 #include "engine/sequence_state.h"
 #include "tests/support/catch.h"
+#include "tests/support/fake_tokenizer.h"
 #include "tests/support/memory_model.h"
 
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
 #include <utility>
 #include <vector>
 
 namespace facet::test {
+
+/// 64 letters and two control tokens; the models have a vocabulary of 70.
+inline FakeTokenizer letters() {
+  std::vector<std::string> pieces;
+  for (int i = 0; i < 64; ++i) pieces.emplace_back(1, static_cast<char>(' ' + i));
+  pieces.emplace_back("<go>");
+  pieces.emplace_back("<end>");
+  return FakeTokenizer(std::move(pieces));
+}
 
 struct DeviceOptions {
   bool is_deterministic = true;
