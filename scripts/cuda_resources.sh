@@ -38,9 +38,10 @@ for log in "$work"/*.log; do
     }' "$log"
 done | c++filt | sed -E \
   -e 's/void //; s/facet::engine::cuda:://g; s/\(anonymous namespace\):://g' \
+  -e 's/\(Layout\)10/q5_k/; s/\(Layout\)11/q6_k/' \
   -e 's/\(Layout\)0/f32/; s/\(Layout\)1/f16/; s/\(Layout\)2/bf16/; s/\(Layout\)3/fp8/' \
-  -e 's/\(Layout\)4/q8/; s/\(Layout\)5/q8_min/; s/\(Layout\)6/q4/; s/\(Layout\)7/q4_k/' \
-  -e 's/\(Layout\)8/q5_k/; s/\(Layout\)9/q6_k/; s/\((int|bool)\)//g; s/, /,/g' \
+  -e 's/\(Layout\)4/q8/; s/\(Layout\)5/q8_min/; s/\(Layout\)6/q4/; s/\(Layout\)7/q2_k/' \
+  -e 's/\(Layout\)8/q3_k/; s/\(Layout\)9/q4_k/; s/\((int|bool)\)//g; s/, /,/g' \
   -e 's/>\(.*\) ([0-9]+ [0-9]+ [0-9]+ [0-9]+)$/> \1/' \
   -e 's/^([^ ]+ [a-z0-9_]+)\(.*\) /\1 /' |
   sort > "$work/table"

@@ -47,6 +47,7 @@ std::vector<std::byte> random_blocks(DType type, std::int64_t bytes) {
   };
   const std::uint16_t scale = engine::float_to_half(type == DType::q8_0   ? 0.0002F
                                                     : type == DType::q4_k ? 0.0001F
+                                                    : type == DType::q3_k ? 0.0003F
                                                                           : 0.003F);
   if (type == DType::bf16) {
     // Sign and mantissa stay random; the exponent is that of about 0.02.
@@ -59,9 +60,13 @@ std::vector<std::byte> random_blocks(DType type, std::int64_t bytes) {
   }
   const auto block = static_cast<std::size_t>(engine::dtype_block_bytes(type));
   for (std::size_t i = 0; i < out.size(); i += block) {
-    const std::size_t at = type == DType::q6_k ? i + 208 : i;
+    const std::size_t at = i + (type == DType::q6_k   ? 208
+                                : type == DType::q3_k ? 108
+                                : type == DType::q2_k ? 80
+                                                      : 0);
     put(at, scale);
-    if (type == DType::q4_k || type == DType::q5_k) put(at + 2, scale);
+    const bool has_min = type == DType::q2_k || type == DType::q4_k || type == DType::q5_k;
+    if (has_min) put(at + 2, scale);
   }
   return out;
 }

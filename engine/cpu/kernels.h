@@ -178,6 +178,10 @@ struct Kernels {
         return matmul_typed<DType::q5_0>(args);
       case DType::q5_1:
         return matmul_typed<DType::q5_1>(args);
+      case DType::q2_k:
+        return matmul_typed<DType::q2_k>(args);
+      case DType::q3_k:
+        return matmul_typed<DType::q3_k>(args);
       case DType::q4_k:
         return matmul_typed<DType::q4_k>(args);
       case DType::q5_k:

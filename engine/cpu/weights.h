@@ -65,27 +65,31 @@ struct Weights {
   };
 
   /// All other types: the integers of 32 columns are laid out as bytes first. Columns [0, 16) and
-  /// [16, 32) have a scale each; `min` is added for Q5_1, subtracted for Q4_K and Q5_K, and unused
-  /// otherwise.
+  /// [16, 32) have a scale each, and those with kMin a minimum, which is added for Q5_1 and
+  /// subtracted for the others.
   template <DType D>
   struct Unpacked {
     std::byte q[kQuantBlock];
     float scale[2];
-    float min = 0.0F;
+    float min[2] = {};
+    static constexpr bool kMin =
+        D == DType::q5_1 || D == DType::q2_k || D == DType::q4_k || D == DType::q5_k;
 
     explicit Unpacked(const std::byte* row, std::int64_t k) {
       if constexpr (D == DType::q5_0) unpack_q5_0(row + k / kQuantBlock * 22, *this);
       if constexpr (D == DType::q5_1) unpack_q5_1(row + k / kQuantBlock * 24, *this);
       const std::int64_t group = k % kSuperBlock / 32;
+      if constexpr (D == DType::q2_k) unpack_q2_k(row + k / kSuperBlock * 84, group, *this);
+      if constexpr (D == DType::q3_k) unpack_q3_k(row + k / kSuperBlock * 110, group, *this);
       if constexpr (D == DType::q4_k) unpack_q4_k(row + k / kSuperBlock * 144, group, *this);
       if constexpr (D == DType::q5_k) unpack_q5_k(row + k / kSuperBlock * 176, group, *this);
       if constexpr (D == DType::q6_k) unpack_q6_k(row + k / kSuperBlock * 210, group, *this);
     }
     [[nodiscard]] Reg at(std::int64_t i) const {
       const Reg product = V::mul(V::set1(scale[i / 16]), V::from_int8(q + i));
-      if constexpr (D == DType::q5_1) return V::add(product, V::set1(min));
-      if constexpr (D == DType::q4_k || D == DType::q5_k) return V::sub(product, V::set1(min));
-      return product;
+      if constexpr (!kMin) return product;
+      const Reg minimum = V::set1(min[i / 16]);
+      return D == DType::q5_1 ? V::add(product, minimum) : V::sub(product, minimum);
     }
   };
 
@@ -142,7 +146,34 @@ struct Weights {
   static void unpack_q5_1(const std::byte* block, Unpacked<DType::q5_1>& to) {
     fifths(block + 8, block + 4, 16, 0, to.q);
     to.scale[0] = to.scale[1] = V::half(block);
-    to.min = V::half(block + 2);
+    to.min[0] = to.min[1] = V::half(block + 2);
+  }
+  static void unpack_q2_k(const std::byte* block, std::int64_t group, Unpacked<DType::q2_k>& to) {
+    const std::byte* from = block + 16 + 32 * (group / 4);
+    const auto shift = static_cast<int>(2 * (group % 4));
+    for (int i = 0; i < 32; ++i) to.q[i] = byte_of(static_cast<int>(from[i]) >> shift & 3);
+    for (int half = 0; half < 2; ++half) {
+      const auto k = static_cast<int>(block[2 * group + half]);
+      to.scale[half] = V::half(block + 80) * static_cast<float>(k & 15);
+      to.min[half] = V::half(block + 82) * static_cast<float>(k >> 4);
+    }
+  }
+  /// See q3_k_scale, and k_scales below.
+  static void unpack_q3_k(const std::byte* block, std::int64_t group, Unpacked<DType::q3_k>& to) {
+    const std::byte* from = block + 32 + 32 * (group / 4);
+    const auto shift = static_cast<int>(2 * (group % 4));
+    const auto bit = static_cast<int>(group);
+    for (int i = 0; i < 32; ++i) {
+      const int low = static_cast<int>(from[i]) >> shift & 3;
+      to.q[i] = byte_of((low | (static_cast<int>(block[i]) >> bit & 1) << 2) - 4);
+    }
+    const auto at = [block](std::int64_t i) { return static_cast<int>(block[96 + i]); };
+    for (int half = 0; half < 2; ++half) {
+      const std::int64_t index = 2 * group + half;
+      const int low = at(index % 8) >> (index < 8 ? 0 : 4) & 15;
+      const int high = at(8 + index % 4) >> (2 * (index / 4)) & 3;
+      to.scale[half] = V::half(block + 108) * static_cast<float>((low | high << 4) - 32);
+    }
   }
   /// See k_scale: its code must not be called from here, nor this one from elsewhere (kernels.h).
   template <DType D>
@@ -152,7 +183,7 @@ struct Weights {
     const int sc = early ? at(group) & 63 : (at(group + 4) & 15) | at(group - 4) >> 6 << 4;
     const int m = early ? at(group + 4) & 63 : at(group + 4) >> 4 | at(group) >> 6 << 4;
     to.scale[0] = to.scale[1] = V::half(block) * static_cast<float>(sc);
-    to.min = V::half(block + 2) * static_cast<float>(m);
+    to.min[0] = to.min[1] = V::half(block + 2) * static_cast<float>(m);
   }
   static void unpack_q4_k(const std::byte* block, std::int64_t group, Unpacked<DType::q4_k>& to) {
     const std::byte* from = block + 16 + 32 * (group / 2);

@@ -24,9 +24,9 @@ std::int64_t element_bytes(Layout layout) {
 /// Quantised weights of one row, as many as a tile has columns: codes as the layout stores them.
 struct Codes {
   std::array<std::uint8_t, kSuperBlock> code{};
-  std::array<std::uint16_t, 4> d{};  ///< Per block; for the K layouts only d[0].
-  std::array<std::uint16_t, 4> m{};
-  std::array<std::byte, 16> header{};  ///< K layouts: d, dmin and scales, or the 16 scales of q6_k.
+  std::array<std::uint16_t, 4> d{};    ///< Per block; of the K layouts only d[0], and not all.
+  std::array<std::uint16_t, 4> m{};    ///< Likewise.
+  std::array<std::byte, 16> header{};  ///< K layouts: the bytes of scales, perhaps behind d, dmin.
 };
 
 std::uint16_t u16_at(const std::byte* from) {
@@ -66,24 +66,43 @@ void read_block(DType type, const std::byte* from, std::int64_t b, Codes& to) {
   }
 }
 
+/// The code of element i of group g of 32 in a block of 256.
+int super_code(DType type, const std::byte* from, std::int64_t g, std::int64_t i) {
+  const auto pair = [&](std::int64_t at) {
+    return byte_at(from, at + 32 * (g / 4) + i) >> (2 * (g % 4)) & 3;
+  };
+  const auto nibble = [&](std::int64_t at) {
+    return byte_at(from, at + 32 * (g / 2) + i) >> (4 * (g % 2)) & 15;
+  };
+  const auto bit = [&](std::int64_t at) { return byte_at(from, at + i) >> g & 1; };
+  switch (type) {
+    case DType::q2_k:
+      return pair(16);
+    case DType::q3_k:
+      return pair(32) | bit(0) << 2;
+    case DType::q4_k:
+      return nibble(16);
+    case DType::q5_k:
+      return nibble(48) | bit(16) << 4;
+    default:
+      break;
+  }
+  const int low = byte_at(from, 64 * (g / 4) + 32 * (g % 2) + i) >> (g % 4 < 2 ? 0 : 4) & 15;
+  return low | pair(128) << 4;
+}
+
 void read_super_block(DType type, const std::byte* from, Codes& to) {
   for (std::int64_t g = 0; g < 8; ++g) {
-    std::uint8_t* code = to.code.data() + g * kBlock;
     for (std::int64_t i = 0; i < kBlock; ++i) {
-      if (type == DType::q6_k) {
-        const int low = byte_at(from, 64 * (g / 4) + 32 * (g % 2) + i) >> (g % 4 < 2 ? 0 : 4) & 15;
-        const int high = byte_at(from, 128 + 32 * (g / 4) + i) >> (2 * (g % 4)) & 3;
-        code[i] = static_cast<std::uint8_t>(low | high << 4);
-        continue;
-      }
-      const std::byte* nibbles = from + (type == DType::q5_k ? 48 : 16);
-      const int low = byte_at(nibbles, 32 * (g / 2) + i) >> (4 * (g % 2)) & 15;
-      const int high = type == DType::q5_k ? byte_at(from, 16 + i) >> g & 1 : 0;
-      code[i] = static_cast<std::uint8_t>(low | high << 4);
+      to.code[static_cast<std::size_t>(g * kBlock + i)] =
+          static_cast<std::uint8_t>(super_code(type, from, g, i));
     }
   }
-  std::memcpy(to.header.data(), from + (type == DType::q6_k ? 192 : 0), 16);
-  if (type == DType::q6_k) to.d[0] = u16_at(from + 208);
+  const int scales = type == DType::q6_k ? 192 : type == DType::q3_k ? 96 : 0;
+  std::memcpy(to.header.data(), from + scales, type == DType::q3_k ? 12 : 16);
+  if (type == DType::q2_k) to.m[0] = u16_at(from + 82);
+  const int d = type == DType::q2_k ? 80 : type == DType::q3_k ? 108 : 208;
+  if (type != DType::q4_k && type != DType::q5_k) to.d[0] = u16_at(from + d);
 }
 
 /// Where the parts of a tile lie.
@@ -95,30 +114,44 @@ struct Place {
   [[nodiscard]] bool has_bytes() const { return layout == Layout::q8 || layout == Layout::q8_min; }
   /// The lane that holds columns 4t .. 4t + 3.
   [[nodiscard]] std::int64_t lane(std::int64_t t) const { return 4 * (row % 8) + t; }
+  [[nodiscard]] bool has_nibbles() const {
+    return !has_bytes() && layout != Layout::q2_k && layout != Layout::q3_k;
+  }
+  /// Whether a block of 256 has a scale (q2_k: and a minimum) for each 16 columns.
+  [[nodiscard]] bool has_16() const {
+    return layout == Layout::q2_k || layout == Layout::q3_k || layout == Layout::q6_k;
+  }
+  [[nodiscard]] bool has_bits() const { return layout == Layout::q3_k || layout == Layout::q5_k; }
   /// Byte of column i of block b: the code, or the nibbles of i and i + 16 for i < 16.
   [[nodiscard]] std::int64_t code(std::int64_t b, std::int64_t i) const {
     const std::int64_t t = i % 16 / 4;
     if (!has_bytes()) return b * 256 + lane(t) * 8 + row / 8 * 4 + i % 4;
     return b * 512 + lane(t) * 16 + row / 8 * 8 + i / 16 * 4 + i % 4;
   }
-  [[nodiscard]] std::int64_t codes_bytes() const { return blocks() * (has_bytes() ? 512 : 256); }
-  /// Byte of the plane of higher bits: the register of the fragment, then its byte.
-  [[nodiscard]] std::int64_t high(std::int64_t i) const {
+  [[nodiscard]] std::int64_t codes_bytes() const {
+    return has_bytes() ? blocks() * 512 : has_nibbles() ? blocks() * 256 : 0;
+  }
+  /// Byte of column i in a plane of pairs or bits: the register of the fragment, then its byte.
+  [[nodiscard]] std::int64_t in_plane(std::int64_t i) const {
     return lane(i % 16 / 4) * 16 + (row / 8 + i / 16 * 2) * 4 + i % 4;
   }
   /// Rows g and g + 8 are neighbours in tables of one entry per row.
   [[nodiscard]] std::int64_t pair() const { return row % 8 * 2 + row / 8; }
   [[nodiscard]] std::int64_t scale(std::int64_t b) const {
-    if (layout == Layout::q6_k) return codes_bytes() + 1024 + 256 + pair() * 2;
-    const std::int64_t each = layout == Layout::q8_min ? 4 : 2;
+    const std::int64_t each = has_min() ? 4 : 2;
+    if (has_16()) return headers() + kPanelRows * header_bytes() + pair() * each;
     return codes_bytes() + (b * kPanelRows + pair()) * each;
   }
-  [[nodiscard]] std::int64_t header() const {
-    return codes_bytes() + (layout == Layout::q6_k ? 1024 : 0) + row * 16;
+  /// Whether d is followed by m or dmin.
+  [[nodiscard]] bool has_min() const { return layout == Layout::q8_min || layout == Layout::q2_k; }
+  [[nodiscard]] std::int64_t headers() const {
+    return codes_bytes() + (has_16() ? 1024 : 0) + (layout == Layout::q3_k ? 512 : 0);
   }
-  [[nodiscard]] std::int64_t high_plane(std::int64_t b) const {
-    if (layout == Layout::q6_k) return codes_bytes() + b / 4 * 512;
-    return codes_bytes() + 256;
+  [[nodiscard]] std::int64_t header_bytes() const { return layout == Layout::q3_k ? 12 : 16; }
+  [[nodiscard]] std::int64_t header() const { return headers() + row * header_bytes(); }
+  [[nodiscard]] std::int64_t pairs(std::int64_t b) const { return codes_bytes() + b / 4 * 512; }
+  [[nodiscard]] std::int64_t bits() const {
+    return layout == Layout::q3_k ? 1024 : codes_bytes() + 256;
   }
 };
 
@@ -131,37 +164,49 @@ void write_row(const Place& place, const Codes& from, std::byte* tile) {
   for (std::int64_t b = 0; b < place.blocks(); ++b) {
     const std::uint8_t* code = from.code.data() + b * kBlock;
     for (std::int64_t i = 0; i < kBlock; ++i) {
-      std::byte& at = tile[place.code(b, i)];
       if (place.has_bytes()) {
-        at = static_cast<std::byte>(code[i]);
+        tile[place.code(b, i)] = static_cast<std::byte>(code[i]);
         continue;
       }
-      at |= static_cast<std::byte>((code[i] & 15) << (i < 16 ? 0 : 4));
-      if (place.layout == Layout::q5_k) {
-        tile[place.high_plane(b) + place.high(i)] |= static_cast<std::byte>(code[i] >> 4 << b);
-      } else if (place.layout == Layout::q6_k) {
-        tile[place.high_plane(b) + place.high(i)] |=
-            static_cast<std::byte>(code[i] >> 4 << (2 * (b % 4)));
+      int rest = code[i];  // What is not stored yet: first nibbles, then pairs, then single bits.
+      if (place.has_nibbles()) {
+        tile[place.code(b, i)] |= static_cast<std::byte>((rest & 15) << (i < 16 ? 0 : 4));
+        rest >>= 4;
+      }
+      if (place.has_16()) {
+        tile[place.pairs(b) + place.in_plane(i)] |=
+            static_cast<std::byte>((rest & 3) << (2 * (b % 4)));
+        rest >>= 2;
+      }
+      if (place.has_bits()) {
+        tile[place.bits() + place.in_plane(i)] |= static_cast<std::byte>(rest << b);
       }
     }
     if (place.blocks() > 4) continue;
     put_u16(tile + place.scale(b), from.d[static_cast<std::size_t>(b)]);
-    if (place.layout == Layout::q8_min) {
-      put_u16(tile + place.scale(b) + 2, from.m[static_cast<std::size_t>(b)]);
-    }
+    if (place.has_min()) put_u16(tile + place.scale(b) + 2, from.m[static_cast<std::size_t>(b)]);
   }
   if (place.blocks() < 8) return;
-  std::memcpy(tile + place.header(), from.header.data(), from.header.size());
-  if (place.layout == Layout::q6_k) put_u16(tile + place.scale(0), from.d[0]);
+  std::memcpy(
+      tile + place.header(), from.header.data(), static_cast<std::size_t>(place.header_bytes()));
+  if (place.has_16()) put_u16(tile + place.scale(0), from.d[0]);
+  if (place.layout == Layout::q2_k) put_u16(tile + place.scale(0) + 2, from.m[0]);
 }
 
 std::uint8_t read_code(const Place& place, const std::byte* tile, std::int64_t b, std::int64_t i) {
-  const int at = byte_at(tile, place.code(b, i));
-  if (place.has_bytes()) return static_cast<std::uint8_t>(at);
-  int code = i < 16 ? at & 15 : at >> 4;
-  if (place.blocks() == 8 && place.layout != Layout::q4_k) {
-    const int high = byte_at(tile, place.high_plane(b) + place.high(i));
-    code |= place.layout == Layout::q5_k ? (high >> b & 1) << 4 : (high >> (2 * (b % 4)) & 3) << 4;
+  if (place.has_bytes()) return static_cast<std::uint8_t>(tile[place.code(b, i)]);
+  int code = 0;
+  int width = 0;
+  if (place.has_nibbles()) {
+    code = byte_at(tile, place.code(b, i)) >> (i < 16 ? 0 : 4) & 15;
+    width = 4;
+  }
+  if (place.has_16()) {
+    code |= (byte_at(tile, place.pairs(b) + place.in_plane(i)) >> (2 * (b % 4)) & 3) << width;
+    width += 2;
+  }
+  if (place.has_bits()) {
+    code |= (byte_at(tile, place.bits() + place.in_plane(i)) >> b & 1) << width;
   }
   return static_cast<std::uint8_t>(code);
 }
@@ -169,28 +214,35 @@ std::uint8_t read_code(const Place& place, const std::byte* tile, std::int64_t b
 /// Block b of a row as floats, rounded step by step as dequantize does.
 void read_row(const Place& place, const std::byte* tile, std::int64_t b, float* to) {
   const Layout layout = place.layout;
-  float scale = half_to_float(u16_at(tile + place.scale(b)));
-  float minimum = 0.0F;
-  const bool has_minimum =
-      layout == Layout::q8_min || layout == Layout::q4_k || layout == Layout::q5_k;
-  if (layout == Layout::q8_min) minimum = half_to_float(u16_at(tile + place.scale(b) + 2));
-  if (layout == Layout::q4_k || layout == Layout::q5_k) {
-    const std::byte* header = tile + place.header();
-    const KScale k = k_scale(header + 4, b);
-    scale = half_to_float(u16_at(header)) * static_cast<float>(k.scale);
-    minimum = -(half_to_float(u16_at(header + 2)) * static_cast<float>(k.min));
-  }
+  const std::byte* header = tile + place.header();
+  const bool is_super = layout == Layout::q4_k || layout == Layout::q5_k;
+  const std::byte* halves = is_super ? header : tile + place.scale(b);
+  const float d = half_to_float(u16_at(halves));
+  const bool has_minimum = is_super || place.has_min();
+  const float m = has_minimum ? half_to_float(u16_at(halves + 2)) : 0.0F;
+  const int offset = layout == Layout::q4     ? 8
+                     : layout == Layout::q3_k ? 4
+                     : layout == Layout::q6_k ? 32
+                                              : 0;
   for (std::int64_t i = 0; i < kBlock; ++i) {
     const std::uint8_t code = read_code(place, tile, b, i);
-    float value = static_cast<float>(code);
-    if (layout == Layout::q8) value = static_cast<float>(static_cast<std::int8_t>(code));
-    if (layout == Layout::q4) value -= 8.0F;
-    if (layout == Layout::q6_k) {
-      const std::byte sc = tile[place.header() + 2 * b + i / 16];
-      to[i] = scale * static_cast<float>(static_cast<std::int8_t>(sc)) * (value - 32.0F);
-      continue;
+    const int value = layout == Layout::q8 ? static_cast<std::int8_t>(code) : code - offset;
+    float scale = d;
+    float minimum = m;
+    if (is_super) {
+      const KScale k = k_scale(header + 4, b);
+      scale = d * static_cast<float>(k.scale);
+      minimum = -(m * static_cast<float>(k.min));
+    } else if (layout == Layout::q2_k) {
+      const int k = byte_at(header, 2 * b + i / 16);
+      scale = d * static_cast<float>(k & 15);
+      minimum = -(m * static_cast<float>(k >> 4));
+    } else if (layout == Layout::q3_k) {
+      scale = d * static_cast<float>(q3_k_scale(header, 2 * b + i / 16));
+    } else if (layout == Layout::q6_k) {
+      scale = d * static_cast<float>(static_cast<std::int8_t>(header[2 * b + i / 16]));
     }
-    to[i] = scale * value;
+    to[i] = scale * static_cast<float>(value);
     if (has_minimum) to[i] += minimum;
   }
 }
@@ -227,7 +279,7 @@ void write_plain_row(const TensorView& from,
 
 std::string_view layout_name(Layout layout) {
   constexpr std::string_view kNames[] = {
-      "f32", "f16", "bf16", "fp8", "q8", "q8_min", "q4", "q4_k", "q5_k", "q6_k"};
+      "f32", "f16", "bf16", "fp8", "q8", "q8_min", "q4", "q2_k", "q3_k", "q4_k", "q5_k", "q6_k"};
   return kNames[static_cast<std::size_t>(layout)];
 }
 
@@ -248,6 +300,10 @@ Layout layout_of(DType type) {
       return Layout::q8_min;
     case DType::q4_0:
       return Layout::q4;
+    case DType::q2_k:
+      return Layout::q2_k;
+    case DType::q3_k:
+      return Layout::q3_k;
     case DType::q4_k:
       return Layout::q4_k;
     case DType::q5_k:

@@ -13,11 +13,21 @@
 //   q8_min   Q4_1, Q5_1                 64   1152  as q8; then per block and row halves d and m
 //   q4       Q4_0                      128   1152  per block 8 B a lane (nibbles); then per block
 //                                                  and row a half d
+//   q2_k     Q2_K                      256   1344  per lane 32 B of pairs; per row the 16 bytes of
+//                                                  scales as they are in the file; per row halves d
+//                                                  and dmin
+//   q3_k     Q3_K                      256   1760  per lane 32 B of pairs; per lane 16 B of third
+//                                                  bits; per row the 12 bytes of scales as they are
+//                                                  in the file; per row a half d
 //   q4_k     Q4_K                      256   2304  as q4, 8 blocks; then per row the 16 bytes of
 //                                                  d, dmin and scales as they are in the file
 //   q5_k     Q5_K                      256   2816  as q4_k; then per lane 16 B of fifth bits
 //   q6_k     Q6_K                      256   3360  low nibbles as q4; per lane 32 B of high pairs;
 //                                                  per row 16 int8 scales; per row a half d
+//
+// Planes of pairs are two of 512 bytes, for blocks 0 to 3 and 4 to 7: block b is pair b % 4 of each
+// byte. A plane of single bits has block b as bit b. A lane's 16 bytes of a plane are the four
+// registers of the fragment: columns 4t .. of rows g and g + 8, then columns 16 + 4t ...
 //
 // Nothing is rounded: unpack_row gives what dequantize gives. The others are row-major, with rows
 // padded to padded_cols: f32, f16, bf16 as they are, fp8 (E4M3) with one f32 scale per row, which
@@ -33,7 +43,20 @@
 
 namespace facet::engine::cuda {
 
-enum class Layout : std::uint8_t { f32, f16, bf16, fp8, q8, q8_min, q4, q4_k, q5_k, q6_k };
+enum class Layout : std::uint8_t {
+  f32,
+  f16,
+  bf16,
+  fp8,
+  q8,
+  q8_min,
+  q4,
+  q2_k,
+  q3_k,
+  q4_k,
+  q5_k,
+  q6_k
+};
 
 /// Rows of a panel: what one warp multiplies at a time.
 inline constexpr std::int64_t kPanelRows = 16;
@@ -69,6 +92,10 @@ constexpr std::int64_t tile_bytes(Layout layout) {
     case Layout::q8_min:
     case Layout::q4:
       return 1152;
+    case Layout::q2_k:
+      return 1344;
+    case Layout::q3_k:
+      return 1760;
     case Layout::q4_k:
       return 2304;
     case Layout::q5_k:

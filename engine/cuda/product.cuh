@@ -14,7 +14,7 @@
 
 #include "engine/cuda/activations.cuh"
 #include "engine/cuda/qkv_finish.cuh"
-#include "engine/cuda/tiles.cuh"
+#include "engine/cuda/super_tiles.cuh"
 
 #include <cstdint>
 

@@ -82,6 +82,8 @@ Status launch_product_fp8(const ProductArgs& args, const LaunchOrder& order);
 Status launch_product_q8(const ProductArgs& args, const LaunchOrder& order);
 Status launch_product_q8_min(const ProductArgs& args, const LaunchOrder& order);
 Status launch_product_q4(const ProductArgs& args, const LaunchOrder& order);
+Status launch_product_q2_k(const ProductArgs& args, const LaunchOrder& order);
+Status launch_product_q3_k(const ProductArgs& args, const LaunchOrder& order);
 Status launch_product_q4_k(const ProductArgs& args, const LaunchOrder& order);
 Status launch_product_q5_k(const ProductArgs& args, const LaunchOrder& order);
 Status launch_product_q6_k(const ProductArgs& args, const LaunchOrder& order);

@@ -34,6 +34,10 @@ std::int64_t product_shared_bytes(Layout layout, const ProductArgs& args) {
       return product_bytes<Layout::q8_min>(args);
     case Layout::q4:
       return product_bytes<Layout::q4>(args);
+    case Layout::q2_k:
+      return product_bytes<Layout::q2_k>(args);
+    case Layout::q3_k:
+      return product_bytes<Layout::q3_k>(args);
     case Layout::q4_k:
       return product_bytes<Layout::q4_k>(args);
     case Layout::q5_k:
@@ -54,6 +58,8 @@ Status launch_product(Layout layout, const ProductArgs& args, const LaunchOrder&
                                   launch_product_q8,
                                   launch_product_q8_min,
                                   launch_product_q4,
+                                  launch_product_q2_k,
+                                  launch_product_q3_k,
                                   launch_product_q4_k,
                                   launch_product_q5_k,
                                   launch_product_q6_k};

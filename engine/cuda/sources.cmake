@@ -25,6 +25,8 @@ set(facet_cuda_sources
   product_f32.cu
   product_fp8.cu
   product_launch.cu
+  product_q2_k.cu
+  product_q3_k.cu
   product_q4.cu
   product_q4_k.cu
   product_q5_k.cu

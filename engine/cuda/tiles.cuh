@@ -1,6 +1,7 @@
 // How a warp multiplies one tile of weights (matrix.h) by the staged activations: one struct per
-// layout. lane = 4 g + t holds rows g and g + 8 of the panel and, of the sums, columns (tokens)
-// 2 t and 2 t + 1, as mma.sync has it (portable.cuh).
+// layout (those with blocks of 256 columns: super_tiles.cuh). lane = 4 g + t holds rows g and g + 8
+// of the panel and, of the sums, columns (tokens) 2 t and 2 t + 1, as mma.sync has it
+// (portable.cuh).
 //
 // The order of columns inside of a matrix instruction is free as long as both sides agree. So a
 // lane of the row-major layouts takes 16 bytes that lie together, of the weights as of the
@@ -277,120 +278,6 @@ struct Tile<Layout::q4> {
         const auto high = static_cast<std::int32_t>(start.y);
         std::int32_t c[4] = {low, high, low, high};
         mma_s8_16x8x32(c, a, words);
-        add_block<columns>(to, n, c, d.x, d.y, block_scales<columns>(acts, lane, n, block));
-      }
-    }
-  }
-};
-
-/// The eight scales and eight minima of a row of q4_k and q5_k, four to a word (see k_scale in
-/// engine/model/quantised.h).
-struct SuperScales {
-  float d = 0.0F;
-  float dmin = 0.0F;
-  std::uint32_t scales[2] = {};
-  std::uint32_t minima[2] = {};
-};
-__device__ inline SuperScales super_scales(const unsigned char* header) {
-  const uint4 w = shared_at<uint4>(header);
-  const float2 d = __half22float2(shared_at<__half2>(header));
-  return {.d = d.x,
-          .dmin = d.y,
-          .scales = {w.y & 0x3F3F3F3FU, (w.w & 0x0F0F0F0FU) | (w.y >> 2U & 0x30303030U)},
-          .minima = {w.z & 0x3F3F3F3FU, (w.w >> 4U & 0x0F0F0F0FU) | (w.z >> 2U & 0x30303030U)}};
-}
-__device__ inline float byte_of(const std::uint32_t (&words)[2], int b) {
-  return static_cast<float>(words[b / 4] >> (8 * (b % 4)) & 255U);
-}
-
-/// 256 columns of 4 or 5 bits with a scale and a minimum per 32.
-template <bool has_fifth>
-struct SuperTile {
-  static constexpr ActivationForm kForm = ActivationForm::int8;
-  static constexpr BlockSums kSums = BlockSums::d_sum;
-  static constexpr int kStages = 2;
-
-  template <int columns>
-  __device__ static void multiply(
-      const unsigned char* tile, const Acts& acts, int index, const Lane& lane, Sums<columns>& to) {
-    const SuperScales x_row = super_scales(tile + 2048 + lane.g * 16);
-    const SuperScales y_row = super_scales(tile + 2048 + (lane.g + 8) * 16);
-    uint4 fifths = make_uint4(0, 0, 0, 0);
-    if constexpr (has_fifth) fifths = shared_at<uint4>(tile + 2304 + lane.index * 16);
-      // Unrolled, so that shifts are constants and the halves of the scales need no indexing.
-#pragma unroll
-    for (int b = 0; b < 8; ++b) {
-      std::uint32_t a[4];
-      nibbles(tile, b, lane, a);
-      if constexpr (has_fifth) {
-        a[0] |= (fifths.x >> b & 0x01010101U) << 4U;
-        a[1] |= (fifths.y >> b & 0x01010101U) << 4U;
-        a[2] |= (fifths.z >> b & 0x01010101U) << 4U;
-        a[3] |= (fifths.w >> b & 0x01010101U) << 4U;
-      }
-      const float dx = x_row.d * byte_of(x_row.scales, b);
-      const float dy = y_row.d * byte_of(y_row.scales, b);
-      const float mx = -x_row.dmin * byte_of(x_row.minima, b);
-      const float my = -y_row.dmin * byte_of(y_row.minima, b);
-      const int block = index * 8 + b;
-      for (int n = 0; n < Sums<columns>::kGroups; ++n) {
-        const uint2 x = token_8(acts, lane, n, block * 32 + lane.t * 8);
-        const std::uint32_t words[2] = {x.x, x.y};
-        std::int32_t c[4] = {};
-        mma_s8_16x8x32(c, a, words);
-        add_block<columns>(to, n, c, dx, dy, block_scales<columns>(acts, lane, n, block));
-        add_minimum<columns>(to, n, mx, my, block_words<columns>(acts.s, lane, n, block));
-      }
-    }
-  }
-};
-template <>
-struct Tile<Layout::q4_k> : SuperTile<false> {};
-template <>
-struct Tile<Layout::q5_k> : SuperTile<true> {};
-
-/// 256 columns of 6 bits with a scale per 16: each half of a block is a product of its own, and the
-/// two are added as integers, which is exact.
-template <>
-struct Tile<Layout::q6_k> {
-  static constexpr ActivationForm kForm = ActivationForm::int8;
-  static constexpr BlockSums kSums = BlockSums::none;
-  static constexpr int kStages = 2;
-
-  /// Codes 0 to 63 as signed bytes 32 lower.
-  __device__ static std::uint32_t signed_codes(std::uint32_t low, std::uint32_t pairs, int b) {
-    const std::uint32_t codes = low | (pairs >> (2 * (b % 4)) & 0x03030303U) << 4U;
-    return ((codes | 0x80808080U) - 0x20202020U) ^ 0x80808080U;
-  }
-
-  template <int columns>
-  __device__ static void multiply(
-      const unsigned char* tile, const Acts& acts, int index, const Lane& lane, Sums<columns>& to) {
-    const unsigned char* scales = tile + 3072;
-    const float2 d = row_pair(scales + 256, lane);
-#pragma unroll
-    for (int b = 0; b < 8; ++b) {
-      const uint4 pairs = shared_at<uint4>(tile + 2048 + b / 4 * 512 + lane.index * 16);
-      std::uint32_t a[4];
-      nibbles(tile, b, lane, a);
-      const std::uint32_t first[4] = {
-          signed_codes(a[0], pairs.x, b), signed_codes(a[1], pairs.y, b), 0, 0};
-      const std::uint32_t second[4] = {
-          0, 0, signed_codes(a[2], pairs.z, b), signed_codes(a[3], pairs.w, b)};
-      const auto* x_row = reinterpret_cast<const signed char*>(scales + lane.g * 16 + 2 * b);
-      const auto* y_row = x_row + 128;
-      const int block = index * 8 + b;
-      for (int n = 0; n < Sums<columns>::kGroups; ++n) {
-        const uint2 x = token_8(acts, lane, n, block * 32 + lane.t * 8);
-        const std::uint32_t words[2] = {x.x, x.y};
-        std::int32_t c[4] = {};
-        std::int32_t e[4] = {};
-        mma_s8_16x8x32(c, first, words);
-        mma_s8_16x8x32(e, second, words);
-        for (int i = 0; i < 4; i += Sums<columns>::kStep) {
-          const signed char* sc = i < 2 ? x_row : y_row;
-          c[i] = c[i] * sc[0] + e[i] * sc[1];
-        }
         add_block<columns>(to, n, c, d.x, d.y, block_scales<columns>(acts, lane, n, block));
       }
     }

@@ -4,7 +4,7 @@
 
 #include "engine/cuda/block.cuh"
 #include "engine/cuda/matrix.h"
-#include "engine/cuda/tiles.cuh"
+#include "engine/cuda/super_tiles.cuh"
 
 #include <cstdint>
 
@@ -28,9 +28,10 @@ __device__ inline float4 tiled4(const WeightsView& w, std::int64_t row, int col)
   constexpr int kCols = static_cast<int>(tile_cols(layout));
   constexpr int kBytes = static_cast<int>(tile_bytes(layout));
   constexpr bool kIsByte = layout == Layout::q8 || layout == Layout::q8_min;
-  constexpr bool kHasMinimum =
-      layout == Layout::q8_min || layout == Layout::q4_k || layout == Layout::q5_k;
-  constexpr int kCodes = kCols / 32 * (kIsByte ? 512 : 256);
+  constexpr bool kIsSuper = layout == Layout::q4_k || layout == Layout::q5_k;
+  constexpr bool kHasMinimum = layout == Layout::q8_min || layout == Layout::q2_k || kIsSuper;
+  constexpr bool kIsNarrow = layout == Layout::q2_k || layout == Layout::q3_k;
+  constexpr int kCodes = kIsNarrow ? 0 : kCols / 32 * (kIsByte ? 512 : 256);
   const unsigned char* tile = w.data + (row / 16 * w.tiles + col / kCols) * kBytes;
   const int r = static_cast<int>(row % 16);
   const int b = col % kCols / 32;
@@ -41,18 +42,22 @@ __device__ inline float4 tiled4(const WeightsView& w, std::int64_t row, int col)
   if constexpr (kIsByte) {
     word = *reinterpret_cast<const std::uint32_t*>(tile + b * 512 + lane * 16 + r / 8 * 8 +
                                                    is_upper * 4);
-  } else {
+  } else if constexpr (!kIsNarrow) {
     word = *reinterpret_cast<const std::uint32_t*>(tile + b * 256 + lane * 8 + r / 8 * 4);
     word = word >> (4 * is_upper) & 0x0F0F0F0FU;
   }
-  const int plane = lane * 16 + (r / 8 + 2 * is_upper) * 4;
-  if constexpr (layout == Layout::q5_k) {
-    const auto high = *reinterpret_cast<const std::uint32_t*>(tile + kCodes + 256 + plane);
-    word |= (high >> b & 0x01010101U) << 4U;
-  } else if constexpr (layout == Layout::q6_k) {
-    const auto high = *reinterpret_cast<const std::uint32_t*>(tile + kCodes + b / 4 * 512 + plane);
-    word |= (high >> (2 * (b % 4)) & 0x03030303U) << 4U;
-  }
+  const unsigned char* plane = tile + kCodes + lane * 16 + (r / 8 + 2 * is_upper) * 4;
+  const auto bits = [&](int at) {
+    return *reinterpret_cast<const std::uint32_t*>(plane + at) >> b & 0x01010101U;
+  };
+  const auto pairs = [&] {
+    return *reinterpret_cast<const std::uint32_t*>(plane + b / 4 * 512) >> (2 * (b % 4)) &
+           0x03030303U;
+  };
+  if constexpr (layout == Layout::q2_k) word = pairs();
+  if constexpr (layout == Layout::q3_k) word = pairs() | bits(1024) << 2U;
+  if constexpr (layout == Layout::q5_k) word |= bits(256) << 4U;
+  if constexpr (layout == Layout::q6_k) word |= pairs() << 4U;
   float scale = 0.0F;
   float minimum = 0.0F;
   int offset = 0;
@@ -60,15 +65,22 @@ __device__ inline float4 tiled4(const WeightsView& w, std::int64_t row, int col)
     const unsigned char* at = tile + kCodes + (b * 16 + pair) * 4;
     scale = half_at(at);
     minimum = half_at(at + 2);
-  } else if constexpr (layout == Layout::q4_k || layout == Layout::q5_k) {
+  } else if constexpr (layout == Layout::q2_k) {
+    const std::uint32_t both = tile[1024 + r * 16 + 2 * b + is_upper];
+    const unsigned char* at = tile + 1280 + pair * 4;
+    scale = __fmul_rn(half_at(at), static_cast<float>(both & 15U));
+    minimum = -__fmul_rn(half_at(at + 2), static_cast<float>(both >> 4U));
+  } else if constexpr (kIsSuper) {
     const SuperScales scales = super_scales(tile + kCodes + r * 16);
     scale = __fmul_rn(scales.d, byte_of(scales.scales, b));
     minimum = -__fmul_rn(scales.dmin, byte_of(scales.minima, b));
-  } else if constexpr (layout == Layout::q6_k) {
-    const auto* sc = reinterpret_cast<const signed char*>(tile + kCodes + 1024 + r * 16);
-    scale = __fmul_rn(half_at(tile + kCodes + 1280 + pair * 2),
-                      static_cast<float>(sc[2 * b + is_upper]));
-    offset = -32;
+  } else if constexpr (layout == Layout::q3_k || layout == Layout::q6_k) {
+    using Sixteen = Tile<layout>;
+    const unsigned char* headers = tile + Sixteen::kHeaders;
+    const typename Sixteen::Scales scales(headers + r * Sixteen::kHeaderBytes);
+    scale = __fmul_rn(half_at(headers + 16 * Sixteen::kHeaderBytes + pair * 2),
+                      static_cast<float>(scales[2 * b + is_upper]));
+    offset = layout == Layout::q3_k ? -4 : -32;
   } else {
     scale = half_at(tile + kCodes + (b * 16 + pair) * 2);
     if constexpr (layout == Layout::q4) offset = -8;
@@ -139,6 +151,10 @@ Status with_layout(Layout layout, const Body& body) {
       return body.template operator()<Layout::q8_min>();
     case Layout::q4:
       return body.template operator()<Layout::q4>();
+    case Layout::q2_k:
+      return body.template operator()<Layout::q2_k>();
+    case Layout::q3_k:
+      return body.template operator()<Layout::q3_k>();
     case Layout::q4_k:
       return body.template operator()<Layout::q4_k>();
     case Layout::q5_k:

@@ -6,7 +6,7 @@
 
 namespace facet::engine {
 
-/// "Q2_K (10)", or only the number: people have files of these types, so a refusal names them.
+/// "IQ4_XS (23)", or only the number: people have files of these types, so a refusal names them.
 std::string gguf_tensor_type_text(std::uint32_t id);
 
 }  // namespace facet::engine

@@ -43,6 +43,13 @@ KScale k_scale(const std::byte* packed, std::int64_t group) {
           static_cast<std::uint8_t>((at(group + 4) >> 4U) | (at(group) >> 6U << 4U))};
 }
 
+std::int8_t q3_k_scale(const std::byte* packed, std::int64_t index) {
+  const auto at = [packed](std::int64_t i) { return static_cast<int>(packed[i]); };
+  const int low = index < 8 ? at(index) & 15 : at(index - 8) >> 4;
+  const int high = at(8 + index % 4) >> (2 * (index / 4)) & 3;
+  return static_cast<std::int8_t>((low | high << 4) - 32);
+}
+
 void dequantize_q8_0(const std::byte* block, float* to) {
   const float d = half_at(block);
   for (int i = 0; i < 32; ++i) {
@@ -81,6 +88,32 @@ void dequantize_q5_1(const std::byte* block, float* to) {
 void dequantize_iq4_nl(const std::byte* block, float* to) {
   const float d = half_at(block);
   for (int i = 0; i < 32; ++i) to[i] = d * static_cast<float>(kIq4Values[nibble(block + 2, i)]);
+}
+
+void dequantize_q2_k(const std::byte* block, float* to) {
+  const float d = half_at(block + 80);
+  const float dmin = half_at(block + 82);
+  for (int g = 0; g < 8; ++g) {
+    for (int l = 0; l < 32; ++l) {
+      const int k = byte_at(block, 2 * g + l / 16);
+      const float scale = d * static_cast<float>(k & 15);
+      const float min = dmin * static_cast<float>(k >> 4);
+      const int q = byte_at(block, 16 + 32 * (g / 4) + l) >> (2 * (g % 4)) & 3;
+      *to++ = scale * static_cast<float>(q) - min;
+    }
+  }
+}
+
+void dequantize_q3_k(const std::byte* block, float* to) {
+  const float d = half_at(block + 108);
+  for (int g = 0; g < 8; ++g) {
+    for (int l = 0; l < 32; ++l) {
+      const float scale = d * static_cast<float>(q3_k_scale(block + 96, 2 * g + l / 16));
+      const int low = byte_at(block, 32 + 32 * (g / 4) + l) >> (2 * (g % 4)) & 3;
+      const int q = low | (byte_at(block, l) >> g & 1) << 2;
+      *to++ = scale * static_cast<float>(q - 4);
+    }
+  }
 }
 
 void dequantize_q4_k(const std::byte* block, float* to) {

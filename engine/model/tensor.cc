@@ -33,6 +33,8 @@ constexpr TypeFacts kFacts[] = {
     {DType::q4_1, "Q4_1", 3, kQuantBlock, 20, dequantize_q4_1},
     {DType::q5_0, "Q5_0", 6, kQuantBlock, 22, dequantize_q5_0},
     {DType::q5_1, "Q5_1", 7, kQuantBlock, 24, dequantize_q5_1},
+    {DType::q2_k, "Q2_K", 10, kSuperBlock, 84, dequantize_q2_k},
+    {DType::q3_k, "Q3_K", 11, kSuperBlock, 110, dequantize_q3_k},
     {DType::q4_k, "Q4_K", 12, kSuperBlock, 144, dequantize_q4_k},
     {DType::q5_k, "Q5_K", 13, kSuperBlock, 176, dequantize_q5_k},
     {DType::q6_k, "Q6_K", 14, kSuperBlock, 210, dequantize_q6_k},

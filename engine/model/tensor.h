@@ -19,6 +19,8 @@ enum class DType : std::uint8_t {
   q4_1,
   q5_0,
   q5_1,
+  q2_k,
+  q3_k,
   q4_k,
   q5_k,
   q6_k,
@@ -27,7 +29,7 @@ enum class DType : std::uint8_t {
 
 /// Elements of one block of q8_0, q4_0, q4_1, q5_0, q5_1 and iq4_nl.
 inline constexpr std::int64_t kQuantBlock = 32;
-/// Elements of one block of q4_k, q5_k and q6_k.
+/// Elements of one block of q2_k, q3_k, q4_k, q5_k and q6_k.
 inline constexpr std::int64_t kSuperBlock = 256;
 
 /// All of them, in the order of the enumeration.

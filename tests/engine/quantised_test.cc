@@ -43,6 +43,15 @@ DType mixed_k(const std::string& name) {
   return is_fine ? DType::q6_k : DType::q4_k;
 }
 
+/// As in Q2_K files: what is read at every position finer than the rest.
+DType mixed_small_k(const std::string& name) {
+  if (name == "token_embd.weight") return DType::q6_k;
+  const bool is_fine = name.find("attn_v") != std::string::npos ||
+                       name.find("attn_output") != std::string::npos ||
+                       name.find("ffn_down") != std::string::npos;
+  return is_fine ? DType::q3_k : DType::q2_k;
+}
+
 /// As in Google's QAT files.
 DType mixed_qat(const std::string& name) {
   return name == "token_embd.weight" ? DType::f16 : DType::q4_0;
@@ -95,13 +104,13 @@ TEST_CASE("every type gives the values of the gguf package", "[engine][quantised
 }
 
 TEST_CASE("types are known by name and by number", "[engine][quantised]") {
-  CHECK(dtypes().size() == 12);
+  CHECK(dtypes().size() == 14);
   for (const DType type : dtypes()) {
     CHECK(dtype_from_name(dtype_name(type)) == type);
     CHECK(dtype_from_gguf_id(dtype_gguf_id(type)) == type);
   }
   CHECK(dtype_gguf_id(DType::iq4_nl) == 20);
-  CHECK_FALSE(dtype_from_gguf_id(10).has_value());
+  CHECK_FALSE(dtype_from_gguf_id(23).has_value());
   CHECK_FALSE(dtype_from_name("q4_k").has_value());
   CHECK_FALSE(dtype_row_bytes(DType::q6_k, 640).has_value());
   CHECK(dtype_row_bytes(DType::q6_k, 768) == 630);
@@ -109,7 +118,7 @@ TEST_CASE("types are known by name and by number", "[engine][quantised]") {
 
 TEST_CASE("a file of mixed types computes what its dequantised weights compute",
           "[engine][quantised]") {
-  const TypeOf type_of = GENERATE(mixed_k, mixed_qat, mixed_all);
+  const TypeOf type_of = GENERATE(mixed_k, mixed_small_k, mixed_qat, mixed_all);
   const TempDir dir;
   GgufWriter mixed = facet::test::tiny_gguf(kWide);
   GgufWriter plain = facet::test::tiny_gguf(kWide);

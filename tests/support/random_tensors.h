@@ -77,6 +77,10 @@ class RandomTensor {
         return {.second = 2, .factor = 32.0F};
       case engine::DType::iq4_nl:
         return {.factor = 127.0F};
+      case engine::DType::q2_k:
+        return {.first = 80, .second = 82, .factor = 15.0F * 3.0F};
+      case engine::DType::q3_k:
+        return {.first = 108, .factor = 32.0F * 4.0F};
       case engine::DType::q4_k:
         return {.second = 2, .factor = 63.0F * 15.0F};
       case engine::DType::q5_k:

@@ -70,7 +70,8 @@ CheckOutcome small_models() {
 #ifdef FACET_CUDA_ON_CPU
   constexpr DType kTypes[] = {DType::bf16, DType::q4_0};  // backend_test.cc has the others.
 #else
-  constexpr DType kTypes[] = {DType::bf16, DType::q8_0, DType::q4_0, DType::q4_k, DType::q6_k};
+  constexpr DType kTypes[] = {
+      DType::bf16, DType::q8_0, DType::q4_0, DType::q2_k, DType::q3_k, DType::q4_k, DType::q6_k};
 #endif
   for (const DType type : kTypes) {
     out = worse(out, against_cpu({.type = type, .layers = 3, .seed = 51}, 24, 0.03));

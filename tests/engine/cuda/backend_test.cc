@@ -83,6 +83,8 @@ const Case kCases[] = {
     {"bf16", {.type = DType::bf16, .layers = 3, .seed = 21}, KvType::bf16, 0.02, 0.02},
     {"q8_0", {.type = DType::q8_0, .layers = 3, .seed = 21}, KvType::bf16, 0.03, 0.02},
     {"q4_0", {.type = DType::q4_0, .layers = 3, .seed = 21}, KvType::bf16, 0.03, 0.02},
+    {"q2_k", {.type = DType::q2_k, .layers = 3, .seed = 21}, KvType::bf16, 0.03, 0.02},
+    {"q3_k", {.type = DType::q3_k, .layers = 3, .seed = 21}, KvType::bf16, 0.03, 0.02},
     {"q4_k", {.type = DType::q4_k, .layers = 3, .seed = 21}, KvType::bf16, 0.03, 0.02},
     {"q6_k", {.type = DType::q6_k, .layers = 3, .seed = 21}, KvType::bf16, 0.03, 0.02},
     {"int8 cache", {.type = DType::bf16, .layers = 3, .seed = 21}, KvType::int8, 0.03, 0.03},

@@ -156,7 +156,13 @@ CheckOutcome check_many_panels() {
   Comparison log;
   std::mt19937 random(16);
   const std::int64_t rows = rows_of_many_panels(log);
-  for (const DType type : {DType::bf16, DType::q8_0, DType::q4_0, DType::q4_k, DType::q6_k}) {
+  for (const DType type : {DType::bf16,
+                           DType::q8_0,
+                           DType::q4_0,
+                           DType::q2_k,
+                           DType::q3_k,
+                           DType::q4_k,
+                           DType::q6_k}) {
     log.part(std::string(engine::dtype_name(type)) + " of " + std::to_string(rows) + " rows");
     const DeviceWeights w(log, type, rows, 768, random);
     check_product(log, w, 3, random);
@@ -342,6 +348,7 @@ CheckOutcome check_qkv() {
                                 QkvShape{DType::bf16, DType::bf16, 2, 1, 256, 3, KvType::f32},
                                 QkvShape{DType::q4_0, DType::q4_0, 3, 1, 32, 16, KvType::bf16},
                                 QkvShape{DType::q4_k, DType::q6_k, 2, 2, 128, 9, KvType::bf16},
+                                QkvShape{DType::q2_k, DType::q3_k, 2, 2, 128, 3, KvType::bf16},
                                 // Heads that do not fill panels.
                                 QkvShape{DType::q8_0, DType::q8_0, 6, 3, 8, 2, KvType::f32},
                                 QkvShape{DType::f32, DType::f32, 5, 5, 20, 4, KvType::bf16},
@@ -371,6 +378,8 @@ std::vector<KernelCheck> product_checks() {
           {"products of Q5_0", check_type<DType::q5_0>},
           {"products of Q5_1", check_type<DType::q5_1>},
           {"products of IQ4_NL", check_type<DType::iq4_nl>},
+          {"products of Q2_K", check_type<DType::q2_k>},
+          {"products of Q3_K", check_type<DType::q3_k>},
           {"products of Q4_K", check_type<DType::q4_k>},
           {"products of Q5_K", check_type<DType::q5_k>},
           {"products of Q6_K", check_type<DType::q6_k>},

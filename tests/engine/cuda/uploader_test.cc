@@ -51,6 +51,7 @@ TEST_CASE("rows that the device repeats are the rows of a matrix that repeats th
                         {DType::bf16, Layout::fp8},
                         {DType::q8_0, Layout::q8},
                         {DType::q4_0, Layout::q4},
+                        {DType::q2_k, Layout::q2_k},
                         {DType::q6_k, Layout::q6_k}};
   constexpr std::int64_t kMade = 32;
   constexpr std::int64_t kCols = 256;

@@ -1,0 +1,10 @@
+// The product kernel of a decode step for weights of layout q2_k.
+#include "engine/cuda/product.cuh"
+
+namespace facet::engine::cuda {
+
+Status launch_product_q2_k(const ProductArgs& args, const LaunchOrder& order) {
+  return launch_product_of<Layout::q2_k>(args, order);
+}
+
+}  // namespace facet::engine::cuda
