@@ -117,6 +117,7 @@ struct IndexOptions {
   std::string store;
   std::string model;     ///< Whose tokenizer measures chunks.
   std::string embedder;  ///< As ModelOptions::embedder.
+  std::string device;    ///< Of the embedder, as ModelOptions::device.
   int threads = 0;
   bool json = false;
 };

@@ -58,10 +58,14 @@ void add_huge_pages(CLI::App& app, bool& huge_pages) {
       "Leave the weights where the file is mapped");
 }
 
-void add_device(CLI::App& app, ModelOptions& model) {
+void add_device_name(CLI::App& app, std::string& device) {
   app.add_option("--device",
-                 model.device,
+                 device,
                  "cpu, cuda, cuda:N, or auto: cuda where it can be had ($FACET_DEVICE, else cpu)");
+}
+
+void add_device(CLI::App& app, ModelOptions& model) {
+  add_device_name(app, model.device);
   app.add_option_function<std::string>(
          "--weights",
          [&model](const std::string& name) {

@@ -39,6 +39,7 @@ void add_threads(CLI::App& app, int& threads);
 void add_activations(CLI::App& app, bool& is_float, const char* text);
 void add_kv_type(CLI::App& app, std::optional<engine::KvType>& kv_type);
 /// --device and what belongs to it.
+void add_device_name(CLI::App& app, std::string& device);
 void add_device(CLI::App& app, ModelOptions& model);
 void add_huge_pages(CLI::App& app, bool& huge_pages);
 void add_store(CLI::App& app,

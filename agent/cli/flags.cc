@@ -198,6 +198,7 @@ void add_index(CLI::App& app, Command& command) {
       ->check(CLI::Range(8, 4096));
   index.add_option("-m,--model", options->model, "Generator whose tokenizer measures chunks");
   add_embedder(index, options->embedder);
+  add_device_name(index, options->device);
   add_threads(index, options->threads);
   add_json(index, options->json);
   bind(index, command, options, run_index);

@@ -46,8 +46,27 @@ Result<std::shared_ptr<const engine::Tokenizer>> chunk_tokenizer(const std::stri
   return std::shared_ptr<const engine::Tokenizer>();
 }
 
+/// The embedder at `path` on `device` (ModelOptions::device); where auto falls back to the CPU a
+/// warning says why.
+Result<std::unique_ptr<retrieval::Embedder>> embedder_on(const std::string& device,
+                                                         const fs::path& path,
+                                                         int threads,
+                                                         Console& console) {
+  FACET_TRY_STATUS(check_device(device));
+  console.progress(0, 0, "loading " + path.string());
+  auto engine = engine::Engine::load(
+      {.model = path, .threads = threads, .device = device_name(device), .cuda = cuda_of_build()});
+  console.end_progress();
+  if (!engine) return as_unavailable(engine.error());
+  const std::string& note = (*engine)->info().device_note;
+  if (!note.empty()) console.warn("computing on the CPU: " + note);
+  FACET_TRY(auto embedder, EngineEmbedder::create(*std::move(engine)));
+  return std::unique_ptr<retrieval::Embedder>(std::move(embedder));
+}
+
 Result<OpenStore> open_store(const fs::path& folder,
                              const std::string& embedder,
+                             const std::string& device,
                              const std::optional<std::string>& model,
                              int threads,
                              std::int64_t chunk_tokens_max,
@@ -55,11 +74,7 @@ Result<OpenStore> open_store(const fs::path& folder,
   OpenStore open;
   FACET_TRY(const auto embedder_path, choose_embedder(embedder, console));
   if (embedder_path) {
-    console.progress(0, 0, "loading " + embedder_path->string());
-    auto loaded = load_embedder(*embedder_path, threads);
-    console.end_progress();
-    if (!loaded) return loaded.error();
-    open.embedder = *std::move(loaded);
+    FACET_TRY(open.embedder, embedder_on(device, *embedder_path, threads, console));
   }
   if (model) {
     FACET_TRY(open.tokenizer, chunk_tokenizer(*model, console));
@@ -128,8 +143,13 @@ int run_index(const IndexOptions& options, Environment environment) {
   if (auto status = check_roots(roots, *folder); !status) {
     return console.fail(status.error(), options.json);
   }
-  auto open = open_store(
-      *folder, options.embedder, options.model, options.threads, options.chunk_tokens_max, console);
+  auto open = open_store(*folder,
+                         options.embedder,
+                         options.device,
+                         options.model,
+                         options.threads,
+                         options.chunk_tokens_max,
+                         console);
   if (!open) return console.fail(open.error(), options.json);
   const auto report = open->store->index(
       roots,
@@ -155,6 +175,7 @@ int run_search(const SearchOptions& options, Environment environment) {
     return console.fail(status.error(), options.json);
   const auto open = open_store(*folder,
                                options.embedder,
+                               "cpu",  // For one question nothing is loaded there.
                                std::nullopt,
                                options.threads,
                                retrieval::StoreOptions{}.chunk_tokens_max,

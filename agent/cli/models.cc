@@ -54,31 +54,49 @@ ordered_json devices_json(const engine::ModelInfo& info) {
   return {{"cpu", info.cpu_path}, {"cuda", cuda ? *cuda : cuda.error().message}};
 }
 
-/// What the model needs of a CUDA device, and the longest context that devices of common sizes have
-/// room for; keys and values as bf16. Pictures are read on the device where its memory also holds
-/// the tower, so those sizes are told with it and without.
-ordered_json device_memory_json(const engine::Engine& engine, engine::cuda::WeightForm weights) {
+/// The longest contexts that fit beside `taken` bytes on devices of common sizes, and on those of
+/// this machine in what is free there now.
+ordered_json fitting_contexts(const engine::Engine& engine,
+                              const engine::cuda::PlanOptions& options,
+                              std::int64_t taken) {
   constexpr std::int64_t kGibibyte = std::int64_t{1} << 30;
-  const engine::cuda::PlanOptions options{.context_tokens_max = engine.info().context_tokens_max,
-                                          .weights = weights};
+  ordered_json out = ordered_json::object();
+  for (const std::int64_t size : {8, 12, 16, 24, 48, 80}) {
+    out[std::to_string(size) + " GiB"] = engine.device_context(options, size * kGibibyte - taken);
+  }
+  const engine::cuda::CudaSupport* cuda = cuda_of_build();
+  if (cuda == nullptr) return out;
+  const auto devices = cuda->list_devices();
+  if (!devices) return out;
+  for (const engine::cuda::DeviceInfo& device : *devices) {
+    const auto opened = cuda->open_device(device.index);
+    if (!opened) continue;
+    out["free on cuda:" + std::to_string(device.index)] =
+        engine.device_context(options, opened->free_bytes - taken);
+  }
+  return out;
+}
+
+/// What the model needs of a CUDA device, and the longest contexts there is room for; keys and
+/// values as bf16, and in 8 bits (int8 and fp8 take the same). Pictures are read on the device
+/// where its memory also holds the tower, so that is told with it and without.
+ordered_json device_memory_json(const engine::Engine& engine, engine::cuda::WeightForm weights) {
+  engine::cuda::PlanOptions options{.context_tokens_max = engine.info().context_tokens_max,
+                                    .weights = weights};
   const auto plan = engine.device_plan(options);
-  const auto fits_beside = [&](std::int64_t bytes) {
-    ordered_json out = ordered_json::object();
-    for (const std::int64_t size : {8, 12, 16, 24, 48, 80}) {
-      out[std::to_string(size) + " GiB"] = engine.device_context(options, size * kGibibyte - bytes);
-    }
-    return out;
-  };
   ordered_json out = {{"weight_bytes", plan.weight_bytes},
                       {"workspace_bytes", plan.workspace_bytes},
                       {"kv_bytes", plan.sequence_bytes},
                       {"needs_bytes", plan.device_bytes_min()},
                       {"vision_bytes", plan.vision_bytes},
                       {"context_tokens", options.context_tokens_max},
-                      {"context_tokens_that_fit", fits_beside(0)}};
+                      {"context_tokens_that_fit", fitting_contexts(engine, options, 0)}};
   if (plan.vision_bytes > 0) {
-    out["context_tokens_that_fit_with_vision"] = fits_beside(plan.vision_bytes);
+    out["context_tokens_that_fit_with_vision"] =
+        fitting_contexts(engine, options, plan.vision_bytes);
   }
+  options.kv_type = engine::KvType::int8;
+  out["context_tokens_that_fit_with_8_bit_kv"] = fitting_contexts(engine, options, 0);
   return out;
 }
 
@@ -162,13 +180,16 @@ ordered_json model_check(const std::string& name,
   }
   is_usable = true;
   const engine::ModelInfo& info = (*engine)->info();
-  return {{"ok", true},
-          {"path", path->string()},
-          {"parameters", info.parameters},
-          {"weight_types", info.weight_types},
-          {"device", info.device},
-          {"cpu_path", info.cpu_path},
-          {"device_memory", device_memory_json(**engine, options.device_weights)}};
+  ordered_json out = {{"ok", true},
+                      {"path", path->string()},
+                      {"parameters", info.parameters},
+                      {"weight_types", info.weight_types},
+                      {"device", info.device}};
+  if (!info.device_note.empty()) out["device_note"] = info.device_note;
+  if (!info.vision_note.empty()) out["vision_note"] = info.vision_note;
+  out["cpu_path"] = info.cpu_path;
+  out["device_memory"] = device_memory_json(**engine, options.device_weights);
+  return out;
 }
 
 ordered_json store_check(const std::string& given) {

@@ -36,9 +36,15 @@ Result<int> count_devices() {
   }
   if (error == cudaErrorNoDevice || (error == cudaSuccess && count == 0)) {
     cudaGetLastError();
-    return Error{Code::unavailable, "there is no CUDA device on this machine: use the CPU"};
+    return Error{Code::unavailable,
+                 "there is no CUDA device on this machine (or CUDA_VISIBLE_DEVICES hides it): use "
+                 "the CPU"};
   }
-  FACET_TRY_STATUS(to_status(error, "device count"));
+  const Status status = to_status(error, "device count");
+  if (!status) {
+    return Error{status.error().code,
+                 status.error().message + ": see whether nvidia-smi works, or use the CPU"};
+  }
   return count;
 }
 
@@ -56,6 +62,12 @@ Result<DeviceInfo> describe(int index) {
 std::string title(const DeviceInfo& info) {
   return "cuda:" + std::to_string(info.index) + " (" + info.name + ", compute capability " +
          std::to_string(info.compute_major) + "." + std::to_string(info.compute_minor) + ")";
+}
+
+/// As FACET_CUDA_ARCHITECTURES names it; Hopper's own units need 90a.
+std::string architecture_of(const DeviceInfo& info) {
+  const std::string number = std::to_string(10 * info.compute_major + info.compute_minor);
+  return info.compute_major == 9 ? number + "a" : number;
 }
 
 }  // namespace
@@ -101,8 +113,7 @@ Result<DeviceInfo> open_device(int index) {
     cudaGetLastError();
     return Error{Code::unavailable,
                  "this build has no kernels for " + title(info) +
-                     ": build with -DFACET_CUDA_ARCHITECTURES=" +
-                     std::to_string(10 * info.compute_major + info.compute_minor) +
+                     ": build with -DFACET_CUDA_ARCHITECTURES=" + architecture_of(info) +
                      ", or use the CPU"};
   }
   FACET_TRY_STATUS(to_status(image, "kernel query"));
@@ -118,7 +129,11 @@ Result<DeviceBuffer> DeviceBuffer::allocate(std::size_t bytes) {
   const std::string what = "allocation of " + std::to_string(bytes) + " bytes";
   const cudaError_t error = cudaMalloc(&data, bytes);
   if (error == cudaErrorMemoryAllocation) cudaGetLastError();  // Said here; nothing is broken.
-  FACET_TRY_STATUS(to_status(error, what.c_str()));
+  const Status status = to_status(error, what.c_str());
+  if (!status) {
+    return Error{status.error().code,
+                 status.error().message + ": another process may have taken the memory just now"};
+  }
   return DeviceBuffer(data, bytes);
 }
 

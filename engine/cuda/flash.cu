@@ -6,9 +6,15 @@
 namespace facet::engine::cuda {
 namespace {
 
+/// Blocks of a multiprocessor that registers are kept low enough for.
+constexpr int flash_blocks(int dim) {
+  return dim == 256 ? 1 : dim == 128 ? 3 : 4;
+}
+
 /// grid: (tiles, kv_heads); the last tiles, which see most, first.
 template <class T, int dim>
-__global__ __launch_bounds__(kFlashThreads) void flash_kernel(const FlashArgs args) {
+__global__ __launch_bounds__(kFlashThreads,
+                             flash_blocks(dim)) void flash_kernel(const FlashArgs args) {
   grid_dependency_wait();
   grid_dependency_launch();
   unsigned char* queries = dynamic_shared<unsigned char>();
@@ -23,9 +29,9 @@ __global__ __launch_bounds__(kFlashThreads) void flash_kernel(const FlashArgs ar
   // Spans move on with the rows, at both ends.
   const RowSpan lowest = span_at(0);
   const RowSpan highest = span_at(tile.rows - 1);
-  const std::int64_t begin = lowest.first / kFlashStep;
-  const std::int64_t end = (highest.last + kFlashStep - 1) / kFlashStep;
-  const auto stage = [&](std::int64_t step) { return stages + step % 2 * 2 * kPlane; };
+  const int begin = lowest.first / kFlashStep;
+  const int end = (highest.last + kFlashStep - 1) / kFlashStep;
+  const auto stage = [&](int step) { return stages + step % 2 * 2 * kPlane; };
 
   fetch_queries<dim>(args, tile, kv_head, queries);
   fetch_flash<T, dim>(args, tile, begin, highest.last, kv_head, stage(begin));
@@ -37,7 +43,7 @@ __global__ __launch_bounds__(kFlashThreads) void flash_kernel(const FlashArgs ar
   }
   FlashRows<dim> rows;
   const float scale = args.scale * 1.4426950408889634F;
-  for (std::int64_t step = begin; step < end; ++step) {
+  for (int step = begin; step < end; ++step) {
     if (step + 1 < end) {
       fetch_flash<T, dim>(args, tile, step + 1, highest.last, kv_head, stage(step + 1));
     } else {
@@ -46,7 +52,7 @@ __global__ __launch_bounds__(kFlashThreads) void flash_kernel(const FlashArgs ar
     cp_async_wait<1>();
     __syncthreads();
     rows.score(queries, stage(step));
-    const std::int64_t at = step * kFlashStep;
+    const int at = step * kFlashStep;
     const bool is_inside = at >= highest.first && at + kFlashStep <= lowest.last;
     if (!is_inside) rows.mask(at, spans);
     rows.soften(scale);

@@ -27,20 +27,20 @@ __device__ inline int flash_at(int row, int piece) {
   return row * dim * 2 + (piece ^ (row % 8)) * 16;
 }
 
-/// The span of a row: positions [first, last).
+/// The span of a row: positions [first, last). 32 bits hold any context, and registers are short.
 struct RowSpan {
-  std::int64_t first = 0;
-  std::int64_t last = 0;
+  int first = 0;
+  int last = 0;
 };
 __device__ inline RowSpan span_of(const AttentionSpan& span,
                                   std::int64_t position,
                                   std::int64_t end) {
-  RowSpan out{.last = end};
+  RowSpan out{.last = static_cast<int>(end)};
   if (span.window > 0) {
     const std::int64_t first = position - span.window + 1;
-    out.first = first > 0 ? first : 0;
+    out.first = first > 0 ? static_cast<int>(first) : 0;
     const std::int64_t reach = position + span.window;
-    if (!span.causal && reach < end) out.last = reach;
+    if (!span.causal && reach < end) out.last = static_cast<int>(reach);
   }
   return out;
 }
@@ -88,12 +88,12 @@ __device__ inline void zero_piece(unsigned char* to) {
 template <class T, int dim>
 __device__ inline void fetch_flash(const FlashArgs& args,
                                    const AttentionTile& tile,
-                                   std::int64_t step,
-                                   std::int64_t last,
+                                   int step,
+                                   int last,
                                    int kv_head,
                                    unsigned char* stage) {
   const SequencePages& sequence = args.pages.sequences[tile.sequence];
-  const std::int64_t at = step * kFlashStep;
+  const int at = step * kFlashStep;
   const int kv_heads = args.pages.kv_heads;
   const std::int64_t row_bytes = kv_row_bytes(args.pages.type, kv_heads, dim);
   const auto* page = reinterpret_cast<const unsigned char*>(
@@ -182,12 +182,12 @@ class FlashRows {
   }
 
   /// Leaves out what the rows do not admit. `at`: position of the step; spans of rows g and g + 8.
-  __device__ void mask(std::int64_t at, const RowSpan (&spans)[2]) {
+  __device__ void mask(int at, const RowSpan (&spans)[2]) {
     const int lane = static_cast<int>(threadIdx.x) % kWarp;
     for (int i = 0; i < kStepTiles; ++i) {
 #pragma unroll
       for (int e = 0; e < 4; ++e) {
-        const std::int64_t position = at + i * 8 + lane % 4 * 2 + e % 2;
+        const int position = at + i * 8 + lane % 4 * 2 + e % 2;
         const RowSpan& span = spans[e / 2];
         if (position < span.first || position >= span.last) scores_[i][e] = -INFINITY;
       }

@@ -126,7 +126,7 @@ TEST_CASE("bench refuses what it cannot measure", "[e2e]") {
   CHECK(run(quoted((home.path() / "none.gguf").string())).exit_code == 5);
 }
 
-TEST_CASE("bench and embed take a device, or say why not", "[e2e]") {
+TEST_CASE("bench, embed and index take a device, or say why not", "[e2e]") {
   const TempDir home;
   write_tiny_gguf(home.path() / "m.gguf", TinyModel{});
   write_tiny_gguf(home.path() / "e.gguf", TinyModel{.is_embedder = true});
@@ -141,16 +141,31 @@ TEST_CASE("bench and embed take a device, or say why not", "[e2e]") {
         "embed --json --device " + device + " --model " + quoted((home.path() / "e.gguf").string()),
         "a b\n");
   };
+  std::ofstream(home.path() / "note.txt") << "Bicycles are parked in the cellar.\n";
+  const auto index = [&](const std::string& device) {
+    return run_facet(home.path(),
+                     "index --json --device " + device + " --store " +
+                         quoted((home.path() / "store").string()) + " -m " +
+                         quoted((home.path() / "m.gguf").string()) + " --embedder " +
+                         quoted((home.path() / "e.gguf").string()) + " " +
+                         quoted((home.path() / "note.txt").string()));
+  };
   // cuda:63: no machine has it, with or without CUDA in the build.
-  for (const Finished& finished : {bench("cuda:63"), embed("cuda:63")}) {
+  for (const Finished& finished : {bench("cuda:63"), embed("cuda:63"), index("cuda:63")}) {
     CHECK(finished.exit_code == 5);
     CHECK(finished.json().at("error").at("code") == "unavailable");
   }
-  for (const Finished& finished : {bench("tpu"), embed("tpu")}) {
+  for (const Finished& finished : {bench("tpu"), embed("tpu"), index("tpu")}) {
     CHECK(finished.exit_code == 2);
     CHECK_THAT(finished.err, Catch::Contains("tpu"));
   }
+  CHECK(index("cpu").json().at("added") == 1);
   CHECK(bench("cpu").json().at(0).at("device") == "cpu");
+  // With a device here or without one: auto takes what there is, and says so.
+  const Finished automatic = bench("auto");
+  REQUIRE(automatic.exit_code == 0);
+  const bool is_on_cpu = automatic.json().at(0).at("device") == "cpu";
+  CHECK(is_on_cpu == (automatic.err.find("computing on the CPU: ") != std::string::npos));
   const Finished embedded = embed("cpu");
   INFO(embedded.err);
   CHECK(embedded.json().at("vectors").size() == 1);

@@ -99,6 +99,20 @@ TEST_CASE("cuda is refused with a clear message", "[e2e]") {
   CHECK_THAT(finished.err, Catch::Contains("CUDA"));
 }
 
+TEST_CASE("FACET_DEVICE is what --device is when it is not given", "[e2e]") {
+  const TempDir home;
+  const auto with = [&](const char* device, const std::string& more) {
+    ::setenv("FACET_DEVICE", device, 1);
+    const Finished finished = run_facet(home.path(), "generate -p x -n 1" + more);
+    ::unsetenv("FACET_DEVICE");
+    return finished;
+  };
+  CHECK(with("cuda:63", "").exit_code == 5);  // No machine has it.
+  CHECK(with("tpu", "").exit_code == 2);
+  CHECK_THAT(with("tpu", "").err, Catch::Contains("tpu"));
+  CHECK(with("tpu", " --device cpu").exit_code == with("cpu", "").exit_code);
+}
+
 TEST_CASE("prompt render and prompt parse speak FunctionGemma", "[e2e]") {
   const TempDir home;
   const Finished rendered =
