@@ -20,6 +20,8 @@ namespace facet::engine::cuda {
 inline constexpr int kFlashRows = 64;
 inline constexpr int kFlashStep = 32;
 inline constexpr int kFlashThreads = 128;
+/// Steps of a part at least, where positions are split.
+inline constexpr int kFlashPartSteps = 8;
 
 /// Byte of piece `piece` of row `row` in an array of rows of `dim` values.
 template <int dim>
@@ -43,6 +45,38 @@ __device__ inline RowSpan span_of(const AttentionSpan& span,
     if (!span.causal && reach < end) out.last = static_cast<int>(reach);
   }
   return out;
+}
+
+/// The steps of a tile, and the parts that they are split into.
+struct FlashRange {
+  int begin = 0;
+  int end = 0;
+  int parts = 1;
+};
+__device__ inline FlashRange flash_range(const FlashArgs& args,
+                                         const RowSpan& lowest,
+                                         const RowSpan& highest) {
+  FlashRange out{.begin = lowest.first / kFlashStep,
+                 .end = (highest.last + kFlashStep - 1) / kFlashStep};
+  const int most = (out.end - out.begin + kFlashPartSteps - 1) / kFlashPartSteps;
+  out.parts = most < args.splits ? (most < 1 ? 1 : most) : args.splits;
+  return out;
+}
+/// The span of row `token` of a tile. Spans move on with the rows, at both ends.
+__device__ inline RowSpan tile_span(const FlashArgs& args, const AttentionTile& tile, int token) {
+  return span_of(args.span, tile.position + token, args.rows.end[tile.row + token]);
+}
+
+/// What a part leaves in FlashArgs::scratch, for each tile, kv head and part: sums (kFlashRows,
+/// dim), then the rows' largest scores (times log2 e), then their weights.
+__host__ __device__ constexpr std::int64_t flash_part_floats(int dim) {
+  return std::int64_t{kFlashRows} * (dim + 2);
+}
+__device__ inline float* flash_part(
+    const FlashArgs& args, int tile, int kv_head, int part, int dim) {
+  const std::int64_t index =
+      (static_cast<std::int64_t>(tile) * args.pages.kv_heads + kv_head) * args.splits + part;
+  return args.scratch + index * flash_part_floats(dim);
 }
 
 /// Sixteen bytes' worth of values, rounded to bfloat16 where they are f32.
@@ -267,6 +301,29 @@ class FlashRows {
       for (int i = 0; i < kTiles; ++i) {
         *reinterpret_cast<std::uint32_t*>(to + 8 * i) =
             pack_bf16(out_[i][2 * half] * factor, out_[i][2 * half + 1] * factor);
+      }
+    }
+  }
+
+  /// The same undivided, with what else flash_join needs, at flash_part().
+  __device__ void store_part(float* to) {
+    const int warp = static_cast<int>(threadIdx.x) / kWarp;
+    const int lane = static_cast<int>(threadIdx.x) % kWarp;
+#pragma unroll
+    for (int half = 0; half < 2; ++half) {
+      float weight = weights_[half];
+      for (int offset = 2; offset > 0; offset /= 2) {
+        weight += __shfl_xor_sync(kAllLanes, weight, offset);
+      }
+      const int row = warp * 16 + half * 8 + lane / 4;
+      if (lane % 4 == 0) {
+        to[kFlashRows * dim + row] = highest_[half];
+        to[kFlashRows * (dim + 1) + row] = weight;
+      }
+      float* at = to + row * dim + lane % 4 * 2;
+      for (int i = 0; i < kTiles; ++i) {
+        *reinterpret_cast<float2*>(at + 8 * i) =
+            make_float2(out_[i][2 * half], out_[i][2 * half + 1]);
       }
     }
   }

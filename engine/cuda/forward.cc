@@ -238,6 +238,12 @@ Status Forward::prompt_attention(std::size_t index, std::int64_t rows) {
                                .q_out_bf16 = is_flash ? q16 : nullptr},
                               next()));
   if (is_flash) {
+    // q, k and v are where they are wanted, so their array holds what the splits find.
+    const int splits = flash_splits(tables_.tiles(),
+                                    spec.kv_heads,
+                                    spec.head_dim,
+                                    options_.multiprocessors,
+                                    layout_.wide.bytes / 4);
     return flash_attend({.q = q16,
                          .heads = spec.heads,
                          .rows = step,
@@ -246,7 +252,9 @@ Status Forward::prompt_attention(std::size_t index, std::int64_t rows) {
                          .pages = pages_of(index),
                          .span = span_of(spec),
                          .scale = spec.attention_scale,
-                         .out = attn16},
+                         .out = attn16,
+                         .splits = splits,
+                         .scratch = q},
                         next());
   }
   FACET_TRY_STATUS(

@@ -126,14 +126,26 @@ struct FlashArgs {
   AttentionSpan span;
   float scale = 1.0F;
   std::uint16_t* out = nullptr;  ///< (rows, heads * head_dim) bfloat16
+  /// The most parts that the positions of a tile are split into, each a block's work; what they
+  /// found is added up by a second launch. How many a tile has depends on its positions and on
+  /// this.
+  int splits = 1;
+  float* scratch = nullptr;  ///< flash_scratch_floats(); for more than one split.
 };
 /// Tokens of a tile: the query rows of a block are tokens times the heads that share a kv head.
 int flash_tile_tokens(int heads, int kv_heads, int head_dim);
+/// A good number of splits: few tiles alone leave multiprocessors without work. 1 to
+/// kFlashSplitsMax, and no more than scratch of `floats` holds.
+inline constexpr int kFlashSplitsMax = 8;
+int flash_splits(
+    int tile_count, int kv_heads, int head_dim, int multiprocessors, std::int64_t floats);
+std::int64_t flash_scratch_floats(int tile_count, int kv_heads, int head_dim, int splits);
 /// True where flash_attend has a kernel; attend() of decode.h serves the rest.
 bool flash_has(int heads, int kv_heads, int head_dim, KvType type);
 /// out = softmax(scale * q k_j) v_j. Scores and sums f32, probabilities rounded to bf16:
 /// |out - ref| <= 1e-2 * max_j |v_j| against q and the stored keys and values.
-/// Dao 2023, "FlashAttention-2", algorithm 1; tiles outside the window are not read.
+/// Dao 2023, "FlashAttention-2", algorithm 1; tiles outside the window are not read. The splits as
+/// in "flash decoding".
 Status flash_attend(const FlashArgs& args, const LaunchOrder& order);
 
 /// y = mean over tokens of x, for embedders. x: (tokens, dim); y: (dim). Summed in token order.

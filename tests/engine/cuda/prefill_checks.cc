@@ -341,10 +341,11 @@ struct FlashShape {
   bool causal;
 };
 
-void check_flash_shape(Comparison& log, const FlashShape& shape, std::mt19937& random) {
-  log.part(std::to_string(shape.heads) + " heads on " + std::to_string(shape.kv_heads) + " of " +
-           std::to_string(shape.head_dim) + ", " + std::string(engine::kv_type_name(shape.type)) +
-           ", window " + std::to_string(shape.window));
+void check_flash_shape(Comparison& log, const FlashShape& shape, int splits, std::mt19937& random) {
+  log.part(std::to_string(splits) + " splits, " + std::to_string(shape.heads) + " heads on " +
+           std::to_string(shape.kv_heads) + " of " + std::to_string(shape.head_dim) + ", " +
+           std::string(engine::kv_type_name(shape.type)) + ", window " +
+           std::to_string(shape.window));
   PagedSequences pages(log, shape.type, shape.kv_heads, shape.head_dim, 3, 400);
   pages.fill(random);
   const int tokens_max = cuda::flash_tile_tokens(shape.heads, shape.kv_heads, shape.head_dim);
@@ -380,15 +381,20 @@ void check_flash_shape(Comparison& log, const FlashShape& shape, std::mt19937& r
   const DeviceArray<cuda::AttentionTile> device_tiles(log, tiles);
   const DeviceArray<std::uint16_t> out(log, std::vector<std::uint16_t>(q.bits.size(), 0xFFFF));
   const float scale = 2.0F / std::sqrt(static_cast<float>(shape.head_dim));
+  const int count = static_cast<int>(tiles.size());
+  auto scratch =
+      poisoned(log, cuda::flash_scratch_floats(count, shape.kv_heads, shape.head_dim, splits));
   log.ok(cuda::flash_attend({.q = device_q.get(),
                              .heads = shape.heads,
                              .rows = step.upload(),
                              .tiles = device_tiles.get(),
-                             .tile_count = static_cast<int>(tiles.size()),
+                             .tile_count = count,
                              .pages = pages.layer(),
                              .span = {.window = shape.window, .causal = shape.causal},
                              .scale = scale,
-                             .out = out.get()},
+                             .out = out.get(),
+                             .splits = splits,
+                             .scratch = scratch.get()},
                             {}));
   const auto got = out.read();
   near_reference_attention(
@@ -408,7 +414,8 @@ CheckOutcome check_flash() {
                                   FlashShape{2, 1, 256, KvType::int8, 90, true},
                                   FlashShape{2, 1, 256, KvType::fp8, 90, true},
                                   FlashShape{2, 2, 64, KvType::fp8, 0, false}}) {
-    check_flash_shape(log, shape, random);
+    // 400 positions are two parts at most, where no window makes them one.
+    for (const int splits : {1, 2, 5}) check_flash_shape(log, shape, splits, random);
     if (log.has_failed()) break;
   }
   return log.outcome();
