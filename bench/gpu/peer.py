@@ -1,19 +1,30 @@
-"""Decode and prefill of transformers' Gemma 3 with random weights, a static cache and torch.compile:
-the peer of facet_bench_gpu in the same run. peer.py SHAPE"""
+"""Decode and prefill of transformers' Gemma 3 with random weights, a static cache and
+torch.compile: the peer of facet_bench_gpu in the same run. peer.py SHAPE
+One JSON object a line, the most important first: who stops it keeps what there is. Ends with 77
+where torch or transformers is not installed, and says so on stderr."""
 
 import json
+import statistics
 import sys
 import time
 
-import torch
-from transformers import Gemma3ForCausalLM, Gemma3TextConfig, StaticCache
+try:
+    import torch
+    from transformers import Gemma3ForCausalLM, Gemma3TextConfig, StaticCache
+except ModuleNotFoundError as missing:
+    print(f"{missing.name} is not installed", file=sys.stderr)
+    sys.exit(77)
 
+DEVICE = "cuda"
 # layers, hidden, heads, kv heads, head_dim, ffn, window: config.json of each model.
 SHAPES = {
     "1b": (26, 1152, 4, 1, 256, 6912, 512),
     "4b": (34, 2560, 8, 4, 256, 10240, 1024),
     "12b": (48, 3840, 16, 8, 256, 15360, 1024),
 }
+DECODE_CONTEXT, WARM_UPS, TOKENS = 1024, 4, 64
+PREFILL_CONTEXTS = (2048, 8192, 32768)  # At 128K the masks of a prompt in one piece do not fit.
+ROUNDS = 3
 
 
 def make_model(shape):
@@ -23,12 +34,12 @@ def make_model(shape):
         num_attention_heads=heads, num_key_value_heads=kv_heads, head_dim=head_dim,
         sliding_window=window, query_pre_attn_scalar=head_dim, max_position_embeddings=131072)
     torch.set_default_dtype(torch.bfloat16)
-    with torch.device("cuda"):
+    with torch.device(DEVICE):
         model = Gemma3ForCausalLM(config)
     return model.eval()
 
 
-def clock(work):
+def seconds(work):
     torch.cuda.synchronize()
     begin = time.perf_counter()
     work()
@@ -36,32 +47,65 @@ def clock(work):
     return time.perf_counter() - begin
 
 
+def run(forward, cache, ids):
+    forward(ids, past_key_values=cache, use_cache=True, logits_to_keep=1)
+
+
+def set_length(cache, tokens):
+    """Sliding layers count in Python: a number that changes would be compiled and recorded anew."""
+    for layer in cache.layers:
+        for name in ("cumulative_length", "cumulative_length_int"):
+            if isinstance(getattr(layer, name, None), int):
+                setattr(layer, name, tokens)
+
+
+def decode_rate(model, ids):
+    """Tokens a second behind DECODE_CONTEXT tokens; without choosing them."""
+    cache = StaticCache(config=model.config, max_cache_len=DECODE_CONTEXT + WARM_UPS + TOKENS)
+    run(model, cache, ids[:, :DECODE_CONTEXT])
+    compiled = torch.compile(model, mode="reduce-overhead", dynamic=False)
+
+    def step():
+        torch.compiler.cudagraph_mark_step_begin()
+        run(compiled, cache, ids[:, :1])
+        set_length(cache, DECODE_CONTEXT)
+
+    for _ in range(WARM_UPS):
+        step()
+    return TOKENS / seconds(lambda: [step() for _ in range(TOKENS)])
+
+
+def prefill_rate(forward, cache, ids):
+    def once():
+        cache.reset()
+        return seconds(lambda: run(forward, cache, ids))
+
+    once()
+    return ids.shape[1] / statistics.median(once() for _ in range(ROUNDS))
+
+
+def report(shape, test, context, compiled, measure):
+    row = {"shape": shape, "peer": "transformers", "test": test, "context": context,
+           "compiled": compiled}
+    try:
+        row["tokens_per_s"] = measure()
+    except torch.cuda.OutOfMemoryError:
+        row["failure"] = "out of memory"
+    print(json.dumps(row), flush=True)
+
+
 def main():
     shape = sys.argv[1]
-    context, tokens = 1024, 64
     model = make_model(shape)
-    cache = StaticCache(config=model.config, max_batch_size=1, max_cache_len=2048 + tokens,
-                        device="cuda", dtype=torch.bfloat16)
-    ids = torch.randint(0, 262144, (1, context), device="cuda")
-
-    def step(part, first):
-        positions = torch.arange(first, first + part.shape[1], device="cuda")
-        return model(part, past_key_values=cache, cache_position=positions, use_cache=True,
-                     logits_to_keep=1).logits
-
-    with torch.inference_mode():
-        step(ids, 0)
-        cache.reset()
-        prefill = clock(lambda: step(ids, 0))
-        report = {"shape": shape, "peer": "transformers", "prefill_tokens_per_s": context / prefill}
-        print(json.dumps(report | {"compiled": False}), flush=True)
-        model.forward = torch.compile(model.forward, mode="reduce-overhead", fullgraph=False)
-        one = ids[:, :1]
-        for i in range(3):
-            step(one, context + i)
-        decode = clock(lambda: [step(one, context + 3 + i) for i in range(tokens)]) / tokens
-    print(json.dumps(report | {"compiled": True, "context": context,
-                               "decode_tokens_per_s": 1 / decode}))
+    ids = torch.randint(0, 262144, (1, max(PREFILL_CONTEXTS)), device=DEVICE)
+    with torch.no_grad():
+        report(shape, "decode", DECODE_CONTEXT, True, lambda: decode_rate(model, ids))
+        compiled = torch.compile(model, dynamic=False)
+        for context in PREFILL_CONTEXTS:
+            cache = StaticCache(config=model.config, max_cache_len=context)
+            for forward, is_compiled in ((model, False), (compiled, True)):
+                report(shape, "prefill", context, is_compiled,
+                       lambda: prefill_rate(forward, cache, ids[:, :context]))
 
 
 if __name__ == "__main__":

@@ -98,7 +98,7 @@ std::optional<engine::ModelConfig> shape_of(std::string_view name) {
   return config;
 }
 
-RandomModel random_model(const engine::ModelConfig& config, DType type) {
+RandomModel random_model(const engine::ModelConfig& config, DType type, DType head) {
   RandomModel out{.config = config};
   const engine::LayerSpec& spec = config.layers.front();
   const std::int64_t hidden = config.hidden;
@@ -112,6 +112,11 @@ RandomModel random_model(const engine::ModelConfig& config, DType type) {
   const std::vector<float> ones(static_cast<std::size_t>(hidden), 1.0F);
   const std::vector<float> head_ones(static_cast<std::size_t>(spec.head_dim), 1.0F);
   out.weights.embedding = matrix(config.vocabulary, hidden);
+  if (head != type) {
+    out.head_bytes = random_blocks(head, kMadeRows * *engine::dtype_row_bytes(head, hidden));
+    out.weights.embedding.type = head;
+    out.weights.embedding.data = out.head_bytes.data();
+  }
   out.weights.output_norm = ones;
   for (std::size_t l = 0; l < config.layers.size(); ++l) {
     out.weights.layers.push_back({.attn_norm = ones,
