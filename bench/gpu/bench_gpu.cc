@@ -98,6 +98,7 @@ class Decoding {
         row_{.ids_end = setup.model.config.vocabulary, .best = best_} {}
   Decoding(const Decoding&) = delete;
   Decoding& operator=(const Decoding&) = delete;
+  ~Decoding() = default;
 
   /// Its next step; `goes_on`: one more comes behind it. Points into the object.
   StepItem item(bool goes_on) {
@@ -242,7 +243,8 @@ std::int64_t stream_bytes(const Setup& setup) {
       setup.model.config,
       plan_options(setup),
       setup.stream_tokens +
-          std::max<std::int64_t>(setup.stream_out, kStreamMeasurements * (kStreamSteps + 7)));
+          std::max<std::int64_t>(setup.stream_out,
+                                 std::int64_t{kStreamMeasurements} * (kStreamSteps + 7)));
 }
 
 /// The prompts of all from their beginning, as many in a step as its rows hold, and the first token
