@@ -17,6 +17,6 @@ ask() {
   printf '\n== %s\n' "$1"
   "$facet" ask "$1" --store "$store" --plugin build/plugins/units.so
 }
-ask "How is a private car reimbursed?"
+ask "Who confirms refunds above 300 EUR?"
 ask "What is the price of a headset, and what do 4 cost?"
 ask "How long are spare parts kept?"
