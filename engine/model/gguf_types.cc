@@ -25,7 +25,7 @@ std::string gguf_tensor_type_text(std::uint32_t id) {
                                                                      {34, "TQ1_0"},
                                                                      {35, "TQ2_0"},
                                                                      {39, "MXFP4"}};
-  const std::string number = std::to_string(id);
+  std::string number = std::to_string(id);
   for (const auto& [number_of, name] : kForeign) {
     if (number_of == id) return std::string(name) + " (" + number + ")";
   }

@@ -146,8 +146,8 @@ void dequantize_q5_k(const std::byte* block, float* to) {
 void dequantize_q6_k(const std::byte* block, float* to) {
   const float d = half_at(block + 208);
   for (int g = 0; g < 8; ++g) {
-    const std::byte* low = block + 64 * (g / 4) + 32 * (g % 2);
-    const std::byte* high = block + 128 + 32 * (g / 4);
+    const std::byte* low = &block[64 * (g / 4) + 32 * (g % 2)];
+    const std::byte* high = &block[128 + 32 * (g / 4)];
     const int low_shift = g % 4 < 2 ? 0 : 4;
     const int high_shift = 2 * (g % 4);
     for (int l = 0; l < 32; ++l) {
