@@ -18,6 +18,7 @@
 #include <system_error>
 #include <thread>
 #include <unistd.h>
+#include <vector>
 
 namespace facet::agent::cli {
 
@@ -54,25 +55,39 @@ ordered_json devices_json(const engine::ModelInfo& info) {
   return {{"cpu", info.cpu_path}, {"cuda", cuda ? *cuda : cuda.error().message}};
 }
 
-/// The longest contexts that fit beside `taken` bytes on devices of common sizes, and on those of
-/// this machine in what is free there now.
-ordered_json fitting_contexts(const engine::Engine& engine,
-                              const engine::cuda::PlanOptions& options,
-                              std::int64_t taken) {
-  constexpr std::int64_t kGibibyte = std::int64_t{1} << 30;
-  ordered_json out = ordered_json::object();
+/// Memory that a model may find on a device.
+struct DeviceRoom {
+  std::string name;
+  std::int64_t bytes = 0;
+};
+
+/// Of devices of common sizes, and what is free on those of this machine; the latter only for a
+/// model that is on the CPU: one that is on a device has taken its part.
+std::vector<DeviceRoom> device_rooms(const engine::Engine& engine) {
+  std::vector<DeviceRoom> out;
   for (const std::int64_t size : {8, 12, 16, 24, 48, 80}) {
-    out[std::to_string(size) + " GiB"] = engine.device_context(options, size * kGibibyte - taken);
+    out.push_back({std::to_string(size) + " GiB", size << 30});
   }
   const engine::cuda::CudaSupport* cuda = cuda_of_build();
-  if (cuda == nullptr) return out;
+  if (cuda == nullptr || engine.info().device != "cpu") return out;
   const auto devices = cuda->list_devices();
   if (!devices) return out;
   for (const engine::cuda::DeviceInfo& device : *devices) {
     const auto opened = cuda->open_device(device.index);
-    if (!opened) continue;
-    out["free on cuda:" + std::to_string(device.index)] =
-        engine.device_context(options, opened->free_bytes - taken);
+    if (!opened) continue;  // It cannot serve.
+    out.push_back({"free on cuda:" + std::to_string(device.index), opened->free_bytes});
+  }
+  return out;
+}
+
+/// The longest context that fits each of `rooms` beside `taken` bytes.
+ordered_json fitting_contexts(const engine::Engine& engine,
+                              const engine::cuda::PlanOptions& options,
+                              const std::vector<DeviceRoom>& rooms,
+                              std::int64_t taken) {
+  ordered_json out = ordered_json::object();
+  for (const DeviceRoom& room : rooms) {
+    out[room.name] = engine.device_context(options, room.bytes - taken);
   }
   return out;
 }
@@ -84,19 +99,20 @@ ordered_json device_memory_json(const engine::Engine& engine, engine::cuda::Weig
   engine::cuda::PlanOptions options{.context_tokens_max = engine.info().context_tokens_max,
                                     .weights = weights};
   const auto plan = engine.device_plan(options);
+  const std::vector<DeviceRoom> rooms = device_rooms(engine);
   ordered_json out = {{"weight_bytes", plan.weight_bytes},
                       {"workspace_bytes", plan.workspace_bytes},
                       {"kv_bytes", plan.sequence_bytes},
                       {"needs_bytes", plan.device_bytes_min()},
                       {"vision_bytes", plan.vision_bytes},
                       {"context_tokens", options.context_tokens_max},
-                      {"context_tokens_that_fit", fitting_contexts(engine, options, 0)}};
+                      {"context_tokens_that_fit", fitting_contexts(engine, options, rooms, 0)}};
   if (plan.vision_bytes > 0) {
     out["context_tokens_that_fit_with_vision"] =
-        fitting_contexts(engine, options, plan.vision_bytes);
+        fitting_contexts(engine, options, rooms, plan.vision_bytes);
   }
   options.kv_type = engine::KvType::int8;
-  out["context_tokens_that_fit_with_8_bit_kv"] = fitting_contexts(engine, options, 0);
+  out["context_tokens_that_fit_with_8_bit_kv"] = fitting_contexts(engine, options, rooms, 0);
   return out;
 }
 

@@ -288,10 +288,7 @@ class FlashRows {
     const int group = args.heads / args.pages.kv_heads;
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
-      float weight = weights_[half];
-      for (int offset = 2; offset > 0; offset /= 2) {
-        weight += __shfl_xor_sync(kAllLanes, weight, offset);
-      }
+      const float weight = weight_of(half);
       const int row = warp * 16 + half * 8 + lane / 4;
       if (row >= tile.rows * group) continue;
       const float factor = 1.0F / weight;
@@ -311,10 +308,7 @@ class FlashRows {
     const int lane = static_cast<int>(threadIdx.x) % kWarp;
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
-      float weight = weights_[half];
-      for (int offset = 2; offset > 0; offset /= 2) {
-        weight += __shfl_xor_sync(kAllLanes, weight, offset);
-      }
+      const float weight = weight_of(half);
       const int row = warp * 16 + half * 8 + lane / 4;
       if (lane % 4 == 0) {
         to[kFlashRows * dim + row] = highest_[half];
@@ -329,6 +323,15 @@ class FlashRows {
   }
 
  private:
+  /// The sum of a row's probabilities; for all four lanes that have it.
+  __device__ float weight_of(int half) const {
+    float weight = weights_[half];
+    for (int offset = 2; offset > 0; offset /= 2) {
+      weight += __shfl_xor_sync(kAllLanes, weight, offset);
+    }
+    return weight;
+  }
+
   float out_[kTiles][4];
   float scores_[kStepTiles][4];
   float highest_[2] = {-INFINITY, -INFINITY};

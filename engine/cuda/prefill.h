@@ -134,11 +134,12 @@ struct FlashArgs {
 };
 /// Tokens of a tile: the query rows of a block are tokens times the heads that share a kv head.
 int flash_tile_tokens(int heads, int kv_heads, int head_dim);
-/// A good number of splits: few tiles alone leave multiprocessors without work. 1 to
-/// kFlashSplitsMax, and no more than scratch of `floats` holds.
 inline constexpr int kFlashSplitsMax = 8;
+/// A good number of splits on a device of `multiprocessors`, which few tiles alone leave without
+/// work: 1 to kFlashSplitsMax, and no more than scratch of `floats` holds.
 int flash_splits(
     int tile_count, int kv_heads, int head_dim, int multiprocessors, std::int64_t floats);
+/// What FlashArgs::scratch holds, in floats.
 std::int64_t flash_scratch_floats(int tile_count, int kv_heads, int head_dim, int splits);
 /// True where flash_attend has a kernel; attend() of decode.h serves the rest.
 bool flash_has(int heads, int kv_heads, int head_dim, KvType type);

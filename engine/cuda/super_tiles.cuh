@@ -87,9 +87,26 @@ __device__ inline void pairs_of(const unsigned char* planes,
   a[3] = w.w >> shift & 0x03030303U;
 }
 
-/// Blocks of 256 columns that are unrolled; all eight spill registers on
-/// sm_80, four do on sm_89 and sm_90a.
+/// Blocks of a tile that are unrolled: all eight spill registers on sm_80, four on sm_89 and
+/// sm_90a.
 inline constexpr int kSuperUnroll = kArchitecture == 800 ? 4 : 8;
+
+/// Two fragments of weights times the activations of a block, as integers.
+struct TwoProducts {
+  std::int32_t c[4] = {};
+  std::int32_t e[4] = {};
+  __device__ TwoProducts(const Acts& acts,
+                         const Lane& lane,
+                         int group,
+                         int block,
+                         const std::uint32_t (&first)[4],
+                         const std::uint32_t (&second)[4]) {
+    const uint2 x = token_8(acts, lane, group, block * 32 + lane.t * 8);
+    const std::uint32_t words[2] = {x.x, x.y};
+    mma_s8_16x8x32(c, first, words);
+    mma_s8_16x8x32(e, second, words);
+  }
+};
 
 /// 256 columns of 2 bits with a scale and a minimum per 16, both of 4 bits: code times scale is at
 /// most 45, so a block is one product; the minima against the activations are another.
@@ -119,15 +136,10 @@ struct Tile<Layout::q2_k> {
       }
       const int block = index * 8 + b;
       for (int n = 0; n < Sums<columns>::kGroups; ++n) {
-        const uint2 x = token_8(acts, lane, n, block * 32 + lane.t * 8);
-        const std::uint32_t words[2] = {x.x, x.y};
-        std::int32_t c[4] = {};
-        std::int32_t e[4] = {};
-        mma_s8_16x8x32(c, a, words);
-        mma_s8_16x8x32(e, m, words);
+        const TwoProducts sums(acts, lane, n, block, a, m);
         const float2 d = block_scales<columns>(acts, lane, n, block);
-        add_block<columns>(to, n, c, x_row.x, y_row.x, d);
-        add_block<columns>(to, n, e, -x_row.y, -y_row.y, d);
+        add_block<columns>(to, n, sums.c, x_row.x, y_row.x, d);
+        add_block<columns>(to, n, sums.e, -x_row.y, -y_row.y, d);
       }
     }
   }
@@ -209,17 +221,12 @@ struct SixteenTile {
       const std::uint32_t second[4] = {0, 0, a[2], a[3]};
       const int block = index * 8 + b;
       for (int n = 0; n < Sums<columns>::kGroups; ++n) {
-        const uint2 x = token_8(acts, lane, n, block * 32 + lane.t * 8);
-        const std::uint32_t words[2] = {x.x, x.y};
-        std::int32_t c[4] = {};
-        std::int32_t e[4] = {};
-        mma_s8_16x8x32(c, first, words);
-        mma_s8_16x8x32(e, second, words);
+        TwoProducts sums(acts, lane, n, block, first, second);
         for (int i = 0; i < 4; i += Sums<columns>::kStep) {
           const Scales& scales = i < 2 ? x_row : y_row;
-          c[i] = c[i] * scales[2 * b] + e[i] * scales[2 * b + 1];
+          sums.c[i] = sums.c[i] * scales[2 * b] + sums.e[i] * scales[2 * b + 1];
         }
-        add_block<columns>(to, n, c, d.x, d.y, block_scales<columns>(acts, lane, n, block));
+        add_block<columns>(to, n, sums.c, d.x, d.y, block_scales<columns>(acts, lane, n, block));
       }
     }
   }
