@@ -2,10 +2,12 @@
 
 #include "agent/eval_json.h"
 #include "base/json.h"
+#include "tools/missing_arguments.h"
 
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 namespace facet::agent {
@@ -82,6 +84,24 @@ bool holds(std::string_view text, std::string_view part) {
          part.empty();
 }
 
+/// What a run gives back to calls none of which can run, because each lacks an argument; nullopt
+/// where one of them can.
+std::optional<std::vector<ToolOutput>> told_what_is_missing(const CallCase& test,
+                                                            const std::vector<ToolCall>& calls) {
+  std::vector<ToolOutput> out;
+  for (const ToolCall& call : calls) {
+    const auto tool = std::find_if(test.tools.begin(),
+                                   test.tools.end(),
+                                   [&](const ToolSpec& known) { return known.name == call.name; });
+    if (tool == test.tools.end()) return std::nullopt;
+    const auto missing = tools::missing_arguments(*tool, call.arguments);
+    if (missing.empty()) return std::nullopt;
+    const std::string told = json_quote(tools::missing_arguments_text(missing));
+    out.push_back({.content = "{\"error\":" + told + "}", .is_error = true});
+  }
+  return out;
+}
+
 Result<StepResult> next_output(Conversation& conversation, const CallEvalOptions& options) {
   FACET_TRY(StepResult step,
             conversation.generate({.tokens_max = options.step_tokens_max, .stop = options.stop},
@@ -150,6 +170,15 @@ Result<CallScore> score_call_case(const ChatModel& model,
     }
   }
   FACET_TRY(StepResult last, next_output(*conversation, options));
+  const auto told = told_what_is_missing(test, last.tool_calls);
+  if (!last.tool_calls.empty() && last.parse_error.empty() && told) {
+    if (auto status = conversation->add_tool_outputs(last.tool_calls, *told); !status) {
+      return status.error();
+    }
+    const std::string asked = std::move(last.raw);
+    FACET_TRY(last, next_output(*conversation, options));
+    last.raw = asked + "\n" + last.raw;
+  }
   if (!last.tool_calls.empty() || !last.parse_error.empty() ||
       !holds(last.text, test.reply_holds)) {
     score.got = std::move(last.raw);

@@ -5,7 +5,9 @@
 //    "steps":[{"calls":[{"name":"find","arguments":{...}}],"outputs":[{...}]}]}
 // `steps` is the right trajectory; an empty list means that no tool is to be called. With
 // "reply_holds":"..." the text behind the last step must hold these words, in any case: a case that
-// wants to be asked back names the argument. A field that is not listed here is an error.
+// wants to be asked back names the argument. Calls behind the last step that all lack an argument
+// (tools/missing_arguments.h) are none: they get the answer that a run gives, and what the model
+// says then is the reply. A field that is not listed here is an error.
 #pragma once
 
 #include "agent/chat_model.h"

@@ -56,9 +56,9 @@ std::optional<AnswerForm> answer_form_from_name(std::string_view name);
 enum class ArgumentForm : std::uint8_t {
   by_model,  ///< As the model is made for (ChatModel::argument_form).
   free,      ///< What the schemas allow.
-  /// Of that, only what stands in the conversation: base/grammar/copy_source.h. A call whose
-  /// required arguments nothing can fill is not made; where no call can be made the output is text,
-  /// whatever the tool choice, and may ask for what is missing.
+  /// Of that, only what stands in the conversation: base/grammar/copy_source.h. Null stands for a
+  /// required argument of which nothing is known: a run does not make such a call, but tells the
+  /// model what is missing (tools/missing_arguments.h).
   copied,
 };
 

@@ -1,5 +1,6 @@
 #include "agent/local_chat_model.h"
 
+#include "agent/missing_question.h"
 #include "agent/turn_limits.h"
 #include "base/check.h"
 #include "base/grammar/copy_source.h"
@@ -77,6 +78,8 @@ class LocalConversation final : public Conversation {
         pictures_(std::move(spec.pictures)),
         spec_(std::move(spec)),
         copies_(copies),
+        asks_in_words_(copies && engine_->info().copies_arguments &&
+                       !dialect_.call_trigger().empty()),
         constraints_(std::move(constraints)),
         stop_ids_(stop_ids(dialect, engine_->tokenizer())),
         sequence_(engine_->new_sequence()) {
@@ -147,6 +150,7 @@ class LocalConversation final : public Conversation {
     pending_.insert(pending_.end(), step.ids.begin(), step.ids.end());
     stopped_on_ = step.stopped_on;
     is_first_ = false;
+    question_ = nullptr;
     return ok();
   }
 
@@ -175,6 +179,7 @@ class LocalConversation final : public Conversation {
               dialect_.render_tool_outputs(calls, outputs, stopped_on_, images));
     FACET_TRY_STATUS(extend(segments, pictures));
     for (const ToolOutput& output : outputs) add_source(output.content, Source::result);
+    if (asks_in_words_) question_ = question_grammar(spec_.tools, calls);
     return ok();
   }
 
@@ -229,6 +234,7 @@ class LocalConversation final : public Conversation {
     if (!has_new_sources_) return ok();
     ConversationSpec spec = with_tools({});
     spec.rules.values.copies = &source_;
+    spec.rules.values.may_lack = true;
     FACET_TRY(constraints_, limit(spec));
     has_new_sources_ = false;
     return ok();
@@ -327,10 +333,12 @@ class LocalConversation final : public Conversation {
     const auto& rules = is_first ? constraints_.first : constraints_.later;
     auto constraint = rules ? rules->clone() : nullptr;
     // What stands behind a user's message is not yet an answer from passages.
-    if (options.answer && !is_first) {
-      FACET_TRY(constraint,
-                make_answer_constraint(
-                    *options.answer, std::move(constraint), dialect_, factory_, tokenizer));
+    const auto question = std::exchange(question_, nullptr);
+    const Grammar* answer = question ? question.get() : options.answer.get();
+    if (answer != nullptr && !is_first) {
+      FACET_TRY(
+          constraint,
+          make_answer_constraint(*answer, std::move(constraint), dialect_, factory_, tokenizer));
     }
     AnswerPrefix prefix(constraints_.answer_prefix);
     std::size_t read = 0;
@@ -385,6 +393,8 @@ class LocalConversation final : public Conversation {
   std::vector<Picture> pictures_;  ///< Of the opening: the history's, then the question's.
   ConversationSpec spec_;          ///< Its tools grow.
   bool copies_ = false;            ///< Arguments are copied from source_.
+  bool asks_in_words_ = false;     ///< The model knows those of missing_question().
+  std::shared_ptr<const Grammar> question_;  ///< What the next output asks back; null: nothing.
   grammar::CopySource source_;
   bool has_new_sources_ = false;  ///< constraints_ do not know them yet.
   TurnConstraints constraints_;

@@ -85,6 +85,7 @@ class Session::Run {
   Status refuse_what_does_not_fit(std::vector<Pending>& all) const;
   Verdict deliver(std::vector<Pending>& all);
   [[nodiscard]] bool is_client_tool(std::string_view name) const;
+  [[nodiscard]] std::vector<std::string> missing_of(const ToolCall& call) const;
 
   RunResult finish(const End& end);
   void emit(const Event& event);

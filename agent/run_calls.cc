@@ -3,6 +3,7 @@
 #include "agent/run.h"
 #include "base/json.h"
 #include "tools/builtin/search_documents.h"
+#include "tools/missing_arguments.h"
 
 #include <algorithm>
 #include <utility>
@@ -65,7 +66,24 @@ Session::Run::Verdict Session::Run::route(Pending& pending) {
   return route_new(pending);
 }
 
+/// Empty where nothing is missing.
+std::vector<std::string> Session::Run::missing_of(const ToolCall& call) const {
+  for (const ToolSpec& tool : options_.client_tools) {
+    if (tool.name == call.name) return tools::missing_arguments(tool, call.arguments);
+  }
+  const tools::Tool* tool = parts_.registry->find(call.name);
+  if (tool == nullptr) return {};
+  return tools::missing_arguments(tool->spec(), call.arguments);
+}
+
 Session::Run::Verdict Session::Run::route_new(Pending& pending) {
+  // Nobody is asked to approve what cannot run.
+  if (const auto missing = missing_of(pending.call); !missing.empty()) {
+    pending.way = Pending::Way::answer;
+    pending.record.outcome = "missing_arguments";
+    pending.record.output = error_output(tools::missing_arguments_text(missing));
+    return std::nullopt;
+  }
   if (is_client_tool(pending.call.name)) {
     pending.way = Pending::Way::client;
     return std::nullopt;

@@ -26,6 +26,7 @@ bool Session::Run::start_early(const ToolCall& call) {
   const tools::Tool* tool = parts_.registry->find(call.name);
   if (tool == nullptr || tool->effect() != tools::Effect::read_only) return false;
   if (call.name == tools::kSearchDocuments || is_client_tool(call.name)) return false;
+  if (!missing_of(call).empty()) return false;
   if (calls_made_ + calls_begun_ > options_.budgets.tool_calls_max) return false;
   if (stop_.stop_requested() || parts_.clock->now() >= deadline_) return false;
   if (!recording_.has_intent(call)) early_status_ = recording_.write_intents({call});

@@ -65,8 +65,11 @@ struct CallGrammarOptions {
   int number_digits_max = 17;  ///< Before and after the point, each, where a schema has no bounds.
   /// What arguments may be copied from (SchemaGrammarOptions::copies); null: they are free. It must
   /// outlive the making of a grammar, not the grammar. A tool with a required argument that nothing
-  /// in it can fill cannot be called.
+  /// in it can fill cannot be called, unless it may lack.
   const grammar::CopySource* copies = nullptr;
+  /// null may stand where a required argument is not known (SchemaGrammarOptions::may_lack): such a
+  /// call is not to be made, it says what to ask for (tools::missing_arguments).
+  bool may_lack = false;
 };
 
 /// Whether a turn may, must or must not call tools.

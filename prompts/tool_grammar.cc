@@ -74,7 +74,8 @@ Result<OneCall> one_call(const CallForm& form,
   }
   const grammar::SchemaGrammarOptions limits{.array_items_max = options.array_items_max,
                                              .number_digits_max = options.number_digits_max,
-                                             .copies = options.copies};
+                                             .copies = options.copies,
+                                             .may_lack = options.may_lack};
   std::deque<Json> schemas;  // Keeps its elements in place: nodes are written from them.
   grammar::SchemaGrammar values(grammar, form.values, limits);
   OneCall out;

@@ -1,5 +1,6 @@
 #include "base/json.h"
 #include "base/utf8.h"
+#include "tools/missing_arguments.h"
 #include "tools/schema.h"
 #include "tools/tool.h"
 
@@ -123,6 +124,9 @@ Result<nlohmann::ordered_json> parse_arguments(const ToolSpec& spec,
                  what + " must be a JSON object, are " + arguments->type_name()};
   }
   if (const auto violation = schema.check(*arguments)) {
+    if (const auto missing = missing_arguments(spec, arguments_text); !missing.empty()) {
+      return Error{Code::invalid_argument, missing_arguments_text(missing)};
+    }
     return Error{Code::invalid_argument, what + ": " + violation->text()};
   }
   return arguments;

@@ -77,7 +77,8 @@ class Registry {
 };
 
 /// `arguments_text` as the arguments of `spec`: one JSON object that satisfies `schema`.
-/// invalid_argument whose message names the tool, the JSON pointer and the value.
+/// invalid_argument whose message names the tool, the JSON pointer and the value; where arguments
+/// are missing it is missing_arguments_text (tools/missing_arguments.h).
 Result<nlohmann::ordered_json> parse_arguments(const ToolSpec& spec,
                                                const Schema& schema,
                                                std::string_view arguments_text,

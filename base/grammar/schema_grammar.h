@@ -9,7 +9,8 @@
 //  - arrays without maxItems, recursion and numbers have the bounds of SchemaGrammarOptions;
 //  - a number with bounds or multipleOf is written without an exponent.
 //
-// With a CopySource, strings and numbers are only those that stand in it: see
+// With SchemaGrammarOptions::may_lack there are texts that are no instances: they say what is
+// missing. With a CopySource, strings and numbers are only those that stand in it: see
 // SchemaGrammarOptions::copies.
 #pragma once
 
@@ -82,6 +83,9 @@ struct SchemaGrammarOptions {
   /// and what is inside it describe values that are composed in another way: they stay free, as do
   /// values that no schema describes. A property that nothing can fill is left out.
   const CopySource* copies = nullptr;
+  /// A required member of an object() may also be null, which says that nothing is known of it: a
+  /// text with one is no instance. Not one that is or holds what "x-facet-free" exempts.
+  bool may_lack = false;
 };
 
 /// Something a reader of the schema should know. `pointer` is a JSON pointer into the schema.

@@ -55,8 +55,15 @@ Result<SchemaWriter::MemberSchemas> SchemaWriter::member_schemas(const Shape& sh
   return out;
 }
 
+Result<bool> SchemaWriter::may_lack(const Holdings& holdings, bool is_argument) {
+  if (!nodes_.options.may_lack || !is_argument || holdings.empty()) return false;
+  FACET_TRY(const Shape shape, reader_.read(holdings));
+  return !shape.is_free;
+}
+
 Result<std::vector<SchemaWriter::Member>> SchemaWriter::members(const Shape& shape,
-                                                                const ObjectSyntax& syntax) {
+                                                                const ObjectSyntax& syntax,
+                                                                bool outermost) {
   std::vector<std::string> names;
   for (const ObjectPart& part : shape.objects) {
     for (const auto& [name, schema] : part.properties) {
@@ -85,8 +92,10 @@ Result<std::vector<SchemaWriter::Member>> SchemaWriter::members(const Shape& sha
       if (required) out.push_back({never(at), true});
       continue;
     }
-    const Node value =
+    FACET_TRY(const bool lacks, may_lack(schemas.holdings, required && outermost));
+    Node value =
         schemas.holdings.empty() ? nodes_.any_value() : value_of(std::move(schemas.holdings));
+    if (lacks) value = grammar_.choice({value, nodes_.literal(Json())});
     out.push_back(
         {grammar_.sequence({nodes_.key(name, syntax), nodes_.colon(syntax), value}), required});
   }
@@ -178,7 +187,7 @@ Grammar::Node SchemaWriter::member_list(const std::vector<Member>& members,
 Result<Grammar::Node> SchemaWriter::object(const Shape& shape,
                                            const ObjectSyntax& syntax,
                                            bool outermost) {
-  FACET_TRY(const std::vector<Member> members, this->members(shape, syntax));
+  FACET_TRY(const std::vector<Member> members, this->members(shape, syntax, outermost));
   FACET_TRY(const Node extra, extra_member(shape, syntax, outermost));
   // An argument given twice is an error to those who read calls, so there is one more at most.
   const int extra_max = outermost ? 1 : nodes_.options.extra_members_max;

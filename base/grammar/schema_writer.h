@@ -104,7 +104,12 @@ class SchemaWriter {
     Node node = -1;
     bool required = false;
   };
-  Result<std::vector<Member>> members(const Shape& shape, const ObjectSyntax& syntax);
+  Result<std::vector<Member>> members(const Shape& shape,
+                                      const ObjectSyntax& syntax,
+                                      bool outermost);
+  /// Whether null may stand for a required member: SchemaGrammarOptions::may_lack. `is_argument`:
+  /// it is one, and of the outermost object.
+  Result<bool> may_lack(const Holdings& holdings, bool is_argument);
   Result<Node> extra_member(const Shape& shape, const ObjectSyntax& syntax, bool outermost);
   /// What holds for a member `name`; nullopt when a schema refuses every value.
   struct MemberSchemas {

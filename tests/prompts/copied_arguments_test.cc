@@ -255,6 +255,47 @@ TEST_CASE("A tool whose required arguments nothing can fill cannot be called", "
   }
 }
 
+TEST_CASE("A required argument may be null where it may lack", "[prompts][unit]") {
+  grammar::CopySource words;
+  words.add_text("no figures here");
+  const std::vector<ToolSpec> tools = {
+      tool("f",
+           R"({"type":"object","properties":{"free":{"$ref":"#/$defs/t"},"i":{"type":"integer"},)"
+           R"("o":{"type":"object","properties":{"p":{"type":"string"}},"required":["p"]},)"
+           R"("s":{"type":"string"}},"required":["free","i","o"],)"
+           R"("$defs":{"t":{"type":"string","x-facet-free":true}}})")};
+  for (const std::string_view name : calling_dialects()) {
+    const Dialect& dialect = **find_dialect(name);
+    TurnRules rules{.choice = {.mode = Mode::required}};
+    rules.values.copies = &words;
+    CHECK(turn_of(dialect, tools, rules).callable.empty());
+    rules.values.may_lack = true;
+    const TurnGrammar turn = turn_of(dialect, tools, rules);
+    CHECK(turn.callable == std::vector<std::string>{"f"});
+    const test::GrammarTexts texts(turn.grammar, dialect.control_tokens());
+    const auto takes = [&](const char* arguments) {
+      const std::string text = call_text(*parse_json(arguments, "arguments"), name);
+      const bool is_taken = texts.accepts(text);
+      if (is_taken) {
+        const auto parsed = dialect.parse(text);
+        REQUIRE(parsed);
+        REQUIRE(parsed->tool_calls.size() == 1);
+        CHECK(*parse_json(parsed->tool_calls[0].arguments, "read") ==
+              *parse_json(arguments, "given"));
+      }
+      return is_taken;
+    };
+    INFO(name);
+    CHECK(takes(R"({"free":"x","i":null,"o":{"p":"here"}})"));
+    CHECK(takes(R"({"free":"x","i":null,"o":null,"s":"figures"})"));
+    CHECK_FALSE(takes(R"({"free":"x","i":7,"o":null})"));
+    CHECK_FALSE(takes(R"({"free":"x","o":null})"));                    // Still required.
+    CHECK_FALSE(takes(R"({"free":null,"i":null,"o":null})"));          // Always known.
+    CHECK_FALSE(takes(R"({"free":"x","i":null,"o":{"p":null}})"));     // Not inside.
+    CHECK_FALSE(takes(R"({"free":"x","i":null,"o":null,"s":null})"));  // Left out instead.
+  }
+}
+
 TEST_CASE("x-facet-free exempts a schema and all inside it", "[prompts][unit]") {
   const Dialect& dialect = **find_dialect("gemma3-json");
   grammar::CopySource from;
@@ -298,10 +339,10 @@ TEST_CASE("Models are not shown x-facet-free", "[prompts][unit]") {
   const std::vector<ToolSpec> with = {
       tools::make_calculator()->spec(),
       tools::make_current_time(std::make_shared<SystemClock>())->spec(),
-      tool(
-          "f",
-          R"({"x-facet-free":true,"type":"object","properties":{"x-facet-free":{"type":"array",)"
-          R"("items":{"type":"string","x-facet-free":true}},"b":{"default":{"x-facet-free":1}}}})")};
+      tool("f",
+           R"({"x-facet-free":true,"type":"object","properties":{"x-facet-free":{"type":"array",)"
+           R"("items":{"type":"string","x-facet-free":true}},"b":{"default":)"
+           R"({"x-facet-free":1}}}})")};
   std::vector<ToolSpec> without = with;
   for (ToolSpec& spec : without) {
     const std::string flag = R"("x-facet-free":true)";
