@@ -299,8 +299,9 @@ class Conversation:
         if not choices:
             return self.turn_call() if self.actions else self.turn_no_tool()
         tool, role = rng.choice(choices)
-        user, _ = self.request(tool, drop=role)
-        return dict(kind="ask", user=user, steps=[], answer=f"Please give me the {tool.roles[role][0]}.")
+        user, arguments = self.request(tool, drop=role)
+        step, answer = dialect.lacking(tool.name, arguments, [tool.roles[role][0]])
+        return dict(kind="ask", user=user, steps=[step], answer=answer, lacks=True)
 
     WEIGHTS = dict(call=22, parallel=3, sequence=4, calc=6, search=30, not_found=8, two_lookups=4, compute=14, no_tool=5, ask=4, chain=30)
 

@@ -18,6 +18,8 @@ def by_key(mapping):
 
 def value(v):
     """One argument or response value: keys bare, strings between <escape> tokens, as Jinja prints them."""
+    if v is None:
+        return "None"
     if isinstance(v, bool):
         return "true" if v else "false"
     if isinstance(v, str):
@@ -96,6 +98,15 @@ def response(name, content):
     if isinstance(content, str):
         content = {"value": content}
     return f"response:{name}{value(content)}<end_function_response>"
+
+
+def lacking(name, arguments, missing):
+    """The step and the answer of a request that says nothing of the parameters `missing`, which the tool requires.
+
+    The model calls with None in their place; what it is told is what Facet's loop tells it, and the tool does not run.
+    """
+    told = {"error": ("missing argument: " if len(missing) == 1 else "missing arguments: ") + ", ".join(missing)}
+    return [(name, {**arguments, **dict.fromkeys(missing)}, told)], f"Please give me the {' and the '.join(missing)}."
 
 
 def conversation(tools, turns, planning):

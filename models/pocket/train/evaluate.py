@@ -190,7 +190,8 @@ def main():
     scores = score(model, conversations(args.count, args.seed, args.split), args.constrain)
     rows = table(scores)
     four = [ok for turn, part, n, ok, _ in scores if part == "call" and turn == "call" and n >= 4]
-    calls = [ok for _, part, _, ok, _ in scores if part == "call"]
+    # A call that lacks an argument is a question back.
+    calls = [ok for turn, part, _, ok, _ in scores if part == "call" and turn != "ask"]
     rows["all calls"] = (round(100 * sum(calls) / len(calls), 1), len(calls))
     if four:
         rows["call/call with 4 or more tools declared"] = (round(100 * sum(four) / len(four), 1), len(four))

@@ -39,6 +39,8 @@ def length(parts):
 
 
 def as_case(kind, conversation, turn, tokens_max):
+    if turn.get("lacks"):
+        turn = dict(turn, steps=[])  # What is expected is a question back, by whatever way.
     if length(conversation.render([turn], True)) > tokens_max:
         return None
     steps = [{"calls": [{"name": n, "arguments": a} for n, a, _ in step], "outputs": [r if isinstance(r, dict) else {"value": r} for _, _, r in step]}

@@ -32,6 +32,9 @@ def skeleton(user, calls):
 
 
 def of_turn(turn):
+    # A request that lacks an argument is expected to end in no call: its values stay, as in a case.
+    if turn.get("lacks"):
+        return skeleton(turn["user"], [])
     return skeleton(turn["user"], [a for step in turn["steps"] for _, a, _ in step])
 
 

@@ -290,23 +290,28 @@ def idiom_request(rng, tool, split, drop):
     return None if "{" in out or drop else (wrapped(rng, out, split), arguments)
 
 
+def lies_in(argument, arguments):
+    return any(argument is a for a in arguments)
+
+
 def request(rng, tool, split, drop=None):
-    """(user text, arguments), with the argument `drop` left unsaid; None where this tool cannot be asked so."""
+    """(user text, arguments), with the arguments `drop` left unsaid; None where this tool cannot be asked so."""
+    drop = drop or []
     template = tool.template
     if template.role == "idiom":
         return idiom_request(rng, tool, split, drop)
     text, arguments, tail = rng.choice(tp.sayings(template, split)), {}, []
     noun = rng.choice([tool.noun, tool.noun, template.objects[0], rng.choice(template.objects)])
     if tool.key is not None:
-        if tool.key is drop:
+        if lies_in(tool.key, drop):
             phrase = rng.choice(["the {o}", "the {o}", "my {o}", "our {o}", "this {o}"]).replace("{o}", noun)
         else:
             arguments[tool.key.param] = v = value(rng, tool.key)
             phrase = key_phrase(rng, tool, v)
         text = text.replace("{o}", phrase)
     text = text.replace("{os}", plural(noun)).replace("{o}", noun)
-    said = [a for a in tool.args if a is not tool.key and a is not drop and (a.need or rng.random() < 0.55)]
-    if template.role in ("query", "change") and not said and drop is None:
+    said = [a for a in tool.args if a is not tool.key and not lies_in(a, drop) and (a.need or rng.random() < 0.55)]
+    if template.role in ("query", "change") and not said and not drop:
         choices = [a for a in tool.args if a is not tool.key]
         if not choices:
             return None

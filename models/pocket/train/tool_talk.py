@@ -20,6 +20,7 @@ ALIKE = [{"find", "list", "ask", "recommend", "compare", "get", "status", "check
          {"cancel", "delete", "stop", "close", "archive", "reject", "clear", "pause", "refund"}, {"start", "open", "approve", "renew", "repair", "clean"},
          {"update", "set", "rename", "move", "postpone", "assign", "tag", "rate", "calibrate", "refresh"}]
 TEMPORARY = ["busy, try again", "timed out, please try again", "temporarily unavailable, try again", "connection lost, try again", "try again in a moment"]
+SEVERAL_LACK_SHARE = 0.25  # Of the requests that lack an argument, those that lack all that are required.
 FINAL = ["not found", "permission denied", "no such {n}", "{n} is locked", "invalid value", "this {n} is gone", "quota used up", "not allowed on weekends"]
 
 
@@ -64,7 +65,7 @@ class ToolTalk:
     """Like data.Conversation, over the templates: `declared` tools, and turns about them."""
 
     def __init__(self, rng, split, declared, chain_length=0, arguments_max=4):
-        self.rng, self.split, self.last, self.asked_of = rng, split, None, None
+        self.rng, self.split, self.last, self.asked_of, self.lacked = rng, split, None, None, None
         self.actions, used = [], set()
         for template in spread(rng, split, declared):
             tool = td.draw(rng, template, split, used, arguments_max)
@@ -198,11 +199,30 @@ class ToolTalk:
         if not choices:
             return None
         tool, a = rng.choice(choices)
-        made = self.asked(tool, a)
+        lacks = [a]
+        if self.split == "train" and rng.random() < SEVERAL_LACK_SHARE:
+            lacks = [b for b in tool.args if b.need]
+        made = self.asked(tool, lacks)
         if not made:
             return None
-        self.asked_of = tool
-        return dict(kind="ask", user=made[0], steps=[], answer=f"Please give me the {a.param}.", missing=a.param)
+        self.asked_of, self.lacked = tool, (tool, made[1], lacks)
+        names = sorted([b.param for b in lacks], key=str.lower)
+        step, answer = dialect.lacking(tool.name, made[1], names)
+        return dict(kind="ask", user=made[0], steps=[step], answer=answer, lacks=True, missing=a.param)
+
+    def turn_given(self):
+        """What was asked for, said in a few words."""
+        rng = self.rng
+        if not self.lacked or len(self.lacked[2]) > 1:
+            return None
+        (tool, arguments, (a,)), self.lacked = self.lacked, None
+        v = td.value(rng, a)
+        if isinstance(v, bool):
+            return None
+        user = rng.choice(["{v}", "{v}.", "{v}, please.", "It is {v}.", "Sorry, {v}.", "Take {v}.", "Use {v}.", "I meant {v}.", "{v} of course", "The {p} is {v}."])
+        user = user.replace("{p}", a.words).replace("{v}", kinds.shown(v))
+        response = self.respond(tool)
+        return dict(kind="given", user=user, steps=[[(tool.name, {**arguments, a.param: v}, response)]], answer=tb.answer(response))
 
     WEIGHTS = dict(call=54, parallel=8, sequence=6, no_tool=10, ask=9, follow=5, retry=4, chain=0)
 

@@ -8,11 +8,11 @@ import tool_rows
 from shards import Row
 
 # Tools declared, arguments of each at most, longest row in tokens; and how often.
-SHAPES = [((1, 2, 3), 3, 768, 2), ((4, 4, 5), 3, 1024, 6), ((4, 5, 6, 8), 2, 1024, 4), ((12, 16, 20), 1, 1536, 2)]
+SHAPES = [((1, 2, 3), 3, 768, 2), ((4, 4, 5), 3, 1024, 6), ((4, 5, 6, 8), 2, 1024, 4), ((12, 16, 20, 20), 2, 2048, 5)]
 BRANCHES_MAX = 200
 CUT_SHARE = 0.7  # Of the branches with calls, those that end with the last one.
-WEIGHTS = dict(call=46, parallel=11, sequence=10, no_tool=13, ask=12, retry=3, follow=3)
-CHAIN_SHARE, CHAIN_WEIGHT = 0.35, 50  # Of the rows, those with a chain's tools; and its weight there.
+WEIGHTS = dict(call=46, parallel=11, sequence=10, no_tool=20, ask=14, given=3, retry=3, follow=3)
+CHAIN_SHARE, CHAIN_WEIGHT = 0.5, 50  # Of the rows, those with a chain's tools; and its weight there.
 CONTRAST_SHARE = 0.85  # Of the requests that lack an argument, those followed by one for the same tool that lacks nothing.
 
 
@@ -61,6 +61,8 @@ class Branches:
         kind = rng.choices(list(self.weights), list(self.weights.values()))[0]
         if kind == "follow":
             return [talk.turn("call"), talk.turn_follow()]
+        if kind == "given":
+            return [talk.turn("ask"), talk.turn_given()]
         turn = talk.turn(kind)
         if turn and kind == "ask" and rng.random() < CONTRAST_SHARE:
             self.contrast = talk.asked_of

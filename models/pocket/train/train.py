@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from model import Config, Model
 
 LENGTHS = (128, 192, 256, 384, 512, 640, 768, 896, 1024, 1280, 1536, 2048, 4096, 8192)
-TREE_LENGTHS = (768, 1024, 1536)
+TREE_LENGTHS = (768, 1024, 1536, 2048)
 
 
 def orthogonalised(g, steps=5):
