@@ -79,7 +79,7 @@ class LocalConversation final : public Conversation {
         spec_(std::move(spec)),
         copies_(copies),
         asks_in_words_(copies && engine_->info().copies_arguments &&
-                       !dialect_.call_trigger().empty()),
+                       spec_.rules.answer_schema.empty() && !dialect_.call_trigger().empty()),
         constraints_(std::move(constraints)),
         stop_ids_(stop_ids(dialect, engine_->tokenizer())),
         sequence_(engine_->new_sequence()) {
