@@ -162,6 +162,7 @@ Result<CallScore> score_call_case(const ChatModel& model,
     }
     // The results go back in the order in which the model called.
     std::vector<ToolOutput> outputs;
+    outputs.reserve(paired.size());
     for (const int k : paired) outputs.push_back(expected.outputs[static_cast<std::size_t>(k)]);
     if (auto status = conversation->add_tool_outputs(step.tool_calls, outputs); !status) {
       if (status.error().code != Code::limit_exceeded) return status.error();
