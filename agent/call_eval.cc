@@ -174,7 +174,9 @@ Result<CallScore> score_call_case(const ChatModel& model,
   const auto told = told_what_is_missing(test, last.tool_calls);
   if (!last.tool_calls.empty() && last.parse_error.empty() && told) {
     if (auto status = conversation->add_tool_outputs(last.tool_calls, *told); !status) {
-      return status.error();
+      if (status.error().code != Code::limit_exceeded) return status.error();
+      score.got = status.error().message;
+      return score;
     }
     const std::string asked = std::move(last.raw);
     FACET_TRY(last, next_output(*conversation, options));
