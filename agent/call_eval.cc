@@ -1,6 +1,7 @@
 #include "agent/call_eval.h"
 
 #include "agent/eval_json.h"
+#include "agent/tool_catalog.h"
 #include "base/json.h"
 #include "tools/missing_arguments.h"
 
@@ -102,6 +103,17 @@ std::optional<std::vector<ToolOutput>> told_what_is_missing(const CallCase& test
   return out;
 }
 
+/// Those that a session declares to a model that is shown few tools; to others all.
+Result<std::vector<ToolSpec>> declared(const ChatModel& model,
+                                       const CallCase& test,
+                                       const CallEvalOptions& options) {
+  ToolCatalogOptions limits = catalog_options(model, 0, options.tools_max);
+  if (limits.tools_max == 0 || test.tools.size() <= limits.tools_max) return test.tools;
+  FACET_TRY(const auto catalog, ToolCatalog::make(catalog_entries(test.tools), std::move(limits)));
+  FACET_TRY_STATUS(catalog->choose(test.user));
+  return catalog->declared();
+}
+
 Result<StepResult> next_output(Conversation& conversation, const CallEvalOptions& options) {
   FACET_TRY(StepResult step,
             conversation.generate({.tokens_max = options.step_tokens_max, .stop = options.stop},
@@ -144,10 +156,11 @@ Result<CallScore> score_call_case(const ChatModel& model,
                                   const CallEvalOptions& options) {
   CallScore score;
   for (const auto& step : test.steps) score.calls_expected += static_cast<int>(step.calls.size());
-  FACET_TRY(
-      const auto conversation,
-      model.start(
-          {.plan_first = options.plan_first, .tools = test.tools, .arguments = options.arguments}));
+  FACET_TRY(std::vector<ToolSpec> tools, declared(model, test, options));
+  FACET_TRY(const auto conversation,
+            model.start({.plan_first = options.plan_first,
+                         .tools = std::move(tools),
+                         .arguments = options.arguments}));
   FACET_TRY_STATUS(conversation->add_user(test.user));
   for (const auto& expected : test.steps) {
     FACET_TRY(StepResult step, next_output(*conversation, options));

@@ -43,6 +43,7 @@ Result<CallCase> read_call_case(std::string_view json, std::string_view what);
 struct CallEvalOptions {
   bool plan_first = true;
   ArgumentForm arguments = ArgumentForm::by_model;
+  int tools_max = 0;  ///< SessionOptions::tools_max.
   std::int64_t step_tokens_max = 256;
   std::stop_token stop;
 };
@@ -58,7 +59,8 @@ struct CallScore {
   std::string got;  ///< The output that was wrong, control tokens spelled; empty when is_right.
 };
 
-/// Runs `test` in a conversation of its own; while the model is right it is given the recorded
+/// Runs `test` in a conversation of its own, with the tools that a session would declare to a model
+/// that is shown few, and else with all; while the model is right it is given the recorded
 /// outputs. A call that cannot be parsed is a wrong output, a full context too; other failures of
 /// the model, `cancelled` among them, are errors.
 Result<CallScore> score_call_case(const ChatModel& model,

@@ -33,6 +33,9 @@ class LocalChatModel final : public ChatModel {
       std::shared_ptr<const engine::Engine> engine, std::string_view dialect = {});
 
   [[nodiscard]] std::string name() const override;
+  [[nodiscard]] int tools_declared_max() const override {
+    return engine_->info().tools_declared_max;
+  }
   [[nodiscard]] std::string identity() const override;
   [[nodiscard]] std::int64_t context_tokens_max() const override;
   [[nodiscard]] AnswerForm answer_form() const override;

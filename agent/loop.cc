@@ -25,11 +25,6 @@ Status validate(const Budgets& budgets) {
   return positive(budgets.answer_tokens_reserved, "answer_tokens_reserved");
 }
 
-std::int64_t default_tool_tokens(std::int64_t context_tokens_max) {
-  constexpr std::int64_t kMost = 8192;
-  return std::min(context_tokens_max / 4, kMost);
-}
-
 namespace {
 
 Result<std::unique_ptr<ToolCatalog>> make_catalog(const SessionParts& parts,
@@ -42,16 +37,11 @@ Result<std::unique_ptr<ToolCatalog>> make_catalog(const SessionParts& parts,
   for (const ToolSpec& spec : options.client_tools) {
     tools.push_back({.spec = spec, .effect = "client"});
   }
-  const std::int64_t tokens_max = options.tool_tokens_max > 0
-                                      ? options.tool_tokens_max
-                                      : default_tool_tokens(parts.model->context_tokens_max());
-  return ToolCatalog::make(std::move(tools),
-                           {.tool_tokens_max = tokens_max,
-                            .always = options.rules.choice.name,
-                            .embedder = parts.embedder,
-                            .count_tokens = [model = parts.model](const ToolSpec& tool) {
-                              return model->count_tool_tokens(tool);
-                            }});
+  ToolCatalogOptions limits =
+      catalog_options(*parts.model, options.tool_tokens_max, options.tools_max);
+  limits.always.push_back(options.rules.choice.name);
+  limits.embedder = parts.embedder;
+  return ToolCatalog::make(std::move(tools), std::move(limits));
 }
 
 RunResult never_began(std::string_view run_id, const Error& error, const EventSink& sink) {
@@ -87,7 +77,10 @@ bool only_read(const SessionParts& parts, const SessionOptions& options) {
 }  // namespace
 
 Session::Session(const SessionParts& parts, SessionOptions options, State state)
-    : parts_(parts), options_(std::move(options)), state_(std::move(state)) {}
+    : parts_(parts),
+      options_(std::move(options)),
+      state_(std::move(state)),
+      has_pictures_(!options_.pictures.empty()) {}
 
 Session::~Session() = default;
 
@@ -111,7 +104,8 @@ Result<std::unique_ptr<Session>> Session::open(const SessionParts& parts, Sessio
   }
   FACET_TRY(state.catalog, make_catalog(parts, options));
   std::unique_ptr<Session> session(new Session(parts, std::move(options), std::move(state)));
-  if (!session->state_.catalog->searches()) FACET_TRY_STATUS(session->begin());
+  const ToolCatalog& catalog = *session->state_.catalog;
+  if (!catalog.searches() && !catalog.narrows()) FACET_TRY_STATUS(session->begin());
   return session;
 }
 
@@ -124,10 +118,33 @@ Status Session::begin() {
                         .history = options_.history,
                         .pictures = options_.pictures};
   FACET_TRY(conversation_, parts_.model->start(spec));
+  state_.relaxed_told = 0;
   return ok();
 }
 
+/// A conversation that has begun begins anew where `question` asks for a tool that is not declared
+/// to a model that is shown few.
+Status Session::declare_for(std::string_view question) {
+  ToolCatalog& catalog = *state_.catalog;
+  if (conversation_ != nullptr) {
+    if (!catalog.narrows() || has_pictures_) return ok();
+    FACET_TRY(const bool wants_another, catalog.wants_another(question));
+    if (!wants_another) return ok();
+    waiting_.reset();
+  }
+  FACET_TRY_STATUS(catalog.choose(question));
+  return begin();
+}
+
+/// What a conversation that begins anew knows of this run.
+void Session::remember(const RunResult& result) {
+  if (!state_.catalog->narrows() || result.finish != RunFinish::answered) return;
+  options_.history.push_back({.role = Role::user, .content = question_});
+  options_.history.push_back({.role = Role::assistant, .content = result.answer});
+}
+
 void Session::show(std::vector<Picture> pictures) {
+  has_pictures_ = has_pictures_ || !pictures.empty();
   for (Picture& picture : pictures) next_pictures_.push_back(std::move(picture));
 }
 
@@ -136,11 +153,10 @@ RunResult Session::run(std::string_view question,
                        const std::stop_token& stop) {
   const RunStarted started{
       .run_id = new_run_id(), .question = std::string(question), .model = parts_.model->name()};
-  if (conversation_ == nullptr) {
-    Status status = state_.catalog->choose(question);
-    if (status) status = begin();
-    if (!status) return never_began(started.run_id, status.error(), sink);
+  if (auto status = declare_for(question); !status) {
+    return never_began(started.run_id, status.error(), sink);
   }
+  question_ = question;
   auto run =
       std::make_unique<Run>(parts_, options_, state_, *conversation_, passages_in(parts_.passages));
   run->show(std::exchange(next_pictures_, {}));
@@ -160,6 +176,7 @@ RunResult Session::run(std::string_view question,
     return run->fail(status.error(), sink);
   }
   RunResult result = run->start(std::move(recording), started, sink, stop);
+  remember(result);
   if (result.finish == RunFinish::client_tools) waiting_ = std::move(run);
   return result;
 }
@@ -170,6 +187,7 @@ RunResult Session::go_on(const std::vector<ToolOutput>& outputs,
   FACET_CHECK(waiting_ != nullptr && waiting_->client_calls() == outputs.size());
   auto run = std::move(waiting_);
   RunResult result = run->go_on(outputs, sink, stop);
+  remember(result);
   if (result.finish == RunFinish::client_tools) waiting_ = std::move(run);
   return result;
 }
@@ -204,7 +222,9 @@ Result<RunResult> Session::resume(std::string_view run_id,
                            .question = record.question,
                            .model = parts_.model->name(),
                            .is_resumed = true};
+  question_ = record.question;
   RunResult result = run->start(std::move(recording), started, sink, stop);
+  remember(result);
   if (result.finish == RunFinish::client_tools) waiting_ = std::move(run);
   return result;
 }

@@ -67,6 +67,10 @@ struct SessionOptions {
   /// Of all declarations of tools; 0: default_tool_tokens. Where they would take more, only those
   /// that match the first question best are declared, and find_tools, which finds others.
   std::int64_t tool_tokens_max = 0;
+  /// Tools declared at once; 0: ChatModel::tools_declared_max. Where there are more, those that
+  /// match a question best are. A later question that asks for another one begins the conversation
+  /// anew with what was said in it so far, unless it has pictures.
+  int tools_max = 0;
   /// Tools that only read start as soon as their call is whole, while the model writes the rest of
   /// its turn. Searches do not: the numbers of their passages must not depend on it.
   bool early_start = true;
@@ -86,9 +90,6 @@ struct SessionParts {
   PictureSource* pictures = nullptr;  ///< Null: what a search finds is read, never shown.
   const retrieval::Embedder* embedder = nullptr;  ///< Null: tools are found by their words only.
 };
-
-/// What the declarations of tools may take of a context of so many tokens, unless it is said.
-std::int64_t default_tool_tokens(std::int64_t context_tokens_max);
 
 /// One owner, not thread-safe; sessions may run on different threads. Every failure of a run is in
 /// its result. Calls of one step run in parallel, except searches: their passages are numbered, and
@@ -143,12 +144,16 @@ class Session {
   Session(const SessionParts& parts, SessionOptions options, State state);
   /// Begins the conversation with the tools that are declared.
   Status begin();
+  Status declare_for(std::string_view question);
+  void remember(const RunResult& result);
 
   SessionParts parts_;
   SessionOptions options_;
   State state_;
   std::unique_ptr<Conversation> conversation_;  ///< Null while it waits for the first question.
+  std::string question_;                        ///< Of the last run.
   std::vector<Picture> next_pictures_;          ///< Of the next question.
+  bool has_pictures_ = false;                   ///< Were ever to be shown.
   std::unique_ptr<Run> waiting_;                ///< The run that waits for client tools.
 };
 

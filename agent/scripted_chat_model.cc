@@ -167,6 +167,7 @@ Result<std::int64_t> ScriptedChatModel::count_tool_tokens(const ToolSpec& tool) 
 Result<std::unique_ptr<Conversation>> ScriptedChatModel::start(const ConversationSpec& spec) const {
   *transcript_ = {};
   for (const ToolSpec& tool : spec.tools) transcript_->declared.push_back(tool.name);
+  transcript_->history = spec.history;
   transcript_->pictures = static_cast<int>(spec.pictures.size());
   return std::unique_ptr<Conversation>(
       std::make_unique<ScriptedConversation>(*dialect_, outputs_, options_, transcript_));

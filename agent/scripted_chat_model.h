@@ -19,12 +19,14 @@ struct ScriptedTranscript {
   int replayed_steps = 0;
   int pictures = 0;                   ///< Shown with user turns and results.
   std::vector<std::string> declared;  ///< Names of the tools, in order.
+  std::vector<Message> history;
 };
 
 struct ScriptedOptions {
   std::string dialect = "functiongemma";  ///< How the canned outputs are to be parsed.
   std::int64_t context_tokens_max = 8192;
-  std::string undeclarable;  ///< The name of a tool that cannot be declared.
+  std::string undeclarable;    ///< The name of a tool that cannot be declared.
+  int tools_declared_max = 0;  ///< ChatModel::tools_declared_max.
   bool takes_result_pictures = false;
   /// Called before each sampled step with its number; lets a test cancel or kill at a point.
   std::function<void(int step)> on_generate;
@@ -45,6 +47,7 @@ class ScriptedChatModel final : public ChatModel {
   [[nodiscard]] std::int64_t context_tokens_max() const override {
     return options_.context_tokens_max;
   }
+  [[nodiscard]] int tools_declared_max() const override { return options_.tools_declared_max; }
   /// One for each byte of its name, description and parameters.
   [[nodiscard]] Result<std::int64_t> count_tool_tokens(const ToolSpec& tool) const override;
   [[nodiscard]] Result<std::unique_ptr<Conversation>> start(

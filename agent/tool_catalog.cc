@@ -4,6 +4,8 @@
 #include "base/json.h"
 #include "prompts/json_fields.h"
 #include "retrieval/sha256.h"
+#include "tools/builtin/calculator.h"
+#include "tools/builtin/search_documents.h"
 #include "tools/schema.h"
 #include "tools/tool.h"
 
@@ -30,6 +32,30 @@ Error other_tools(const std::string& what) {
 }
 
 }  // namespace
+
+std::vector<ToolCatalog::Entry> catalog_entries(const std::vector<ToolSpec>& tools) {
+  std::vector<ToolCatalog::Entry> out;
+  out.reserve(tools.size());
+  for (const ToolSpec& spec : tools) out.push_back({.spec = spec, .effect = {}});
+  return out;
+}
+
+ToolCatalogOptions catalog_options(const ChatModel& model,
+                                   std::int64_t tool_tokens_max,
+                                   int tools_max) {
+  if (tool_tokens_max <= 0) tool_tokens_max = default_tool_tokens(model.context_tokens_max());
+  if (tools_max <= 0) tools_max = model.tools_declared_max();
+  return {.tool_tokens_max = tool_tokens_max,
+          .tools_max = static_cast<std::size_t>(std::max(tools_max, 0)),
+          // Questions to documents, and sums, share no words with these.
+          .always = {std::string(tools::kSearchDocuments), std::string(tools::kCalculator)},
+          .count_tokens = [&model](const ToolSpec& tool) { return model.count_tool_tokens(tool); }};
+}
+
+std::int64_t default_tool_tokens(std::int64_t context_tokens_max) {
+  constexpr std::int64_t kMost = 8192;
+  return std::min(context_tokens_max / 4, kMost);
+}
 
 ToolSpec find_tool_spec() {
   return {.name = std::string(kFindTool),
@@ -66,6 +92,11 @@ Status ToolCatalog::index_names() {
 
 /// Counts until the budget is exceeded, so that its time does not depend on how many tools follow.
 Status ToolCatalog::decide() {
+  if (options_.tools_max > 0 && specs_.size() > options_.tools_max) {
+    narrows_ = true;
+    index_ = std::make_unique<ToolIndex>(specs_, nullptr);
+    return ok();
+  }
   std::int64_t tokens = 0;
   for (std::size_t i = 0; i < specs_.size(); ++i) {
     FACET_TRY(const std::int64_t more, options_.count_tokens(specs_[i]));
@@ -92,24 +123,41 @@ bool ToolCatalog::is_declared(std::size_t tool) const {
 }
 
 Status ToolCatalog::choose(std::string_view question) {
-  FACET_CHECK(searches_);
+  FACET_CHECK(searches_ || narrows_);
   declared_.clear();
-  FACET_TRY(std::vector<std::size_t> ranked, index_->best(question));
-  if (const auto always = by_name_.find(options_.always); always != by_name_.end()) {
-    ranked.insert(ranked.begin(), always->second);
+  FACET_TRY(const std::vector<std::size_t> matching, index_->best(question));
+  std::vector<std::size_t> ranked;
+  for (const std::string& name : options_.always) {
+    const auto found = by_name_.find(name);
+    if (found != by_name_.end()) ranked.push_back(found->second);
   }
-  FACET_TRY(std::int64_t tokens, options_.count_tokens(find_tool_spec()));
-  for (const std::size_t tool : ranked) {
-    if (is_declared(tool)) continue;
-    FACET_TRY(const std::int64_t more, options_.count_tokens(specs_[tool]));
-    const bool is_wanted_anyway = specs_[tool].name == options_.always;
-    if (tokens + more > options_.tool_tokens_max && !is_wanted_anyway) break;
-    if (declared_.size() >= kDeclaredMax) break;
+  const auto wanted_anyway = static_cast<std::ptrdiff_t>(ranked.size());
+  ranked.insert(ranked.end(), matching.begin(), matching.end());
+  if (narrows_) {
+    for (std::size_t tool = 0; tool < specs_.size(); ++tool) ranked.push_back(tool);
+  }
+  std::int64_t tokens = 0;
+  if (searches_) {
+    FACET_TRY(tokens, options_.count_tokens(find_tool_spec()));
+  }
+  const std::size_t declared_max = narrows_ ? options_.tools_max : kDeclaredMax;
+  for (auto at = ranked.begin(); at != ranked.end(); ++at) {
+    if (is_declared(*at)) continue;
+    FACET_TRY(const std::int64_t more, options_.count_tokens(specs_[*at]));
+    const bool is_full =
+        tokens + more > options_.tool_tokens_max || declared_.size() >= declared_max;
+    if (is_full && at - ranked.begin() >= wanted_anyway) break;
     tokens += more;
-    declared_.push_back(tool);
+    declared_.push_back(*at);
   }
   std::sort(declared_.begin(), declared_.end());
   return ok();
+}
+
+Result<bool> ToolCatalog::wants_another(std::string_view question) const {
+  FACET_CHECK(narrows_);
+  FACET_TRY(const std::vector<std::size_t> ranked, index_->best(question));
+  return !ranked.empty() && !is_declared(ranked.front());
 }
 
 std::vector<ToolSpec> ToolCatalog::declared() const {

@@ -1,8 +1,13 @@
 // ToolCatalog: which of a session's tools are declared to the model. All of them while their
 // declarations fit a budget; else those that match the first question best, and find_tools, with
 // which the model finds and thereby declares others. What is declared stays declared, in its place.
+//
+// A model too small for many tools, and to search for one, is shown so many at most: those that
+// match a question best by their words. There is no find_tools; where a later question asks for a
+// tool that is not declared, the choice is made again.
 #pragma once
 
+#include "agent/chat_model.h"
 #include "agent/tool_search.h"
 #include "base/chat.h"
 #include "base/result.h"
@@ -25,7 +30,8 @@ inline constexpr std::string_view kFindTool = "find_tools";
 
 struct ToolCatalogOptions {
   std::int64_t tool_tokens_max = 0;  ///< Of all declarations.
-  std::string always;                ///< A tool that is declared in any case; may be empty.
+  std::size_t tools_max = 0;         ///< Declared at once; 0: as many as fit.
+  std::vector<std::string> always;   ///< Those of them that there are are declared in any case.
   const retrieval::Embedder* embedder = nullptr;  ///< Borrowed; may be null.
   /// The tokens that the declaration of a tool takes.
   std::function<Result<std::int64_t>(const ToolSpec& tool)> count_tokens;
@@ -50,12 +56,19 @@ class ToolCatalog {
   ToolCatalog& operator=(const ToolCatalog&) = delete;
   ~ToolCatalog() = default;
 
-  /// Not all tools are declared.
+  /// Not all tools are declared, and find_tools is.
   [[nodiscard]] bool searches() const { return searches_; }
+  /// There are more than tools_max.
+  [[nodiscard]] bool narrows() const { return narrows_; }
 
-  /// Declares what matches `question` best, as much as the budget allows, in the tools' own order,
-  /// in place of what is declared. REQUIRES: searches().
+  /// Declares what matches `question` best, as much as the limits allow, in the tools' own order,
+  /// in place of what is declared. Where it narrows, tools that share no word with the question
+  /// fill up what is left. REQUIRES: searches() or narrows().
   Status choose(std::string_view question);
+
+  /// Whether a tool that is not declared matches `question` better than all that are.
+  /// REQUIRES: narrows().
+  [[nodiscard]] Result<bool> wants_another(std::string_view question) const;
 
   /// The declarations so far in their order, find_tools first where searches().
   [[nodiscard]] std::vector<ToolSpec> declared() const;
@@ -89,10 +102,22 @@ class ToolCatalog {
   std::vector<ToolSpec> specs_;  ///< Of tools_.
   ToolCatalogOptions options_;
   std::unordered_map<std::string_view, std::size_t> by_name_;
-  std::unique_ptr<ToolIndex> index_;  ///< Null unless searches_.
+  std::unique_ptr<ToolIndex> index_;  ///< Null unless searches_ or narrows_.
   bool searches_ = false;
+  bool narrows_ = false;
   std::vector<std::size_t> declared_;
 };
+
+/// The entries of a catalog that only declares: of no effect that a run would care for.
+std::vector<ToolCatalog::Entry> catalog_entries(const std::vector<ToolSpec>& tools);
+
+/// The limits of a session with `model`: what 0 stands for in SessionOptions.
+ToolCatalogOptions catalog_options(const ChatModel& model,
+                                   std::int64_t tool_tokens_max,
+                                   int tools_max);
+
+/// What the declarations of tools may take of a context of so many tokens, unless it is said.
+std::int64_t default_tool_tokens(std::int64_t context_tokens_max);
 
 /// The declaration of find_tools.
 ToolSpec find_tool_spec();

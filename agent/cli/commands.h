@@ -64,6 +64,7 @@ struct AgentOptions {
   std::string tool_choice;           ///< As OutputRuleOptions::tool_choice.
   int calls_max = 16;                ///< In one output.
   std::int64_t tool_tokens_max = 0;  ///< SessionOptions::tool_tokens_max.
+  int tools_max = 0;                 ///< SessionOptions::tools_max.
   std::string json_schema;           ///< A file: the schema of answers.
   std::string answer_schema;         ///< Its text; of a resumed run the recorded one.
   bool yes = false;
@@ -177,6 +178,7 @@ struct EvalCallsOptions {
   std::string data;                                 ///< cases: a file of them, agent/call_eval.h.
   EvalBfclOptions bfcl;                             ///< bfcl.
   ArgumentForm arguments = ArgumentForm::by_model;  ///< cases.
+  int tools_max = 0;                                ///< CallEvalOptions::tools_max; cases.
   std::int64_t cases_max = 0;                       ///< 0: all.
   bool no_plan = false;
   bool wrong = false;  ///< Show what was wrong.

@@ -95,6 +95,7 @@ Result<Tally> run_cases(const ChatModel& model,
                               test,
                               {.plan_first = !options.no_plan,
                                .arguments = options.arguments,
+                               .tools_max = options.tools_max,
                                .stop = environment.stop}));
     tally.all.add(score);
     tally.by_kind[test.kind].add(score);

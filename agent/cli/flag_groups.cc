@@ -52,6 +52,16 @@ CLI::Option* add_arguments(CLI::App& app, ArgumentForm& arguments) {
       ->check(CLI::IsMember({"free", "copied"}));
 }
 
+CLI::Option* add_tools_max(CLI::App& app, int& tools_max) {
+  return app
+      .add_option(
+          "--tools-declared",
+          tools_max,
+          "Tools declared at once: of more, those whose words match the question best (what "
+          "the model's file says, else as many as fit)")
+      ->check(CLI::Range(1, 16'384));
+}
+
 void add_huge_pages(CLI::App& app, bool& huge_pages) {
   app.add_flag_callback(
       "--no-huge-pages",

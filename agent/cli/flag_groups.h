@@ -50,6 +50,7 @@ void add_mmproj(CLI::App& app, std::string& vision);
 void add_model(CLI::App& app, ModelOptions& model);
 void add_answers(CLI::App& app, AnswerForm& answers);
 CLI::Option* add_arguments(CLI::App& app, ArgumentForm& arguments);
+CLI::Option* add_tools_max(CLI::App& app, int& tools_max);
 void add_pictures(CLI::App& app, PictureOptions& pictures, const char* place);
 void add_sampling(CLI::App& app, engine::SamplingOptions& sampling);
 

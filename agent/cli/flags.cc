@@ -67,6 +67,7 @@ void add_agent(CLI::App& app, AgentOptions& agent) {
                  "Tokens of tool declarations at most: beyond, the model searches for tools "
                  "(a quarter of the context, 8192 at most)")
       ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 20));
+  add_tools_max(app, agent.tools_max);
   app.add_option(
       "--json-schema", agent.json_schema, "Hold the answer to the JSON Schema in a file");
   Budgets& budgets = agent.budgets;

@@ -118,15 +118,17 @@ void add_eval_calls(CLI::App& eval, Command& command) {
                   "matched by its rules (cases)")
       ->check(CLI::IsMember({"cases", "bfcl"}));
   const CLI::Option* arguments = add_arguments(calls, options->arguments);
+  const CLI::Option* tools = add_tools_max(calls, options->tools_max);
   const auto of_bfcl = add_bfcl(calls, options->bfcl);
   const EvalCallsOptions* given = options.get();
   bind(calls, command, options, run_eval_calls);
-  calls.parse_complete_callback([given, data, arguments, of_bfcl, &calls] {
+  calls.parse_complete_callback([given, data, arguments, tools, of_bfcl, &calls] {
     const bool is_bfcl = given->format == "bfcl";
     if (!is_bfcl && data->count() == 0) throw CLI::RequiredError("data");
     if (is_bfcl && given->bfcl.questions.empty()) throw CLI::RequiredError("--questions");
-    const auto* plan = calls.get_option("--no-plan");
-    for (const CLI::Option* option : {static_cast<const CLI::Option*>(data), plan, arguments}) {
+    const CLI::Option* plan = calls.get_option("--no-plan");
+    const CLI::Option* cases = data;
+    for (const CLI::Option* option : {cases, plan, arguments, tools}) {
       if (is_bfcl && option->count() > 0) {
         throw CLI::ExcludesError("--format bfcl", option->get_name());
       }

@@ -253,6 +253,7 @@ ordered_json agent_options_json(const AgentOptions& options) {
           {"calls_max", options.calls_max},
           {"answer_schema", options.answer_schema},
           {"tool_tokens_max", options.tool_tokens_max},
+          {"tools_max", options.tools_max},
           {"steps_max", budgets.steps_max},
           {"tokens_max", budgets.tokens_max},
           {"step_tokens_max", budgets.step_tokens_max},
@@ -298,6 +299,7 @@ Result<AgentOptions> agent_options_from_json(const ordered_json& json) {
     options.calls_max = json.value("calls_max", options.calls_max);
     options.answer_schema = json.value("answer_schema", std::string());
     options.tool_tokens_max = json.value("tool_tokens_max", options.tool_tokens_max);
+    options.tools_max = json.value("tools_max", options.tools_max);
     options.budgets.steps_max = json.at("steps_max").get<int>();
     options.budgets.tokens_max = json.at("tokens_max").get<std::int64_t>();
     options.budgets.step_tokens_max = json.at("step_tokens_max").get<std::int64_t>();
@@ -386,6 +388,7 @@ SessionOptions Workbench::session_options(const std::stop_token& stop) const {
                          .arguments = options_.arguments,
                          .looks_first = options_.tool_choice.empty(),
                          .tool_tokens_max = options_.tool_tokens_max,
+                         .tools_max = options_.tools_max,
                          .policy = {.allow_all = options_.yes, .allow_rerun = options_.rerun},
                          .journal_options = dump_json(agent_options_json(options_))};
   if (is_person_there()) {

@@ -29,6 +29,7 @@ struct ModelConfig {
   bool quotes_answers = false;    ///< GGUF key "facet.quotes_answers"; false where it is missing.
   bool copies_arguments = false;  ///< GGUF key "facet.copies_arguments"; false where it is missing.
   bool plans_first = false;       ///< GGUF key "facet.plan_first"; false where it is missing.
+  int tools_declared_max = 0;     ///< GGUF key "facet.tools_declared_max"; 0 where it is missing.
   std::string name;
   std::string architecture;  ///< "gemma3" or "gemma-embedding".
   int hidden = 0;

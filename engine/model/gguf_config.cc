@@ -238,6 +238,15 @@ Result<std::vector<Piece>> read_pieces(const Gguf& gguf) {
   return out;
 }
 
+Result<int> tools_declared_max(const Gguf& gguf) {
+  constexpr std::int64_t kMost = 16'384;  // More than a session can have.
+  FACET_TRY(const auto tools, gguf.integer("facet.tools_declared_max"));
+  if (tools && (*tools < 1 || *tools > kMost)) {
+    return invalid("facet.tools_declared_max is " + std::to_string(*tools));
+  }
+  return static_cast<int>(tools.value_or(0));
+}
+
 }  // namespace
 
 Result<ModelConfig> read_gguf_config(const Gguf& gguf, bool with_tokenizer) {
@@ -258,6 +267,7 @@ Result<ModelConfig> read_gguf_config(const Gguf& gguf, bool with_tokenizer) {
   config.quotes_answers = quotes_answers.value_or(false);
   FACET_TRY(const auto copies_arguments, gguf.boolean("facet.copies_arguments"));
   config.copies_arguments = copies_arguments.value_or(false);
+  FACET_TRY(config.tools_declared_max, tools_declared_max(gguf));
   FACET_TRY(config.hidden, keys.need_int("embedding_length"));
   FACET_TRY(config.context_tokens_max, gguf.need_integer(keys.name("context_length")));
   FACET_TRY(const double eps, keys.number_or("attention.layer_norm_rms_epsilon", 1e-6));

@@ -42,6 +42,9 @@ struct ModelInfo {
   bool quotes_answers = false;
   /// Trained to copy the arguments of calls; key "facet.copies_arguments".
   bool copies_arguments = false;
+  /// The most tools that should be declared to it at once; 0: as many as fit. Key
+  /// "facet.tools_declared_max".
+  int tools_declared_max = 0;
   bool plans_first = false;  ///< Trained to begin with a plan when asked; key "facet.plan_first".
 };
 

@@ -56,6 +56,7 @@ ModelInfo describe(const ModelSource& source) {
   out.plans_first = config.plans_first;
   out.quotes_answers = config.quotes_answers;
   out.copies_arguments = config.copies_arguments;
+  out.tools_declared_max = config.tools_declared_max;
   out.search_weight = config.search_weight;
   out.architecture = config.architecture;
   out.identity = model_identity(source);
