@@ -157,7 +157,10 @@ Status ToolCatalog::choose(std::string_view question) {
 Result<bool> ToolCatalog::wants_another(std::string_view question) const {
   FACET_CHECK(narrows_);
   FACET_TRY(const std::vector<std::size_t> ranked, index_->best(question));
-  return !ranked.empty() && !is_declared(ranked.front());
+  if (ranked.empty() || is_declared(ranked.front())) return false;
+  const std::vector<std::string> asked = tool_words(question);
+  const std::vector<std::string> name = tool_words(specs_[ranked.front()].name);
+  return std::find_first_of(name.begin(), name.end(), asked.begin(), asked.end()) != name.end();
 }
 
 std::vector<ToolSpec> ToolCatalog::declared() const {

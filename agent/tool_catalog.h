@@ -66,8 +66,8 @@ class ToolCatalog {
   /// fill up what is left. REQUIRES: searches() or narrows().
   Status choose(std::string_view question);
 
-  /// Whether a tool that is not declared matches `question` better than all that are.
-  /// REQUIRES: narrows().
+  /// Whether a tool that is not declared matches `question` better than all that are, and by a word
+  /// of its name: "and the other one?" has words of many a description. REQUIRES: narrows().
   [[nodiscard]] Result<bool> wants_another(std::string_view question) const;
 
   /// The declarations so far in their order, find_tools first where searches().

@@ -58,7 +58,7 @@ CLI::Option* add_tools_max(CLI::App& app, int& tools_max) {
           "--tools-declared",
           tools_max,
           "Tools declared at once: of more, those whose words match the question best (what "
-          "the model's file says, else as many as fit)")
+          "the model's file says, as pocket's does, else as many as fit)")
       ->check(CLI::Range(1, 16'384));
 }
 

@@ -94,6 +94,7 @@ def write_gguf(model, path, tokenizer, trained_tokens):
     writer.add_bool("facet.plan_first", True)
     writer.add_bool("facet.quotes_answers", True)
     writer.add_bool("facet.copies_arguments", True)
+    writer.add_uint32("facet.tools_declared_max", 6)
     writer.add_uint64("facet.training.tokens", int(trained_tokens))
     writer.add_context_length(c.context_length)
     writer.add_embedding_length(c.hidden)
@@ -128,7 +129,8 @@ def write_gguf(model, path, tokenizer, trained_tokens):
 def read_gguf(path):
     """A file that write_gguf wrote, as (Model, tokens it was trained on): where a later run goes on from."""
     reader = gguf.GGUFReader(path)
-    keys = {names(k)[0]: k for k in Model(Config()).state_dict()}
+    model = Model(Config(layers=int(reader.fields["gemma3.block_count"].contents())))
+    keys = {names(k)[0]: k for k in model.state_dict()}
     dim = {t.name: [int(n) for n in t.shape] for t in reader.tensors}
     heads, kv_heads = (int(reader.fields[f"gemma3.attention.{f}"].contents()) for f in ("head_count", "head_count_kv"))
     assert Config().heads == heads and Config().kv_heads == kv_heads and dim["token_embd.weight"] == [Config().hidden, Config().vocab_size], dim
@@ -136,7 +138,6 @@ def read_gguf(path):
     for t in reader.tensors:
         value = torch.from_numpy(np.array(gguf.quants.dequantize(t.data, t.tensor_type), dtype=np.float32))
         state[keys[t.name]] = value - 1.0 if value.dim() == 1 else value
-    model = Model(Config())
     model.load_state_dict(state)
     return model, int(reader.fields["facet.training.tokens"].contents())
 

@@ -179,6 +179,7 @@ def main():
     parser.add_argument("--compile", action=argparse.BooleanOptionalAction, default=True)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--config", default="")
+    parser.add_argument("--ema", type=float, default=0.0, help="also keep a running average of the weights, which holds on to so much of itself at a step")
     parser.add_argument("--init", help="a GGUF file of export.py whose weights a new run starts from")
     args = parser.parse_args()
     if args.device == "cpu":
@@ -210,6 +211,9 @@ def main():
 
         model.load_state_dict(read_gguf(args.init)[0].state_dict())
         print("started from", args.init, flush=True)
+    ema = {k: v.detach().cpu().clone() for k, v in model.state_dict().items()} if args.ema else {}
+    if args.ema and checkpoint.exists() and state.get("ema"):
+        ema = state["ema"]
     if args.decay_now:
         decay = (tokens, args.decay_now)
     if args.device == "cuda":
@@ -228,7 +232,7 @@ def main():
     mean, clock = None, time.time()
 
     def write():
-        save(checkpoint, dict(model=model.state_dict(), adam=adam.state_dict(), muon=muon.buffers, tokens=tokens, step=step,
+        save(checkpoint, dict(model=model.state_dict(), adam=adam.state_dict(), muon=muon.buffers, ema=ema, tokens=tokens, step=step,
                               decay=decay, seconds=seconds, used=shards.used[:-1] if shards.batches else shards.used, config=vars(config)))
 
     began = time.time()
@@ -260,6 +264,9 @@ def main():
         with torch.no_grad():
             for p, old in zip(sharp, before):
                 p.copy_(old + args.sharpen * (p - old))
+        with torch.no_grad():
+            for k, average in ema.items():
+                average.lerp_(model.state_dict()[k].cpu(), 1.0 - args.ema)
         model.zero_grad(set_to_none=True)
         tokens += count
         step += 1
