@@ -67,9 +67,10 @@ struct SessionOptions {
   /// Of all declarations of tools; 0: default_tool_tokens. Where they would take more, only those
   /// that match the first question best are declared, and find_tools, which finds others.
   std::int64_t tool_tokens_max = 0;
-  /// Tools declared at once; 0: ChatModel::tools_declared_max. Where there are more, those that
-  /// match a question best are. A later question that asks for another one begins the conversation
-  /// anew with what was said in it so far, unless it has pictures.
+  /// Tools declared at once, beside search_documents, calculator and one that must be called; 0:
+  /// ChatModel::tools_declared_max. Where there are more, those that match a question best are. A
+  /// later question that asks for another one begins the conversation anew with what was said in it
+  /// so far, unless it has pictures.
   int tools_max = 0;
   /// Tools that only read start as soon as their call is whole, while the model writes the rest of
   /// its turn. Searches do not: the numbers of their passages must not depend on it.

@@ -131,7 +131,7 @@ Status ToolCatalog::choose(std::string_view question) {
     const auto found = by_name_.find(name);
     if (found != by_name_.end()) ranked.push_back(found->second);
   }
-  const auto wanted_anyway = static_cast<std::ptrdiff_t>(ranked.size());
+  const std::size_t wanted_anyway = ranked.size();
   ranked.insert(ranked.end(), matching.begin(), matching.end());
   if (narrows_) {
     for (std::size_t tool = 0; tool < specs_.size(); ++tool) ranked.push_back(tool);
@@ -140,15 +140,17 @@ Status ToolCatalog::choose(std::string_view question) {
   if (searches_) {
     FACET_TRY(tokens, options_.count_tokens(find_tool_spec()));
   }
-  const std::size_t declared_max = narrows_ ? options_.tools_max : kDeclaredMax;
-  for (auto at = ranked.begin(); at != ranked.end(); ++at) {
-    if (is_declared(*at)) continue;
-    FACET_TRY(const std::int64_t more, options_.count_tokens(specs_[*at]));
+  const std::size_t declared_max =
+      narrows_ ? wanted_anyway + options_.tools_max : std::size_t{kDeclaredMax};
+  for (std::size_t place = 0; place < ranked.size(); ++place) {
+    const std::size_t tool = ranked[place];
+    if (is_declared(tool)) continue;
+    FACET_TRY(const std::int64_t more, options_.count_tokens(specs_[tool]));
     const bool is_full =
         tokens + more > options_.tool_tokens_max || declared_.size() >= declared_max;
-    if (is_full && at - ranked.begin() >= wanted_anyway) break;
+    if (is_full && place >= wanted_anyway) break;
     tokens += more;
-    declared_.push_back(*at);
+    declared_.push_back(tool);
   }
   std::sort(declared_.begin(), declared_.end());
   return ok();

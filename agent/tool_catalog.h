@@ -30,7 +30,7 @@ inline constexpr std::string_view kFindTool = "find_tools";
 
 struct ToolCatalogOptions {
   std::int64_t tool_tokens_max = 0;  ///< Of all declarations.
-  std::size_t tools_max = 0;         ///< Declared at once; 0: as many as fit.
+  std::size_t tools_max = 0;         ///< Declared at once beside `always`; 0: as many as fit.
   std::vector<std::string> always;   ///< Those of them that there are are declared in any case.
   const retrieval::Embedder* embedder = nullptr;  ///< Borrowed; may be null.
   /// The tokens that the declaration of a tool takes.

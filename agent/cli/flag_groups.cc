@@ -57,7 +57,8 @@ CLI::Option* add_tools_max(CLI::App& app, int& tools_max) {
       .add_option(
           "--tools-declared",
           tools_max,
-          "Tools declared at once: of more, those whose words match the question best (what "
+          "Tools declared at once, beside search_documents and calculator: of more, those whose "
+          "words match the question best (what "
           "the model's file says, as pocket's does, else as many as fit)")
       ->check(CLI::Range(1, 16'384));
 }
