@@ -130,7 +130,8 @@ Status Session::declare_for(std::string_view question) {
     if (!catalog.narrows() || has_pictures_) return ok();
     FACET_TRY(const bool wants_another, catalog.wants_another(question));
     if (!wants_another) return ok();
-    waiting_.reset();
+    waiting_.reset();  // It refers to the conversation.
+    conversation_.reset();
   }
   FACET_TRY_STATUS(catalog.choose(question));
   return begin();
