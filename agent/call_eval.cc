@@ -109,7 +109,10 @@ Result<std::vector<ToolSpec>> declared(const ChatModel& model,
                                        const CallEvalOptions& options) {
   ToolCatalogOptions limits = catalog_options(model, 0, options.tools_max);
   if (limits.tools_max == 0 || test.tools.size() <= limits.tools_max) return test.tools;
-  FACET_TRY(const auto catalog, ToolCatalog::make(catalog_entries(test.tools), std::move(limits)));
+  std::vector<ToolCatalog::Entry> entries;
+  entries.reserve(test.tools.size());
+  for (const ToolSpec& tool : test.tools) entries.push_back({.spec = tool, .effect = {}});
+  FACET_TRY(const auto catalog, ToolCatalog::make(std::move(entries), std::move(limits)));
   FACET_TRY_STATUS(catalog->choose(test.user));
   return catalog->declared();
 }

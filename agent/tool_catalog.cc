@@ -33,13 +33,6 @@ Error other_tools(const std::string& what) {
 
 }  // namespace
 
-std::vector<ToolCatalog::Entry> catalog_entries(const std::vector<ToolSpec>& tools) {
-  std::vector<ToolCatalog::Entry> out;
-  out.reserve(tools.size());
-  for (const ToolSpec& spec : tools) out.push_back({.spec = spec, .effect = {}});
-  return out;
-}
-
 ToolCatalogOptions catalog_options(const ChatModel& model,
                                    std::int64_t tool_tokens_max,
                                    int tools_max) {

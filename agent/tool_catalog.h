@@ -108,10 +108,8 @@ class ToolCatalog {
   std::vector<std::size_t> declared_;
 };
 
-/// The entries of a catalog that only declares: of no effect that a run would care for.
-std::vector<ToolCatalog::Entry> catalog_entries(const std::vector<ToolSpec>& tools);
-
-/// The limits of a session with `model`: what 0 stands for in SessionOptions.
+/// The limits of a session with `model`, which they borrow, 0 standing for what it stands for in
+/// SessionOptions; without a tool that must be called, and without an embedder.
 ToolCatalogOptions catalog_options(const ChatModel& model,
                                    std::int64_t tool_tokens_max,
                                    int tools_max);

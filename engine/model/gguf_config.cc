@@ -239,7 +239,7 @@ Result<std::vector<Piece>> read_pieces(const Gguf& gguf) {
 }
 
 Result<int> tools_declared_max(const Gguf& gguf) {
-  constexpr std::int64_t kMost = 16'384;  // More than a session can have.
+  constexpr std::int64_t kMost = 16'384;  // As many as a session can have.
   FACET_TRY(const auto tools, gguf.integer("facet.tools_declared_max"));
   if (tools && (*tools < 1 || *tools > kMost)) {
     return invalid("facet.tools_declared_max is " + std::to_string(*tools));
