@@ -2,6 +2,7 @@
 
 #include "agent/bfcl_match.h"
 #include "agent/eval_json.h"
+#include "agent/output_reader.h"
 #include "agent/pictures.h"
 #include "base/json.h"
 #include "tools/schema.h"

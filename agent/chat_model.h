@@ -58,7 +58,8 @@ enum class ArgumentForm : std::uint8_t {
   free,      ///< What the schemas allow.
   /// Of that, only what stands in the conversation: base/grammar/copy_source.h. Null stands for a
   /// required argument of which nothing is known: a run does not make such a call, but tells the
-  /// model what is missing (tools/missing_arguments.h).
+  /// model what is missing (tools/missing_arguments.h). What was said once fills one argument of a
+  /// call, where calls begin with a control token (agent/turn_writer.h).
   copied,
 };
 

@@ -2,6 +2,7 @@
 
 #include "agent/missing_question.h"
 #include "agent/turn_limits.h"
+#include "agent/turn_writer.h"
 #include "base/check.h"
 #include "base/grammar/copy_source.h"
 
@@ -328,7 +329,6 @@ class LocalConversation final : public Conversation {
                 const StepSink& sink,
                 StepResult& step) {
     const engine::Tokenizer& tokenizer = engine_->tokenizer();
-    OutputReader reader(dialect_, tokenizer);
     const bool is_first = std::exchange(is_first_, false) && constraints_.first;
     const auto& rules = is_first ? constraints_.first : constraints_.later;
     auto constraint = rules ? rules->clone() : nullptr;
@@ -340,49 +340,16 @@ class LocalConversation final : public Conversation {
           constraint,
           make_answer_constraint(*answer, std::move(constraint), dialect_, factory_, tokenizer));
     }
-    AnswerPrefix prefix(constraints_.answer_prefix);
-    std::size_t read = 0;
-    const auto is_stop = [&](TokenId id) {
-      return std::find(stop_ids_.begin(), stop_ids_.end(), id) != stop_ids_.end();
-    };
-    const auto take = [&](TokenId id) {
-      ++read;
-      if (is_stop(id)) return;
-      for (auto& event : reader.push(id)) {
-        if (prefix.keeps(event) && sink) sink(event);
-      }
-    };
-    engine::GenerateRequest request{.tokens_max = options.tokens_max,
-                                    .sampling = options.sampling,
-                                    .stop_ids = stop_ids_,
-                                    .constraint = constraint.get(),
-                                    .stop = options.stop,
-                                    .time_max = time_left(options, start)};
-    const std::size_t before = sequence_.tokens().size();
-    FACET_TRY(const engine::GenerateResult result,
-              engine_->generate(sequence_, request, [&](std::string_view, TokenId) {
-                // The sequence knows every token, the sink only those that finished some text.
-                const auto tokens = sequence_.tokens();
-                while (before + read < tokens.size()) take(tokens[before + read]);
-                return true;
-              }));
-    while (read < result.ids.size()) take(result.ids[read]);
-    step.ids = result.ids;
-    step.finish_reason = result.finish_reason;
-    step.decode_ms = result.decode_ms;
-    step.usage.completion_tokens = static_cast<std::int64_t>(result.ids.size());
-    step.usage.forced_tokens = static_cast<std::int64_t>(result.forced_tokens);
-    if (!result.ids.empty() && is_stop(result.ids.back())) {
-      step.stopped_on = tokenizer.token_text(result.ids.back());
-    }
+    const TurnPlace place{.engine = *engine_,
+                          .dialect = dialect_,
+                          .factory = factory_,
+                          .stop_ids = stop_ids_,
+                          .tools = spec_.tools,
+                          .copies = copies_ ? &source_ : nullptr,
+                          .answer_prefix = constraints_.answer_prefix};
+    FACET_TRY_STATUS(write_turn(
+        place, sequence_, std::move(constraint), options, time_left(options, start), sink, step));
     stopped_on_ = step.stopped_on;
-    if (auto parsed = reader.finish()) {
-      step.text = prefix.without(parsed->text);
-      step.tool_calls = parsed->tool_calls;
-    } else {
-      step.parse_error = parsed.error().message;
-    }
-    step.raw = reader.raw();
     return ok();
   }
 

@@ -3,7 +3,6 @@
 #pragma once
 
 #include "agent/chat_model.h"
-#include "agent/output_reader.h"
 #include "agent/turn_constraint.h"
 #include "engine/engine.h"
 #include "prompts/dialect.h"

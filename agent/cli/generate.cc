@@ -3,6 +3,7 @@
 #include "agent/cli/output_rules.h"
 #include "agent/cli/workbench.h"
 #include "agent/local_chat_model.h"
+#include "agent/output_reader.h"
 #include "prompts/translategemma.h"
 
 #include <nlohmann/json.hpp>

@@ -186,23 +186,6 @@ CopyText spans_of(std::string text) {
   return out;
 }
 
-/// `text` with a space for each run of white space, and none around it.
-std::string single_spaced(std::string_view text) {
-  std::string out;
-  bool is_apart = false;
-  const std::vector<Character> characters = characters_of(text);
-  for (std::size_t i = 0; i < characters.size(); ++i) {
-    if (characters[i].kind == Character::Kind::space) {
-      is_apart = !out.empty();
-      continue;
-    }
-    if (std::exchange(is_apart, false)) out += ' ';
-    const std::size_t end = i + 1 < characters.size() ? characters[i + 1].at : text.size();
-    out += text.substr(characters[i].at, end - characters[i].at);
-  }
-  return out;
-}
-
 /// More digits than a double and a 64-bit integer keep.
 constexpr std::size_t kDigitsMax = 18;
 
@@ -222,28 +205,38 @@ bool has_thousands(std::string_view whole) {
   return true;
 }
 
-void add_parts(std::string_view digits, std::vector<std::string>& out) {
+/// The numbers of `digits`, digits with points and commas between them, that stand at `begin` in
+/// their text.
+void add_parts(std::string_view digits, std::size_t begin, std::vector<FoundNumber>& out) {
   for (std::size_t at = 0; at < digits.size();) {
     const std::size_t end = std::min(digits.find_first_of(".,", at), digits.size());
-    if (end - at <= kDigitsMax) out.push_back(without_zeros(digits.substr(at, end - at)));
+    if (end - at <= kDigitsMax) {
+      out.push_back({without_zeros(digits.substr(at, end - at)), begin + at, begin + end});
+    }
     at = end + 1;
   }
 }
 
-/// `digits`: digits with points and commas between them.
-void add_number_of(std::string_view digits, bool is_negative, std::vector<std::string>& out) {
-  const std::size_t point = std::min(digits.find('.'), digits.size());
+/// The same where they may be one number. `has_point`: a point stands in front of them.
+void add_number_of(std::string_view digits,
+                   std::size_t begin,
+                   bool has_point,
+                   bool is_negative,
+                   std::vector<FoundNumber>& out) {
+  const std::size_t point = has_point ? 0 : std::min(digits.find('.'), digits.size());
   std::string whole(digits.substr(0, point));
   if (has_thousands(whole)) whole.erase(std::remove(whole.begin(), whole.end(), ','), whole.end());
-  const std::string_view fraction = digits.substr(std::min(point + 1, digits.size()));
+  if (has_point) whole = "0";
+  const std::string_view fraction =
+      has_point ? digits : digits.substr(std::min(point + 1, digits.size()));
   const bool is_number = whole.find(',') == std::string::npos &&
                          fraction.find_first_of(".,") == std::string_view::npos;
-  if (!is_number) return add_parts(digits, out);
+  if (!is_number) return add_parts(digits, begin, out);
   if (whole.size() + fraction.size() > kDigitsMax) return;
   std::string text = without_zeros(whole);
   if (!fraction.empty()) text.append(".").append(fraction);
   const bool is_zero = text.find_first_of("123456789") == std::string::npos;
-  out.push_back(is_negative && !is_zero ? "-" + text : text);
+  out.push_back({is_negative && !is_zero ? "-" + text : text, begin, begin + digits.size()});
 }
 
 bool is_ascii_letter(char c) {
@@ -272,9 +265,25 @@ bool is_opening(std::string_view text, std::size_t at) {
 
 }  // namespace
 
-std::vector<std::string> numbers_in(std::string_view text) {
+std::string single_spaced(std::string_view text) {
+  std::string out;
+  bool is_apart = false;
+  const std::vector<Character> characters = characters_of(text);
+  for (std::size_t i = 0; i < characters.size(); ++i) {
+    if (characters[i].kind == Character::Kind::space) {
+      is_apart = !out.empty();
+      continue;
+    }
+    if (std::exchange(is_apart, false)) out += ' ';
+    const std::size_t end = i + 1 < characters.size() ? characters[i + 1].at : text.size();
+    out += text.substr(characters[i].at, end - characters[i].at);
+  }
+  return out;
+}
+
+std::vector<FoundNumber> numbers_in(std::string_view text) {
   constexpr std::string_view kMinus = "\xE2\x88\x92";  // U+2212
-  std::vector<std::string> out;
+  std::vector<FoundNumber> out;
   const auto digit_at = [&](std::size_t at) {
     return at < text.size() && is_digit(static_cast<unsigned char>(text[at]));
   };
@@ -289,16 +298,13 @@ std::vector<std::string> numbers_in(std::string_view text) {
     const std::size_t begin = std::exchange(at, end);
     if (begin > 0 && is_ascii_letter(text[begin - 1])) continue;
     if (is_in_code(text, begin)) continue;
-    std::string digits(text.substr(begin, end - begin));
-    std::size_t front = begin;
-    if (begin > 0 && text[begin - 1] == '.' && (is_opening(text, begin - 1))) {
-      digits.insert(0, "0.");
-      --front;
-    }
+    const std::string_view digits = text.substr(begin, end - begin);
+    const bool has_point = begin > 0 && text[begin - 1] == '.' && is_opening(text, begin - 1);
+    const std::size_t front = has_point ? begin - 1 : begin;
     const std::string_view before = text.substr(0, front);
     const bool is_negative = (before.ends_with('-') && is_opening(text, front - 1)) ||
                              (before.ends_with(kMinus) && is_opening(text, front - kMinus.size()));
-    add_number_of(digits, is_negative, out);
+    add_number_of(digits, begin, has_point, is_negative, out);
   }
   return out;
 }
@@ -308,7 +314,9 @@ void CopySource::add_spans(std::string_view text) {
   std::string spaced = single_spaced(valid);
   if (spaced.empty()) return;
   for (std::string* one : {&spaced, &valid}) {
-    if (known_texts_.insert(*one).second) texts_.push_back(spans_of(std::move(*one)));
+    if (!known_texts_.insert(*one).second) continue;
+    texts_.push_back(spans_of(std::move(*one)));
+    texts_.back().is_respaced = one == &valid;
   }
 }
 
@@ -318,7 +326,7 @@ void CopySource::add_number(std::string number) {
 
 void CopySource::add_text(std::string_view text) {
   add_spans(text);
-  for (std::string& number : numbers_in(text)) add_number(std::move(number));
+  for (FoundNumber& found : numbers_in(text)) add_number(std::move(found.number));
 }
 
 void CopySource::add_result(std::string_view content) {

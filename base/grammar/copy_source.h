@@ -37,6 +37,7 @@ struct CopyText {
   std::string text;
   std::vector<bool> begins;
   std::vector<bool> ends;
+  bool is_respaced = false;  ///< In front of it stands the same text with single spaces.
 };
 
 /// Grows with the conversation; a plain value. What is ill-formed UTF-8 is U+FFFD.
@@ -64,7 +65,17 @@ class CopySource {
   std::unordered_set<std::string> known_numbers_;
 };
 
-/// The numbers of `text` in order, as JSON writes them.
-std::vector<std::string> numbers_in(std::string_view text);
+/// A number of a text: as JSON writes it, and its digits, bytes [begin, end) of the text.
+struct FoundNumber {
+  std::string number;
+  std::size_t begin = 0;
+  std::size_t end = 0;
+};
+
+/// The numbers of `text` in order.
+std::vector<FoundNumber> numbers_in(std::string_view text);
+
+/// `text`, well-formed UTF-8, with a space for each run of white space, and none around it.
+std::string single_spaced(std::string_view text);
 
 }  // namespace facet::grammar

@@ -1,0 +1,36 @@
+// Where in a conversation stands what an argument says, and the conversation without it.
+//
+// Places are in the texts with single spaces, each once: of a text that was said with other white
+// space (CopyText::is_respaced) only the other form has places.
+#pragma once
+
+#include "base/grammar/copy_source.h"
+
+#include <compare>
+#include <cstddef>
+#include <string_view>
+#include <vector>
+
+namespace facet::grammar {
+
+/// Bytes [begin, end) of CopySource::texts()[text].
+struct CopyPlace {
+  std::size_t text = 0;
+  std::size_t begin = 0;
+  std::size_t end = 0;
+
+  auto operator<=>(const CopyPlace&) const = default;
+};
+
+/// Where `words`, the white space in them single spaces, are a span, in order. Words with others
+/// left out between them stand nowhere.
+std::vector<CopyPlace> places_of(const CopySource& source, std::string_view words);
+
+/// Where the digits of a number stand that is `value`, without its sign, in order.
+std::vector<CopyPlace> places_of(const CopySource& source, double value);
+
+/// What is left without what stands at `places`: the texts in front of and behind each of them,
+/// with single spaces.
+CopySource without(const CopySource& source, const std::vector<CopyPlace>& places);
+
+}  // namespace facet::grammar
