@@ -31,8 +31,9 @@ struct TokenUsage {
   std::int64_t prompt_tokens = 0;      ///< Tokens given to the model: instructions, user, results.
   std::int64_t cached_tokens = 0;      ///< Of a step's context, tokens that were already computed.
   std::int64_t completion_tokens = 0;  ///< Tokens of the model's outputs.
-  std::int64_t forced_tokens = 0;      ///< Of these, those a grammar left no choice about.
-  std::int64_t prefilled_tokens = 0;   ///< Tokens that went through prefill.
+  /// Of these, those a grammar left no choice about; about so many where a call was written anew.
+  std::int64_t forced_tokens = 0;
+  std::int64_t prefilled_tokens = 0;  ///< Tokens that went through prefill.
 
   TokenUsage& operator+=(const TokenUsage& other);
   bool operator==(const TokenUsage&) const = default;
@@ -113,7 +114,8 @@ nlohmann::ordered_json step_json(const StepResult& step);
 /// invalid_data when `json` is not what step_json writes.
 Result<StepResult> step_from_json(const nlohmann::ordered_json& json);
 
-/// Called with what has become certain of the output while it streams in.
+/// Called with what has become certain of the output while it streams in. Where arguments are
+/// copied, a call is certain when it ends.
 using StepSink = std::function<void(const prompts::ParseEvent&)>;
 
 /// One conversation with a model: one owner, not thread-safe. The model must outlive it.

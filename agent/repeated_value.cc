@@ -1,6 +1,5 @@
 #include "agent/repeated_value.h"
 
-#include "base/grammar/copy_places.h"
 #include "base/json.h"
 
 #include <nlohmann/json.hpp>
@@ -14,52 +13,54 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-/// Whether `schema`, or what is inside it, lets values be what was never said.
+/// Whether values of `schema` need not have been said, or hold what need not.
 bool is_composed(const Json& schema) {
-  if (schema.is_array()) return std::any_of(schema.begin(), schema.end(), is_composed);
-  if (!schema.is_object()) return false;
-  for (const char* key : {"enum", "const", "pattern", "format", "x-facet-free", "$ref"}) {
-    if (schema.contains(key)) return true;
-  }
-  return std::any_of(schema.begin(), schema.end(), is_composed);
+  static constexpr std::string_view kKeys[] = {"enum",
+                                               "const",
+                                               "pattern",
+                                               "format",
+                                               "x-facet-free",
+                                               "$ref",
+                                               "$dynamicRef",
+                                               "anyOf",
+                                               "oneOf",
+                                               "allOf",
+                                               "if",
+                                               "not",
+                                               "prefixItems"};
+  return !schema.is_object() || std::any_of(std::begin(kKeys), std::end(kKeys), [&](auto key) {
+    return schema.contains(key);
+  });
 }
 
-/// The members of `parameters` that are declared; null where there are none.
-const Json* properties_of(const Json& parameters) {
-  if (!parameters.is_object()) return nullptr;
-  const auto found = parameters.find("properties");
-  return found != parameters.end() && found->is_object() ? &*found : nullptr;
+/// The member `name` of `object`, an object itself; null where there is none.
+const Json* object_in(const Json& object, std::string_view name) {
+  const auto found = object.find(name);
+  return found != object.end() && found->is_object() ? &*found : nullptr;
 }
 
-/// An argument, and the one place of a string or a number in it.
-struct SaidOnce {
-  std::string argument;
-  grammar::CopyPlace place;
-};
-
-/// Of the arguments that must be copied.
-std::vector<SaidOnce> said_once(const Json& parameters,
-                                const Json& arguments,
-                                const grammar::CopySource& source) {
-  std::vector<SaidOnce> out;
-  const Json* properties = properties_of(parameters);
-  if (properties == nullptr || !arguments.is_object()) return out;
-  for (const auto& [name, value] : arguments.items()) {
-    const auto schema = properties->find(name);
-    if (schema == properties->end() || is_composed(*schema)) continue;
-    std::vector<const Json*> open{&value};
-    while (!open.empty()) {
-      const Json& now = *open.back();
-      open.pop_back();
-      std::vector<grammar::CopyPlace> places;
-      if (now.is_string()) places = places_of(source, now.get_ref<const std::string&>());
-      if (now.is_number()) places = places_of(source, now.get<double>());
-      if (places.size() == 1) out.push_back({name, places.front()});
-      if (!now.is_structured()) continue;
-      for (const Json& child : now) open.push_back(&child);
+/// The strings and numbers of `value` that must be copied.
+void add_copied(const Json& schema, const Json& value, std::vector<const Json*>& out) {
+  if (is_composed(schema)) return;
+  if (value.is_string() || value.is_number()) out.push_back(&value);
+  if (value.is_array()) {
+    const Json* items = object_in(schema, "items");
+    for (const Json& item : value) {
+      if (items != nullptr) add_copied(*items, item, out);
     }
   }
-  return out;
+  if (value.is_object()) {
+    const Json* properties = object_in(schema, "properties");
+    for (const auto& [name, member] : value.items()) {
+      const Json* described = properties != nullptr ? object_in(*properties, name) : nullptr;
+      if (described != nullptr) add_copied(*described, member, out);
+    }
+  }
+}
+
+std::vector<grammar::CopyPlace> places_of(const grammar::CopySource& source, const Json& value) {
+  if (value.is_string()) return grammar::places_of(source, value.get_ref<const std::string&>());
+  return grammar::places_of(source, value.get<double>());
 }
 
 bool is_required(const Json& parameters, std::string_view name) {
@@ -85,21 +86,35 @@ ToolSpec held_to(const ToolSpec& tool,
     required.push_back(name);
   }
   Json held = {{"type", "object"}, {"properties", properties}, {"required", required}};
-  for (const char* key : {"$defs", "definitions"}) {
-    if (parameters.contains(key)) held[key] = parameters.at(key);
-  }
+  if (parameters.contains("x-facet-relaxed"))
+    held["x-facet-relaxed"] = parameters["x-facet-relaxed"];
   return {.name = tool.name, .description = tool.description, .parameters = dump_json(held)};
 }
 
 }  // namespace
 
-std::optional<RepeatedValue> repeated_value(const ToolSpec& tool,
-                                            const ToolCall& call,
-                                            const grammar::CopySource& source) {
+std::vector<SaidOnce> said_once(const ToolSpec& tool,
+                                const ToolCall& call,
+                                const grammar::CopySource& source) {
+  std::vector<SaidOnce> out;
   const auto arguments = parse_json(call.arguments, "arguments");
   const auto parameters = parse_json(tool.parameters, "parameters");
-  if (!arguments || !parameters) return std::nullopt;
-  const auto said = said_once(*parameters, *arguments, source);
+  if (!arguments || !arguments->is_object() || !parameters || is_composed(*parameters)) return out;
+  const Json* properties = object_in(*parameters, "properties");
+  if (properties == nullptr) return out;
+  for (const auto& [name, value] : arguments->items()) {
+    std::vector<const Json*> copied;
+    if (const Json* schema = object_in(*properties, name)) add_copied(*schema, value, copied);
+    for (const Json* one : copied) {
+      const auto places = places_of(source, *one);
+      if (places.size() != 1 || source.texts()[places.front().text].times > 1) continue;
+      out.push_back({name, places.front()});
+    }
+  }
+  return out;
+}
+
+std::optional<RepeatedValue> repeated_value(const std::vector<SaidOnce>& said) {
   for (auto second = said.begin(); second != said.end(); ++second) {
     const auto first = std::find_if(said.begin(), second, [&](const SaidOnce& one) {
       return one.argument != second->argument && one.place == second->place;
@@ -112,11 +127,11 @@ std::optional<RepeatedValue> repeated_value(const ToolSpec& tool,
 std::vector<Revision> revisions(const ToolSpec& tool,
                                 const ToolCall& call,
                                 const RepeatedValue& repeated,
+                                const std::vector<SaidOnce>& said,
                                 const grammar::CopySource& source) {
   const auto arguments = parse_json(call.arguments, "arguments");
   const auto parameters = parse_json(tool.parameters, "parameters");
   if (!arguments || !parameters) return {};
-  const auto said = said_once(*parameters, *arguments, source);
   std::vector<Revision> out;
   for (const std::string& name : {repeated.first, repeated.second}) {
     std::vector<grammar::CopyPlace> taken;
@@ -124,10 +139,10 @@ std::vector<Revision> revisions(const ToolSpec& tool,
       if (one.argument != name) taken.push_back(one.place);
     }
     std::sort(taken.begin(), taken.end());
-    const grammar::CopySource rest = without(source, taken);
     const bool required = is_required(*parameters, name);
-    out.push_back({held_to(tool, *parameters, *arguments, name, false), rest, required});
-    if (!required) out.push_back({held_to(tool, *parameters, *arguments, name, true), rest});
+    out.push_back(
+        {held_to(tool, *parameters, *arguments, name, false), without(source, taken), required});
+    if (!required) out.push_back({held_to(tool, *parameters, *arguments, name, true), {}});
   }
   return out;
 }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "base/chat.h"
+#include "base/grammar/copy_places.h"
 #include "base/grammar/copy_source.h"
 
 #include <optional>
@@ -12,7 +13,22 @@
 
 namespace facet::agent {
 
-/// Arguments of a call, members of its outermost object.
+/// An argument, a member of a call's outermost object, and where what it holds stands: itself, or a
+/// string or a number inside it.
+struct SaidOnce {
+  std::string argument;
+  grammar::CopyPlace place;
+};
+
+/// Of the strings and numbers in the arguments of `call` that must be copied, those that stand in
+/// `source` once, in order. Schemas that list values or say how to write them (enum, const,
+/// pattern, format), choose among others (anyOf, $ref and the like) or are exempt (x-facet-free)
+/// let values be what was never said; so do members and items that no schema describes. Empty where
+/// the call or the parameters of `tool` are no JSON objects.
+std::vector<SaidOnce> said_once(const ToolSpec& tool,
+                                const ToolCall& call,
+                                const grammar::CopySource& source);
+
 struct RepeatedValue {
   std::string first;
   std::string second;
@@ -20,13 +36,8 @@ struct RepeatedValue {
   bool operator==(const RepeatedValue&) const = default;
 };
 
-/// The first pair of arguments of `call` that hold the same string or number, in lists and objects
-/// too, which stands in `source` once. Not what schemas list or say how to write (enum, const,
-/// pattern, format, x-facet-free, $ref): that need not be copied. Nullopt where there is none, and
-/// where the call or the parameters of `tool` are no JSON objects.
-std::optional<RepeatedValue> repeated_value(const ToolSpec& tool,
-                                            const ToolCall& call,
-                                            const grammar::CopySource& source);
+/// The first two arguments that hold what stands at one place.
+std::optional<RepeatedValue> repeated_value(const std::vector<SaidOnce>& said);
 
 /// One way to write a call anew: as the only call of `tool`, copied from `source`.
 struct Revision {
@@ -40,6 +51,7 @@ struct Revision {
 std::vector<Revision> revisions(const ToolSpec& tool,
                                 const ToolCall& call,
                                 const RepeatedValue& repeated,
+                                const std::vector<SaidOnce>& said,
                                 const grammar::CopySource& source);
 
 }  // namespace facet::agent

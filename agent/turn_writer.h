@@ -1,9 +1,10 @@
 // Writes one output of a model: sampled under a constraint, read as it comes, and told to a sink.
 //
 // Where arguments are copied, a call of which two arguments hold what was said once
-// (agent/repeated_value.h) is written anew as soon as it ends: in each of the ways that are left,
-// of which the one stays that the model gives the highest probability, and the output goes on
-// behind it. Nobody hears of the first one.
+// (agent/repeated_value.h) is written anew as soon as it ends: in each of the ways that are left
+// (agent/revised_call.h), of which the one stays that the model gives the highest probability, and
+// the output goes on behind it. Nobody hears of the first one, so the sink gets a call in one piece
+// when it is known to stay. Where no way leads to a call, it stays as it is.
 #pragma once
 
 #include "agent/chat_model.h"
@@ -34,7 +35,7 @@ struct TurnPlace {
 };
 
 /// Appends an output to `sequence` and writes it into `step`: everything but the prefill's part.
-/// `constraint` may be null; `time_max` 0: none. Errors of Engine::generate.
+/// `constraint` may be null; `time_max` 0: none. Errors of Engine::generate and Sequence::append.
 Status write_turn(const TurnPlace& place,
                   engine::Sequence& sequence,
                   std::unique_ptr<engine::Constraint> constraint,

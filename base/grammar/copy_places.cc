@@ -1,5 +1,6 @@
 #include "base/grammar/copy_places.h"
 
+#include <algorithm>
 #include <charconv>
 #include <string>
 
@@ -51,9 +52,9 @@ CopySource without(const CopySource& source, const std::vector<CopyPlace>& place
     const std::string_view text = said.text;
     std::size_t rest = 0;
     for (const CopyPlace& place : places) {
-      if (place.text != i || place.begin < rest) continue;
-      out.add_text(text.substr(rest, place.begin - rest));
-      rest = place.end;
+      if (place.text != i) continue;
+      if (place.begin > rest) out.add_text(text.substr(rest, place.begin - rest));
+      rest = std::max(rest, place.end);
     }
     out.add_text(text.substr(rest));
   }

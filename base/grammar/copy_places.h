@@ -29,8 +29,9 @@ std::vector<CopyPlace> places_of(const CopySource& source, std::string_view word
 /// Where the digits of a number stand that is `value`, without its sign, in order.
 std::vector<CopyPlace> places_of(const CopySource& source, double value);
 
-/// What is left without what stands at `places`: the texts in front of and behind each of them,
-/// with single spaces.
+/// What is left without what stands at `places`, which come in order: the texts in front of and
+/// behind each of them, with single spaces, as if that had been said. So a span or a number may
+/// begin where one was cut that did not before: 7 in "Rome-7" without Rome.
 CopySource without(const CopySource& source, const std::vector<CopyPlace>& places);
 
 }  // namespace facet::grammar

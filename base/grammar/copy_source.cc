@@ -314,9 +314,13 @@ void CopySource::add_spans(std::string_view text) {
   std::string spaced = single_spaced(valid);
   if (spaced.empty()) return;
   for (std::string* one : {&spaced, &valid}) {
-    if (!known_texts_.insert(*one).second) continue;
-    texts_.push_back(spans_of(std::move(*one)));
-    texts_.back().is_respaced = one == &valid;
+    const auto [known, is_new] = known_texts_.try_emplace(*one, texts_.size());
+    if (is_new) {
+      texts_.push_back(spans_of(std::move(*one)));
+      texts_.back().is_respaced = one == &valid;
+    } else if (one == &spaced) {
+      ++texts_[known->second].times;
+    }
   }
 }
 

@@ -20,6 +20,7 @@
 #include <cstddef>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <unordered_set>
 #include <vector>
 
@@ -38,6 +39,7 @@ struct CopyText {
   std::vector<bool> begins;
   std::vector<bool> ends;
   bool is_respaced = false;  ///< In front of it stands the same text with single spaces.
+  int times = 1;             ///< How often it was said.
 };
 
 /// Grows with the conversation; a plain value. What is ill-formed UTF-8 is U+FFFD.
@@ -61,7 +63,7 @@ class CopySource {
 
   std::vector<CopyText> texts_;
   std::vector<std::string> numbers_;
-  std::unordered_set<std::string> known_texts_;
+  std::unordered_map<std::string, std::size_t> known_texts_;  ///< Where in texts_.
   std::unordered_set<std::string> known_numbers_;
 };
 
