@@ -26,10 +26,24 @@ ACTIONS = [
 ]
 
 
+ACTION_SHARE = 0.5  # Of the chains of the training split.
+
+
 @functools.cache
-def relations():
+def actions(split):
+    """(kind, names, descriptions, requests, kind of the argument that the request gives; None: a text, and what it is called)."""
+    out = [(*a, None) for a in ACTIONS if w.held_out(a[1]) == (split == "eval")]
+    if split == "train":
+        for line in tp.lines("more_actions.txt"):
+            kind, given, names, descriptions, requests = line.split(" : ")
+            out.append((kind, names, kinds.listed(descriptions, ";"), kinds.listed(requests, ";"), "" if given == "-" else given))
+    return out
+
+
+@functools.cache
+def relations(split=""):
     out = []
-    for line in tp.lines("relations.txt"):
+    for line in [*tp.lines("relations.txt"), *(tp.lines("more_relations.txt") if split == "train" else [])]:
         ends, names, *noun = line.split(" : ")
         a, b = ends.split()
         out += [(a, b, name, noun[0].strip() if noun else "") for name in names.split()]
@@ -37,7 +51,7 @@ def relations():
 
 
 def usable(split):
-    return [r for r in relations() if w.held_out(r[2]) == (split == "eval")]
+    return [r for r in relations(split) if w.held_out(r[2]) == (split == "eval")]
 
 
 def path(rng, split, length):
@@ -57,13 +71,17 @@ def path(rng, split, length):
 class Step:
     """A tool of the chain; what kind of value it takes, and what it gives."""
 
-    def __init__(self, name, description, takes, param, extra=None):
-        self.name, self.description, self.takes, self.param, self.extra = name, description, takes, param, extra
+    def __init__(self, name, description, takes, param):
+        self.name, self.description, self.takes, self.param, self.extra = name, description, takes, param, None
         self.props = {param: {"type": "string", "description": f"The {takes}"}}
-        if extra:
-            self.props[extra] = {"type": "string", "description": "The text"}
-        self.required = list(self.props)
+        self.required = [param]
         self.kind, self.args = "chain", []
+
+    def give(self, extra, schema):
+        """One argument more, which the request gives."""
+        self.extra = extra
+        self.props[extra] = schema
+        self.required.append(extra)
 
     def schema(self):
         return {"name": self.name, "description": self.description, "parameters": {"type": "object", "properties": self.props, "required": self.required}}
@@ -71,11 +89,15 @@ class Step:
 
 class Chain:
     def __init__(self, rng, split, length, used):
-        acts = [a for a in ACTIONS if w.held_out(a[1]) == (split == "eval")] or ACTIONS
+        acts = actions(split)
         self.action, self.split = None, split
         made = None
         while not made:
-            if length > 1 and rng.random() < 0.4:
+            if split == "train" and length > 1 and rng.random() < ACTION_SHARE:
+                made = path(rng, split, length - 1)
+                fitting = [a for a in acts if made and a[0] == made[-1][1]]
+                self.action, made = (rng.choice(fitting), made) if fitting else (None, None)
+            elif length > 1 and rng.random() < 0.4:
                 self.action = rng.choice(acts)
                 made = path(rng, split, length - 1)
                 made = made if made and made[-1][1] == self.action[0] else None
@@ -85,8 +107,18 @@ class Chain:
         for a, b, relation, _ in made:
             self.tools.append(self.look_up(rng, a, relation, taken))
         if self.action:
-            names = [n for n in self.action[1].split() if n not in taken]
-            self.tools.append(Step(rng.choice(names), rng.choice(self.action[2]) + ".", self.action[0], self.param(rng, self.action[0], ()), td.param_name(rng, ["text", "message", "words", "body", "title"], split, "text", (), False)))
+            names = [n for n in self.action[1].split() if n not in taken] or [w.invented(rng, 3)]
+            self.tools.append(self.last(rng, rng.choice(names), rng.choice(self.action[2]) + "."))
+
+    def last(self, rng, name, description):
+        """The tool of the action: takes what was found, and what the request gives."""
+        kind, given = self.action[0], self.action[4]
+        tool = Step(name, description, kind, self.param(rng, kind, ()))
+        if given != "":
+            names = kinds.KINDS[given].params if given else ["text", "message", "words", "body", "title"]
+            extra = td.param_name(rng, names, self.split, given or "text", (tool.param,) if given else (), False)
+            tool.give(extra, kinds.schema(kinds.KINDS[given], rng.choice(kinds.KINDS[given].descriptions)) if given else {"type": "string", "description": "The text"})
+        return tool
 
     def param(self, rng, kind, used):
         names = [kind, f"{kind}_id" if VALUES[kind] is w.code else f"{kind}_name", "value", "key", "of", "name", td.fresh_word(rng, self.split)]
@@ -115,10 +147,12 @@ class Chain:
             v = found
         said = said.removeprefix("the ")
         if self.action:
-            tool, text = self.tools[-1], w.phrase(rng, 1, 4)
-            user = rng.choice(self.action[3]).replace("{t}", text).replace("{x}", said) + "."
+            tool, given = self.tools[-1], self.action[4]
+            text = kinds.VALUES[kinds.KINDS[given].make](rng) if given else w.phrase(rng, 1, 4)
+            user = rng.choice(self.action[3]).replace("{t}", kinds.shown(text)).replace("{x}", said)
+            user += "?" if user.startswith(td.QUESTIONS) else "."
             done = {"value": rng.choice(["sent", "done", "ok", "queued"])}
-            steps.append([(tool.name, {tool.param: v, tool.extra: text}, done)])
+            steps.append([(tool.name, {tool.param: v} | ({tool.extra: text} if tool.extra else {}), done)])
         else:
             user = rng.choice(["What is the {x}?", "Tell me the {x}.", "Find the {x}.", "I need the {x}.", "Look up the {x}.", "Who or what is the {x}?"]).replace("{x}", said)
         return dict(kind="chain", user=user, steps=steps, answer=tb.answer(steps[-1][0][2]))

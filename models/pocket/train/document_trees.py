@@ -5,7 +5,7 @@ from document_turns import DocumentTalk
 
 LIMITS = (1024, 1024, 1536)
 TOOLS_FEW = 3
-WEIGHTS = dict(search=40, table=10, not_found=25, conflict=9, compute=17, two_lookups=4, calc=3, no_tool=3, call=3, ask=1, follow=4)
+WEIGHTS = dict(search=40, table=16, not_found=26, conflict=9, compute=17, two_lookups=4, calc=3, no_tool=3, call=3, ask=1, follow=4)
 EMITTED_MIN = 0.1
 
 

@@ -454,13 +454,68 @@ COLUMNS = {
     "phone": (w.phone, ["What is the phone number of {i}?", "How can I call {i}?"]),
     "code": (w.code, ["What is the code of {i}?", "Which code does {i} have?"]),
 }
+# Others, and other questions about these, for the training split only.
+MORE_COLUMNS = {
+    "length": (lambda rng: small_number(rng) + " m", ["How long is {i} from end to end?", "What length does {i} have?", "What is the length of {i}?", "How many metres long is {i}?"]),
+    "height": (lambda rng: small_number(rng) + " cm", ["How tall is {i}?", "How high is {i}?", "What height does {i} have?", "What is the height of {i}?"]),
+    "capacity": (lambda rng: small_number(rng) + " litres", ["How much fits into {i}?", "What can {i} hold?", "What is the capacity of {i}?", "How many litres does {i} take?"]),
+    "speed": (lambda rng: small_number(rng) + " km/h", ["How fast is {i}?", "How fast does {i} go?", "What is the top speed of {i}?", "Which speed does {i} reach?"]),
+    "power": (lambda rng: small_number(rng) + " watts", ["How strong is the motor of {i}?", "How many watts does {i} draw?", "What power does {i} have?", "How much electricity does {i} use?"]),
+    "voltage": (lambda rng: small_number(rng) + " volts", ["On how many volts does {i} run?", "What voltage does {i} need?", "Which mains does {i} need?"]),
+    "material": (lambda rng: rng.choice("steel oak glass cotton brass clay rubber leather".split()), ["What is {i} made of?", "Which material is {i}?", "Of what stuff is {i}?"]),
+    "country": (lambda rng: rng.choice("Norway Japan Chile Kenya Poland Canada Italy India".split()), ["Where does {i} come from?", "In which country is {i} made?", "Which country makes {i}?", "What is the origin of {i}?"]),
+    "language": (lambda rng: rng.choice("French Danish Polish Hindi Latin Welsh Greek".split()), ["Which language is {i} in?", "What language does {i} use?", "In what language was {i} written?"]),
+    "version": (lambda rng: f"{rng.randint(1, 12)}.{rng.randint(0, 20)}", ["Which version of {i} do we run?", "What is the current release of {i}?", "How new is our copy of {i}?", "Which release is {i}?"]),
+    "author": (lambda rng: w.person(rng), ["Who wrote {i}?", "Who is the author of {i}?", "By whom is {i}?"]),
+    "pages": (small_number, ["How many pages does {i} have?", "How thick is the manual of {i}?", "How much is there to read in {i}?"]),
+    "rating": (lambda rng: f"{rng.randint(1, 5)} of 5", ["How good is {i}?", "What do people think of {i}?", "How many stars does {i} have?", "What rating did {i} get?"]),
+    "condition": (lambda rng: rng.choice("new used worn broken repaired mint".split()), ["In which state is {i}?", "What shape is {i} in?", "Is {i} still in order?", "What is the condition of {i}?"]),
+    "interval": (span, ["How often is {i} serviced?", "After which time does {i} need a check?", "What is the service interval of {i}?"]),
+    "temperature": (lambda rng: small_number(rng) + " degrees", ["How warm is {i} kept?", "At which temperature is {i} stored?", "How cold must {i} be?"]),
+    "deposit": (w.money, ["How much do I leave as a deposit for {i}?", "What deposit does {i} need?", "What is held back for {i} until it returns?"]),
+    "discount": (lambda rng: f"{rng.randint(1, 60)} %", ["How much is taken off {i}?", "What discount is there on {i}?", "By how much is {i} reduced?"]),
+    "department": (lambda rng: rng.choice("sales research legal finance transport training".split()), ["Which department uses {i}?", "To which department does {i} go?", "What division is {i} for?"]),
+    "licence": (lambda rng: rng.choice("A B C trainee forklift none".split()), ["Which licence do I need for {i}?", "What permit does {i} ask for?", "May I drive {i} with any licence?"]),
+    "fuel": (lambda rng: rng.choice("diesel petrol gas wood electricity".split()), ["What does {i} run on?", "Which fuel does {i} burn?", "What do I fill into {i}?"]),
+    "battery": (span, ["How long does the battery of {i} hold?", "For how long does {i} run on one charge?", "What is the battery life of {i}?"]),
+    "noise": (lambda rng: small_number(rng) + " dB", ["How loud is {i}?", "How much noise does {i} make?", "What is the noise level of {i}?"]),
+    "age": (lambda rng: f"{rng.randint(2, 40)} years", ["How old is {i}?", "What age does {i} have?", "For how many years have we had {i}?"]),
+    "seats": (small_number, ["How many people fit into {i}?", "How many seats does {i} have?", "For how many persons is {i}?"]),
+    "inspector": (lambda rng: w.person(rng), ["Who inspects {i}?", "Who checked {i} last?", "Whose inspection did {i} pass?"]),
+    "website": (lambda rng: w.invented(rng) + ".example", ["What is the website of {i}?", "Where on the internet is {i}?", "Which page tells about {i}?"]),
+    "insurance": (lambda rng: w.invented(rng).capitalize(), ["Who insures {i}?", "With whom is {i} insured?", "Which insurance covers {i}?"]),
+    "diameter": (lambda rng: small_number(rng) + " mm", ["How wide is {i} across?", "What diameter does {i} have?", "How thick is {i}?"]),
+    "size": (lambda rng: rng.choice("XS S M L XL XXL".split()), ["Which size is {i}?", "What size does {i} come in?", "Is {i} large or small?"]),
+}
+MORE_QUESTIONS = {
+    "price": ["What do I pay for {i}?", "How many euros is {i}?", "What would {i} set me back?", "Is {i} dear?"],
+    "cost": ["What do we spend on {i}?", "How much money is {i}?", "What does it take to buy {i}?"],
+    "approval": ["Who signs off {i}?", "By whom is {i} approved?", "Who gives the go-ahead for {i}?", "Who must agree to {i}?"],
+    "owner": ["Whose is {i}?", "Who has {i} in their name?", "Which person owns {i}?", "Who holds {i}?"],
+    "contact": ["Who can help me with {i}?", "Who answers questions about {i}?", "Whom do I talk to about {i}?", "Which person is in charge of questions on {i}?"],
+    "location": ["In which place is {i} kept?", "Where do we keep {i}?", "Where is {i} stored?", "At which spot is {i}?"],
+    "stock": ["How many pieces of {i} are left?", "Is there any {i} left in the store?", "What quantity of {i} is there?", "How much of {i} is on the shelf?"],
+    "delivery": ["How fast does {i} arrive?", "How many days until {i} comes?", "How soon is {i} here?", "What is the wait for {i}?"],
+    "supplier": ["From whom do we get {i}?", "Which firm delivers {i}?", "Who sells us {i}?", "Which vendor has {i}?"],
+    "colour": ["In which colour is {i}?", "How is {i} painted?", "What is the colour of {i}?", "Is {i} red or blue?"],
+    "warranty": ["For how long is {i} under guarantee?", "When does the guarantee of {i} end?", "How long do they repair {i} for free?"],
+    "date": ["What day is {i} planned for?", "For when is {i} set?", "On what date does {i} take place?", "When does {i} happen?"],
+    "weight": ["How many kilos is {i}?", "What is the weight of {i}?", "Can I lift {i}, or is it too heavy?", "How much does {i} bring to the scales?"],
+    "phone": ["Under which number do I reach {i}?", "What number do I dial for {i}?", "At which phone is {i}?", "Whose number do I ring about {i}?"],
+    "code": ["Under which code is {i} listed?", "What is {i} called in the system?", "Which number identifies {i}?", "What is the short code for {i}?"],
+}
 ROW_KEYS = ["item", "name", "product", "article", "device", "model", "equipment", "part", "title", "entry", "object", "service"]
 
 
+def columns_of(split):
+    return COLUMNS | MORE_COLUMNS if split == "train" else COLUMNS
+
+
 class Table:
-    def __init__(self, rng, rows):
+    def __init__(self, rng, rows, split="eval"):
         self.key = rng.choice(ROW_KEYS)
-        self.columns = rng.sample(list(COLUMNS), rng.randint(1, 3))
+        self.known = columns_of(split)
+        self.columns = rng.sample(list(self.known), rng.randint(1, 3))
         if "price" in self.columns and "cost" in self.columns:
             self.columns.remove("cost")
         self.items = []
@@ -468,7 +523,7 @@ class Table:
             item = rng.choice([asset(rng).capitalize(), thing(rng), w.product(rng), w.word(rng).capitalize()])
             if item not in self.items:
                 self.items.append(item)
-        self.cells = [{c: COLUMNS[c][0](rng) for c in self.columns} for _ in self.items]
+        self.cells = [{c: self.known[c][0](rng) for c in self.columns} for _ in self.items]
 
     def row(self, i):
         return "; ".join([f"{self.key}: {self.items[i]}"] + [f"{c}: {self.cells[i][c]}" for c in self.columns])
@@ -478,7 +533,8 @@ class Table:
         return rng.choice([f"the {low}", f"a {low}", f"the {low}", low])
 
     def question(self, rng, item, column, split):
-        return rng.choice(w.split_bank(COLUMNS[column][1], split)).format(i=self.mention(rng, item))
+        more = [q for q in MORE_QUESTIONS.get(column, []) if split == "train" and not w.held_out(q)]
+        return rng.choice(w.split_bank(self.known[column][1], split) + more).format(i=self.mention(rng, item))
 
 
 STOP = set("""who whom whose what when where which why how is are was were be been do does did can could may might must should

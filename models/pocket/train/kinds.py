@@ -98,6 +98,7 @@ class Kind:
     params: list
     descriptions: list
     ways: list
+    more: tuple = ((), (), ())  # Names, descriptions and ways of the training split alone.
 
 
 def listed(text, by):
@@ -111,6 +112,10 @@ def load():
             head, params, descriptions, ways = line.split(" : ")
             name, type_name, make = head.split()
             out[name] = Kind(name, type_name, make, params.split(), listed(descriptions, ";"), listed(ways, ";"))
+    for line in (BANK / "more_kinds.txt").read_text().splitlines():
+        if line and not line.startswith("#"):
+            name, params, descriptions, ways = line.split(" : ")
+            out[name].more = (params.split(), listed(descriptions, ";"), [x for x in listed(ways, ";") if not w.held_out(x)])
     return out
 
 

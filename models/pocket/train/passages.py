@@ -107,7 +107,7 @@ def passages_for(rng, fact, split, small, with_answer=True, mid=False, dense=Fal
 
 def table_passages(rng, split, small):
     """A question about a table row: (texts, target index, row, question, answered)."""
-    table = facts.Table(rng, rng.randint(2, 4 if small else 9))
+    table = facts.Table(rng, rng.randint(2, 4 if small else 9), split)
     answered = rng.random() < (0.85 if split == "eval" else 0.68)
     i = rng.randrange(len(table.items))
     column = rng.choice(table.columns)
@@ -117,7 +117,7 @@ def table_passages(rng, split, small):
     elif rng.random() < (0.5 if split == "eval" else 0.35):
         question = table.question(rng, facts.asset(rng).capitalize() + " " + w.code(rng), column, split)
     else:
-        missing = [c for c in facts.COLUMNS if c not in table.columns and not (c in ("price", "cost") and {"price", "cost"} & set(table.columns))]
+        missing = [c for c in table.known if c not in table.columns and not (c in ("price", "cost") and {"price", "cost"} & set(table.columns))]
         question = table.question(rng, table.items[i], rng.choice(missing), split)
     groups, target = [], 0
     size = rng.choice([1, 1, 2, 3])

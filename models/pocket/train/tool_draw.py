@@ -171,9 +171,10 @@ def add_argument(rng, tool, kind, need, split):
         tool.add(Argument(name, kind, need), {"type": "string", "description": rng.choice([f"The {kind.name}", f"Which {kind.name}", f"One of the values of {kind.name}"]), "enum": kind.values})
         return
     wording = rng.choice(kinds.FLAGS) if kind.type == "boolean" else w.word(rng) if kind.name == "words" else ""
-    names = [n.replace("{f}", wording).replace("{w}", wording) for n in kind.params]
+    more = kind.more if split == "train" else ((), ())
+    names = [n.replace("{f}", wording).replace("{w}", wording) for n in [*kind.params, *more[0]]]
     name = param_name(rng, names, split, noun, tool.props, tool.meaningless)
-    description = rng.choice(kind.descriptions).replace("{f}", wording).replace("{w}", wording)
+    description = rng.choice([*kind.descriptions, *more[1]]).replace("{f}", wording).replace("{w}", wording)
     tool.add(Argument(name, kind, need, wording), kinds.schema(kind, description))
 
 
@@ -236,7 +237,8 @@ def say(rng, argument, v, split, update=False):
         p = argument.words if rng.random() < 0.5 else argument.kind.name
     else:
         ways = UPDATES if update else argument.kind.ways
-        way, p = rng.choice(tp.in_split(ways, split, w.held_out) or ways), argument.words
+        more = argument.kind.more[2] if split == "train" and not update else ()
+        way, p = rng.choice([*(tp.in_split(ways, split, w.held_out) or ways), *more]), argument.words
         if split == "train" and rng.random() < ANY_WAY_SHARE and argument.kind.type not in ("boolean", "object"):
             way = rng.choice(ANY_WAYS)
         if rng.random() < 0.1 and argument.kind.type not in ("boolean", "object"):
@@ -254,6 +256,10 @@ def key_phrase(rng, tool, v):
 
 
 WRAPS = ["{}", "{}", "{}", "{}", "Please {l}", "Can you {l}", "Could you {l}", "{}, please", "Hi, {l}", "I want you to {l}", "Now {l}", "Hello! {}", "{}. Thanks!", "Would you {l}"]
+# More of them, for the training split only.
+MORE_WRAPS = ["I'd like you to {l}", "Would you mind to {l}", "Go ahead and {l}", "Be so kind and {l}", "Next, {l}", "Quick one: {l}", "{}, thanks", "{}, if you can", "I need you to {l}",
+              "Then {l}", "One more thing: {l}", "{} for me", "Kindly {l}", "{} right away", "{} when you have a minute", "OK, {l}", "Hey, {l}", "I would like to {l}", "We have to {l}",
+              "It is time to {l}", "Let us {l}", "Dear assistant, {l}", "You should {l}", "Make sure to {l}", "Just {l}", "So, {l}", "Try to {l}", "Somebody told me to {l}", "Good morning! {}"]
 QUESTIONS = ("Who", "What", "When", "Where", "Which", "How", "Is ", "Are ", "Do ", "Does ", "Did", "Am ", "Can ", "In ", "At ", "On ", "To ")
 # What is no order and cannot be wrapped as one.
 SAYINGS = QUESTIONS + ("I ", "We ", "There", "Any ", "Since", "Please", "Help", "Let ", "My ", "Time ", "Good ", "Nobody ", "That ", "Somebody ")
@@ -265,7 +271,8 @@ def wrapped(rng, text, split):
     if text.startswith(SAYINGS):
         out = rng.choice(["{}", "{}", "Hi! {}", "Hello, {l}"]).format(text, l=text if text.startswith("I ") else low)
         return out + ("?" if text.startswith(QUESTIONS) and rng.random() < 0.85 else rng.choice(["", "."]))
-    form = rng.choice(tp.in_split(WRAPS, split, w.held_out))
+    more = [x for x in MORE_WRAPS if not w.held_out(x)] if split == "train" else []
+    form = rng.choice(tp.in_split(WRAPS, split, w.held_out) + more)
     out = form.format(text, l=low)
     return out + ("" if out.endswith("!") else "?" if form.startswith(("Can", "Could", "Would")) else rng.choice([".", ".", ".", "", "!"]))
 
