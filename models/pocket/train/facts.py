@@ -6,6 +6,7 @@ the statement, wording in the question). Frames with a `number` slot also carry 
 
 import sys
 
+import more_frames
 import open_frames
 import prose
 import words as w
@@ -358,6 +359,7 @@ TITLES = ["Policy", "Rules", "Guide", "Overview", "Notes", "General", "Details",
 
 
 FRAMES += open_frames.frames(sys.modules[__name__])
+MORE_FRAMES = more_frames.frames(sys.modules[__name__])  # For the training split only.
 FRAME_LIST = [f for f in FRAMES for _ in range(f.get("weight", 1))]
 NUMBER_FRAMES = [f for f in FRAME_LIST if "number" in f]
 

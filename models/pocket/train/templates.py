@@ -124,7 +124,7 @@ def of_split(split):
     own = [t for t in bank() if t.held_out == (split == "eval")]
     if split == "eval":
         return own
-    more = list(idioms("more_idioms.txt"))
+    more = [*idioms("more_idioms.txt"), *of_domains("more_domains.txt")]
     for t in more:
         t.held_out = False
     return own + more

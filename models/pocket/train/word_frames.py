@@ -10,6 +10,7 @@ import tool_draw as td
 import words as w
 
 SHARE = 0.45  # Of the facts of the training split, those of these frames.
+MORE_SHARE = 0.45  # Of the others, those of more_frames.py.
 SYNONYM_SHARE = 0.2
 TIMES = ["every morning", "every evening", "on weekdays", "twice a day", "once a month", "in winter", "in summer", "at night", "before lunch", "after work", "on holidays"]
 
@@ -111,6 +112,8 @@ def frames():
 def any_frame(rng, split, but=None):
     """A frame by its weight, not `but`; the held-out split has those of facts.py alone."""
     bank = frames() if split == "train" and rng.random() < SHARE else facts.FRAME_LIST
+    if split == "train" and bank is facts.FRAME_LIST and rng.random() < MORE_SHARE:
+        bank = facts.MORE_FRAMES
     return rng.choice([f for f in bank if f is not but])
 
 
