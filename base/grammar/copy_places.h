@@ -6,9 +6,9 @@
 
 #include "base/grammar/copy_source.h"
 
-#include <compare>
 #include <cstddef>
 #include <string_view>
+#include <tuple>
 #include <vector>
 
 namespace facet::grammar {
@@ -19,7 +19,10 @@ struct CopyPlace {
   std::size_t begin = 0;
   std::size_t end = 0;
 
-  auto operator<=>(const CopyPlace&) const = default;
+  bool operator==(const CopyPlace&) const = default;
+  bool operator<(const CopyPlace& other) const {
+    return std::tie(text, begin, end) < std::tie(other.text, other.begin, other.end);
+  }
 };
 
 /// Where `words`, the white space in them single spaces, are a span, in order. Words with others
