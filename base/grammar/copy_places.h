@@ -25,8 +25,8 @@ struct CopyPlace {
   }
 };
 
-/// Where `words`, the white space in them single spaces, are a span, in order. Words with others
-/// left out between them stand nowhere.
+/// Where `words`, with single spaces for the white space in them, are a span, in order. Words with
+/// others left out between them stand nowhere.
 std::vector<CopyPlace> places_of(const CopySource& source, std::string_view words);
 
 /// Where the digits of a number stand that is `value`, without its sign, in order.

@@ -5,6 +5,7 @@
 #include "base/grammar/copy_places.h"
 #include "base/json.h"
 #include "tests/support/catch.h"
+#include "tests/support/copied_ref.h"
 #include "tests/support/temp_dir.h"
 #include "tests/support/tiny_model.h"
 
@@ -37,12 +38,6 @@ const ToolSpec kFly{.name = "fly",
                     .parameters = R"({"type":"object","properties":{"from":{"type":"string"},)"
                                   R"("to":{"type":"string"}},"required":["from","to"]})"};
 
-grammar::CopySource said(std::initializer_list<const char*> texts) {
-  grammar::CopySource out;
-  for (const char* text : texts) out.add_text(text);
-  return out;
-}
-
 std::optional<RepeatedValue> repeated(const ToolSpec& tool,
                                       const std::string& arguments,
                                       const grammar::CopySource& source) {
@@ -69,14 +64,14 @@ Json parameters_of(const Revision& revision) {
 }  // namespace
 
 TEST_CASE("a value is repeated where it was said once", "[agent]") {
-  const auto once = said({"a red car for 4 in  Rome from 3 May"});
+  const auto once = source_of({"a red car for 4 in  Rome from 3 May"});
   const RepeatedValue days{"from", "until"};
   CHECK(repeated(R"({"from":"3 May","until":"3 May"})", once) == days);
   CHECK(repeated(R"({"from":"3 May","town":"Rome","until":"3 May"})", once) == days);
   CHECK(repeated(R"({"seats":4,"town":"4"})", once) == RepeatedValue{"seats", "town"});
   CHECK(repeated(R"({"extras":["car","4"],"seats":4})", once) == RepeatedValue{"extras", "seats"});
   CHECK(repeated(R"({"seats":4,"size":{"width":4}})", once) == RepeatedValue{"seats", "size"});
-  CHECK(repeated(R"({"from":"car  in","until":"car in"})", said({"a car\nin"})) == days);
+  CHECK(repeated(R"({"from":"car  in","until":"car in"})", source_of({"a car\nin"})) == days);
 
   CHECK_FALSE(repeated(R"({"from":"3 May","town":"Rome"})", once));
   CHECK_FALSE(repeated(R"({"extras":["car","car"]})", once));              // In one argument.
@@ -85,23 +80,23 @@ TEST_CASE("a value is repeated where it was said once", "[agent]") {
   CHECK_FALSE(repeated(R"({"from":"May car","until":"May car"})", once));  // Said nowhere.
   CHECK_FALSE(repeated(R"({"from":null,"until":null})", once));
   CHECK_FALSE(repeated(R"({"from":"3 May","until":"3 May"})",
-                       said({"from 3 May", "and back on 3 May as well"})));
+                       source_of({"from 3 May", "and back on 3 May as well"})));
   CHECK_FALSE(repeated(R"({"from":"3 May","nonsense":"3 May"})", once));
   CHECK_FALSE(repeated("[]", once));
   CHECK_FALSE(repeated("{", once));
 }
 
 TEST_CASE("what was said in two messages was said twice", "[agent]") {
-  CHECK(repeated(kFly, R"({"from":"Rome","to":"Rome"})", said({"Rome"})));
-  CHECK_FALSE(repeated(kFly, R"({"from":"Rome","to":"Rome"})", said({"Rome", "Rome"})));
-  CHECK_FALSE(repeated(kFly, R"({"from":"Rome","to":"Rome"})", said({"Rome", " Rome\n"})));
+  CHECK(repeated(kFly, R"({"from":"Rome","to":"Rome"})", source_of({"Rome"})));
+  CHECK_FALSE(repeated(kFly, R"({"from":"Rome","to":"Rome"})", source_of({"Rome", "Rome"})));
+  CHECK_FALSE(repeated(kFly, R"({"from":"Rome","to":"Rome"})", source_of({"Rome", " Rome\n"})));
   grammar::CopySource result;
   result.add_result(R"({"adults":2,"rooms":2})");
   CHECK_FALSE(repeated(R"({"seats":2,"town":"2"})", result));
 }
 
 TEST_CASE("only what must be copied is repeated", "[agent]") {
-  const auto source = said({"it is red"});
+  const auto source = source_of({"it is red"});
   const auto is_repeated = [&](const ToolSpec& tool, const char* b) {
     return repeated(tool, std::string(R"({"a":"red","b":)") + b + "}", source).has_value();
   };
@@ -123,7 +118,7 @@ TEST_CASE("only what must be copied is repeated", "[agent]") {
 }
 
 TEST_CASE("a call is written anew without what its other arguments hold", "[agent]") {
-  const auto source = said({"in Rome from 3 May with 4 seats"});
+  const auto source = source_of({"in Rome from 3 May with 4 seats"});
   const ToolCall call{.name = "book",
                       .arguments = R"({"from":"3 May","seats":4,"town":"Rome","until":"3 May"})"};
   const auto ways =
@@ -192,7 +187,7 @@ StepOptions noise(std::uint64_t seed, std::int64_t tokens_max = 300) {
 TEST_CASE("a model without sense says once what was said once", "[agent]") {
   const auto model = tiny_model(GENERATE(false, true));
   const std::string user = GENERATE("Rome", "Rome-x Oslo");
-  const auto source = said({user.c_str()});
+  const auto source = source_of({user});
   int halves = 0;
   int outputs_of_several = 0;
   for (std::uint64_t seed = 1; seed <= 24; ++seed) {
@@ -238,7 +233,7 @@ TEST_CASE("a model without sense says once what was said once", "[agent]") {
 
 TEST_CASE("a call is written anew within the limits of its output", "[agent]") {
   const auto model = tiny_model();
-  const auto source = said({"Rome"});
+  const auto source = source_of({"Rome"});
   for (std::int64_t tokens_max = 1; tokens_max <= 60; ++tokens_max) {
     for (std::uint64_t seed = 1; seed <= 4; ++seed) {
       const auto conversation = ask(*model, "Rome");

@@ -14,12 +14,6 @@ using Texts = std::vector<std::string>;
 
 namespace {
 
-CopySource source_of(const Texts& texts) {
-  CopySource out;
-  for (const std::string& text : texts) out.add_text(text);
-  return out;
-}
-
 /// What stands at `places`.
 Texts shown(const CopySource& source, const std::vector<CopyPlace>& places) {
   Texts out;

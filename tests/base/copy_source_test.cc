@@ -18,12 +18,6 @@ using Texts = std::vector<std::string>;
 
 namespace {
 
-CopySource source_of(const Texts& texts) {
-  CopySource out;
-  for (const std::string& text : texts) out.add_text(text);
-  return out;
-}
-
 std::string random_text(std::mt19937& random) {
   static const Texts kPieces = {
       "a",      "b",      "cat",    "Ann",    "s",  "'s",    "\u2019s", "'",  "\"", "(",

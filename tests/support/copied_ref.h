@@ -2,6 +2,7 @@
 // place is tried. For texts of the characters that are named here.
 #pragma once
 
+#include "base/grammar/copy_source.h"
 #include "base/utf8.h"
 
 #include <cstddef>
@@ -10,6 +11,13 @@
 #include <vector>
 
 namespace facet::test {
+
+/// What a user says who says `texts`.
+inline grammar::CopySource source_of(const std::vector<std::string>& texts) {
+  grammar::CopySource out;
+  for (const std::string& text : texts) out.add_text(text);
+  return out;
+}
 
 class SpanRef {
  public:
