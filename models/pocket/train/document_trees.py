@@ -5,13 +5,17 @@ from document_turns import DocumentTalk
 
 LIMITS = (1024, 1024, 1536)
 TOOLS_FEW = 3
-WEIGHTS = dict(search=40, table=16, not_found=26, conflict=9, compute=17, two_lookups=4, calc=3, no_tool=3, call=3, ask=1, follow=4)
+# What a branch is about; one of the kinds "near" and "columns" is followed by its counterpart.
+WEIGHTS = dict(search=36, table=12, not_found=22, near=12, columns=9, conflict=9, compute=17, two_lookups=4, calc=3, no_tool=3, call=3, ask=1, follow=4)
 EMITTED_MIN = 0.1
 
 
 def branch(rng, talk):
     """The turns of one branch and that it goes on behind its last call, as tool_trees.grow wants them, or None."""
     talk.next_id, talk.before = 1, None
+    if talk.other:
+        turn, talk.other = talk.other(), None
+        return [turn], False
     talk.dense = rng.random() < 0.65
     kind = rng.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]
     if kind == "table":

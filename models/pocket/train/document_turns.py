@@ -5,7 +5,7 @@ import re
 import facts
 import word_frames
 import words as w
-from conversation import Conversation
+from conversation import NOT_FOUND, Conversation
 from passages import layout, lead, limited, other_sentences, passages_for, table_passages, title_of
 
 SLOT = re.compile(r"\{(\w+)")
@@ -64,6 +64,7 @@ class DocumentTalk(Conversation):
     def __init__(self, rng, split, small, mid=False, dense=True):
         super().__init__(rng, split, small, mid, dense)
         self.before = None
+        self.other = None  # Makes the turn that turns the last one about: the same passages, answered or not.
 
     def turn_conflict(self):
         question, texts, answer, _ = conflict_passages(self.rng, self.split)
@@ -97,7 +98,50 @@ class DocumentTalk(Conversation):
         step, first = self.lookup(query or facts.keywords(user), texts)
         return dict(kind="follow", user=user, steps=[[step]], answer=f"{said} [{first + target}]")
 
+    def told(self, question, texts, said, target):
+        """A question to these passages; `said`: what answers it, or None."""
+        user = lead(self.rng, question)
+        step, first = self.lookup(facts.keywords(user), texts)
+        if said is None:
+            return dict(kind="not_found", user=user, steps=[[step]], answer=NOT_FOUND)
+        return dict(kind="search", user=user, steps=[[step]], answer=f"{said} [{first + target}]")
+
+    def one_of_two(self, first, second):
+        """One of two turns, in any order; `other` makes the second one."""
+        ways = [first, second]
+        self.rng.shuffle(ways)
+        self.other = ways[1]
+        return ways[0]()
+
+    def turn_near(self):
+        """Passages about what differs from the question in one thing only; and a question that they answer."""
+        rng = self.rng
+        for _ in range(50):
+            fact, wording = asked(rng, self.split)
+            slots = slots_of(wording, fact)
+            if not slots:
+                continue
+            changed = rng.choice(slots)
+            near = facts.draw(rng, fact.frame, fact, [s for s in slots if s != changed])
+            same = {facts.canonical(facts.fill(q, near.values, 1)) for q in fact.frame["q"]}
+            if not same & {facts.canonical(facts.fill(q, fact.values, 1)) for q in fact.frame["q"]}:
+                break
+        else:
+            return self.turn_not_found()
+        texts, target, said = passages_for(rng, near, self.split, self.small, mid=self.mid, dense=self.dense)
+        questions = [facts.fill(wording, f.values, 1) for f in (fact, near)]
+        return self.one_of_two(lambda: self.told(questions[0], texts, None, target), lambda: self.told(questions[1], texts, said, target))
+
+    def turn_columns(self):
+        """A row of a table, asked for a column that it has and for one that it lacks."""
+        rng = self.rng
+        texts, target, row, _, _, table, i = table_passages(rng, self.split, self.small)
+        has, lacks = (table.question(rng, table.items[i], rng.choice(c), self.split) for c in (table.columns, table.missing()))
+        return self.one_of_two(lambda: self.told(has, texts, row, target), lambda: self.told(lacks, texts, None, target))
+
     def turn(self, kind=None):
+        if kind in ("near", "columns"):
+            return getattr(self, "turn_" + kind)()
         if not self.search or kind or self.rng.random() < 0.5:
             made = super().turn(kind) if kind not in ("conflict", "follow") else getattr(self, "turn_" + kind)()
             if not kind:

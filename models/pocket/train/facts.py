@@ -4,8 +4,11 @@ A frame has statements and questions over the same slots. A slot is a generator,
 the statement, wording in the question). Frames with a `number` slot also carry questions to compute with.
 """
 
+import functools
 import sys
 
+import leaks
+import more_columns
 import more_frames
 import open_frames
 import prose
@@ -403,9 +406,21 @@ def fill(template, values, side):
     return "".join(out)
 
 
+@functools.cache
+def held_out_sentences():
+    """Answers and whole passages of answers.jsonl: a frame of few values would say one of them by chance."""
+    cases = leaks.cases("answers.jsonl")
+    return {p["text"] for case in cases for p in case["passages"]} | {s for case in cases for a in case["answers"] for s in leaks.sentences(a)}
+
+
 def sentence(rng, fact, split):
-    text = fill(rng.choice(w.split_bank(fact.frame["s"], split)), fact.values, 0)
-    return text[0].upper() + text[1:]
+    wordings = w.split_bank(fact.frame["s"], split)
+    for _ in range(20):
+        text = fill(rng.choice(wordings), fact.values, 0)
+        text = text[0].upper() + text[1:]
+        if split == "eval" or text not in held_out_sentences():
+            return text
+    raise ValueError(f"every wording is held out: {text}")
 
 
 def question(rng, fact, split):
@@ -509,14 +524,27 @@ MORE_QUESTIONS = {
 ROW_KEYS = ["item", "name", "product", "article", "device", "model", "equipment", "part", "title", "entry", "object", "service"]
 
 
-def columns_of(split):
-    return COLUMNS | MORE_COLUMNS if split == "train" else COLUMNS
+OTHERS_KNOWN = 25  # Of the columns of the training split alone, those that a table may have or be asked for.
+
+
+def columns_of(rng, split):
+    if split != "train":
+        return COLUMNS
+    others = MORE_COLUMNS | more_columns.COLUMNS
+    return COLUMNS | {c: others[c] for c in rng.sample(list(others), OTHERS_KNOWN)}
+
+
+def more_questions(column, split):
+    """Other questions about a column, for the training split only."""
+    if split != "train":
+        return []
+    return [q for q in MORE_QUESTIONS.get(column, []) + more_columns.QUESTIONS.get(column, []) if not w.held_out(q)]
 
 
 class Table:
     def __init__(self, rng, rows, split="eval"):
         self.key = rng.choice(ROW_KEYS)
-        self.known = columns_of(split)
+        self.known = columns_of(rng, split)
         self.columns = rng.sample(list(self.known), rng.randint(1, 3))
         if "price" in self.columns and "cost" in self.columns:
             self.columns.remove("cost")
@@ -527,6 +555,10 @@ class Table:
                 self.items.append(item)
         self.cells = [{c: self.known[c][0](rng) for c in self.columns} for _ in self.items]
 
+    def missing(self):
+        """The columns that it does not have, in no other words either."""
+        return [c for c in self.known if c not in self.columns and not (c in ("price", "cost") and {"price", "cost"} & set(self.columns))]
+
     def row(self, i):
         return "; ".join([f"{self.key}: {self.items[i]}"] + [f"{c}: {self.cells[i][c]}" for c in self.columns])
 
@@ -535,8 +567,7 @@ class Table:
         return rng.choice([f"the {low}", f"a {low}", f"the {low}", low])
 
     def question(self, rng, item, column, split):
-        more = [q for q in MORE_QUESTIONS.get(column, []) if split == "train" and not w.held_out(q)]
-        return rng.choice(w.split_bank(self.known[column][1], split) + more).format(i=self.mention(rng, item))
+        return rng.choice(w.split_bank(self.known[column][1], split) + more_questions(column, split)).format(i=self.mention(rng, item))
 
 
 STOP = set("""who whom whose what when where which why how is are was were be been do does did can could may might must should

@@ -24,6 +24,7 @@ NOUN_CLASSES = {3, 4, 6, 9, 10, 11, 13, 14, 15, 17, 20, 21, 26, 27, 28}
 LEMMA = re.compile(r"[a-z]+( [a-z]+)?$")
 PARTICLES = set("up down off out in on over away back through".split())
 DOMAIN = "dictionary"
+BANK_VERBS_SHARE = 0.6  # Of the templates, those with a verb of the bank.
 ANY_WORDS_SHARE = 0.3  # Of the objects, those that are words of any kind,
 STRANGE_SHARE = 0.4  # and of these words those of no dictionary.
 
@@ -165,11 +166,11 @@ def draw(rng, objects=None):
     """A template; its objects are `objects`, a noun of the dictionary, or any words at all."""
     objects = objects or (any_words(rng) if rng.random() < ANY_WORDS_SHARE else rng.choice(synsets()[0])[0])
     picked = [(k, True) for k in rng.sample(list(kinds.KINDS.values()), rng.choice([0, 1, 1, 2, 2, 3]))]
-    if rng.random() < 0.45:
+    if rng.random() < BANK_VERBS_SHARE:
         verb = rng.choice(bank_verbs())
         arguments = [(kinds.KINDS[verb.extra], True)] if verb.extra else picked
         return tp.Template(DOMAIN, False, f"{DOMAIN}/{objects[0]}/{verb.sense}", verb.names, verb.descriptions, verb.sayings, verb.role, objects,
-                           arguments or [(rng.choice(list(kinds.KINDS.values())), True)], "id", verb.more)
+                           arguments or [(rng.choice(list(kinds.KINDS.values())), True)], "id", verb.more, verb.more_names, verb.more_descriptions)
     verbs, gloss = rng.choice(synsets()[1])
     declared, said = split_words(rng, verbs)
     role = rng.choice(["key", "key", "new", "zero", "put", "new"])

@@ -21,7 +21,9 @@ class Verb:
     names: list
     descriptions: list
     sayings: list
-    more: list  # Sayings of the training split alone.
+    more: list  # Sayings of the training split alone,
+    more_names: list  # and names and
+    more_descriptions: list  # descriptions.
 
 
 @dataclasses.dataclass
@@ -38,7 +40,9 @@ class Template:
     objects: list  # The object and its other words; empty for an idiom.
     arguments: list  # (kind or enum, required)
     known_by: str = ""
-    more: list = ()  # Sayings of the training split alone.
+    more: list = ()  # Sayings of the training split alone,
+    more_names: list = ()  # and names and
+    more_descriptions: list = ()  # descriptions.
 
 
 @dataclasses.dataclass
@@ -55,12 +59,16 @@ def lines(name):
 
 @functools.cache
 def verbs():
-    out, more = {}, dict(line.split(" : ") for line in lines("more_sayings.txt"))
+    out, more = {}, {}
+    for line in (*lines("more_sayings.txt"), *lines("other_sayings.txt")):
+        sense, sayings = line.split(" : ")
+        more.setdefault(sense, []).extend(kinds.listed(sayings, ";"))
+    words = {sense: (names.split(), kinds.listed(descriptions, ";")) for sense, names, descriptions in (line.split(" : ") for line in lines("more_verbs.txt"))}
     for line in lines("verbs.txt"):
         head, names, descriptions, sayings = line.split(" : ")
         sense, role, *extra = head.split()
         out[sense] = Verb(sense, role, extra[0] if extra else "", names.split(), kinds.listed(descriptions, ";"), kinds.listed(sayings, ";"),
-                          kinds.listed(more.get(sense, ""), ";"))
+                          more.get(sense, []), *words.get(sense, ([], [])))
     return out
 
 
@@ -92,7 +100,7 @@ def of_domains(name):
             if v.extra:
                 data = [(kinds.KINDS[v.extra], True)]
             yield Template(domain, held or object_held(objects[0]), f"{domain}/{objects[0]}/{sense}", v.names, v.descriptions, v.sayings,
-                           v.role, objects, data, known[0] if known else "id", v.more)
+                           v.role, objects, data, known[0] if known else "id", v.more, v.more_names, v.more_descriptions)
 
 
 def object_held(name):
@@ -124,7 +132,7 @@ def of_split(split):
     own = [t for t in bank() if t.held_out == (split == "eval")]
     if split == "eval":
         return own
-    more = [*idioms("more_idioms.txt"), *of_domains("more_domains.txt")]
+    more = [*idioms("more_idioms.txt"), *idioms("other_idioms.txt"), *of_domains("more_domains.txt")]
     for t in more:
         t.held_out = False
     return own + more
@@ -179,7 +187,15 @@ def sayings(template, split):
 
 
 def names(template, split):
-    return in_split(template.names, split, lambda n: w.held_out(n) or n in old_words()) or template.names[:1]
+    def held(n):
+        return w.held_out(n) or n in old_words()
+
+    own = in_split(template.names, split, held) or template.names[:1]
+    return own + [n for n in template.more_names if not held(n)] if split == "train" else own
+
+
+def descriptions(template, split):
+    return [*template.descriptions, *template.more_descriptions] if split == "train" else template.descriptions
 
 
 if __name__ == "__main__":

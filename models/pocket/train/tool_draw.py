@@ -193,7 +193,7 @@ def draw(rng, template, split, used=(), arguments_max=4):
     """A tool of this template under names that are not in `used`."""
     name, blank = name_of(rng, template, split, used)
     noun = rng.choice(template.objects[:1] * 3 + template.objects) if template.objects else ""
-    description = rng.choice(template.descriptions).replace("{os}", plural(noun)).replace("{o}", noun)
+    description = rng.choice(tp.descriptions(template, split)).replace("{os}", plural(noun)).replace("{o}", noun)
     tool = Tool(template, name, articles(description) + rng.choice([".", ".", ""]), blank)
     if template.objects:
         tool.noun = noun

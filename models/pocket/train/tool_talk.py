@@ -12,7 +12,8 @@ import tools_bank as tb
 import words as w
 
 NO_TOOL = "No tool fits this request."
-DICTIONARY_SHARE = 0.6  # Of the tools of the training split, those out of the dictionary.
+DICTIONARY_SHARE = 0.33  # Of the tools of the training split, those out of the dictionary.
+SAME_OBJECT_SHARE = 0.35  # Of its requests that no tool fits, those for another verb on the object of a tool of the bank.
 GREETING = re.compile(r"^(Hi|Hello|Now)[!,]? ")
 # Verbs that people mix up: two of one row on the same object are not a clear choice.
 ALIKE = [{"find", "list", "ask", "recommend", "compare", "get", "status", "check", "price", "track", "count", "measure", "print", "export"},
@@ -181,7 +182,13 @@ class ToolTalk:
         declared = [t.template for t in self.actions]
         near = [t for t in declared if t.domain in domains]
         for _ in range(30):
-            if self.split == "train" and rng.random() < DICTIONARY_SHARE:
+            same = []
+            if self.split == "train" and near and rng.random() < SAME_OBJECT_SHARE:
+                like = rng.choice(near)
+                same = [t for t in domains[like.domain] if t.objects and t.objects == like.objects]
+            if same:
+                template = rng.choice(same)
+            elif self.split == "train" and rng.random() < DICTIONARY_SHARE:
                 template = lexicon.draw(rng, rng.choice(declared).objects if declared and rng.random() < 0.4 else None)
             else:
                 home = rng.choice(near).domain if near and rng.random() < 0.5 else rng.choice(list(domains))
