@@ -187,10 +187,10 @@ class Conversation:
         return question, facts.Fact(frame, {})
 
     def turn_table(self):
-        texts, target, row, question, answered, _, _ = table_passages(self.rng, self.split, self.small)
+        texts, target, said, question, answered, _, _ = table_passages(self.rng, self.split, self.small)
         user = lead(self.rng, question)
         step, first = self.lookup(facts.keywords(user), texts)
-        return dict(kind="table" if answered else "not_found", user=user, steps=[[step]], answer=f"{row} [{first + target}]" if answered else NOT_FOUND)
+        return dict(kind="table" if answered else "not_found", user=user, steps=[[step]], answer=f"{said} [{first + target}]" if answered else NOT_FOUND)
 
     def turn_search(self):
         rng = self.rng
@@ -249,7 +249,7 @@ class Conversation:
     def turn_compute_table(self):
         rng = self.rng
         for _ in range(50):
-            texts, target, row, question, answered, table, i = table_passages(rng, self.split, self.small)
+            texts, target, _, _, _, table, i = table_passages(rng, self.split, self.small)
             column = next((c for c in ("price", "cost") if c in table.columns), None)
             if column:
                 break
@@ -266,7 +266,7 @@ class Conversation:
         ])
         query = facts.keywords(query)
         step, first = self.lookup(query, texts)
-        return self.computed(user, step, n, k, "*", f"{row} [{first + target}]")
+        return self.computed(user, step, n, k, "*", f"{table.said(i, column)} [{first + target}]")
 
     def computed(self, user, step, n, k, op, said):
         expression = f"{n} * {k} / 100" if op == "%" else f"{n} {op} {k}"

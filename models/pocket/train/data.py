@@ -12,6 +12,7 @@ import sys
 import time
 
 import document_trees
+import facts
 import leaks
 import shards
 import tool_rows
@@ -19,9 +20,9 @@ import tool_trees
 from conversation import Conversation
 from document_turns import DocumentTalk
 
-STAGES = ["short", "mid", "dense", "main", "mix", "docs", "tools", "trees", "doctrees", "blend", "long", "all"]
+STAGES = ["short", "mid", "dense", "main", "mix", "docs", "tools", "trees", "doctrees", "pairs", "blend", "long", "all"]
 # What the rows of the stage "blend" are, in shares; --blend sets others.
-BLEND = {"trees": 0.5, "doctrees": 0.26, "tools": 0.02, "mix": 0.15, "docs": 0.07}
+BLEND = {"trees": 0.5, "doctrees": 0.26, "tools": 0.02, "mix": 0.15, "docs": 0.07, "pairs": 0.0}
 
 
 def sample(rng, tokens, stage, split="train"):
@@ -36,6 +37,8 @@ def sample(rng, tokens, stage, split="train"):
         return tool_trees.sample(rng, tokens, split)
     if stage == "doctrees":
         return document_trees.sample(rng, tokens, split)
+    if stage == "pairs":
+        return document_trees.sample_pairs(rng, tokens, split)
     if stage == "tools":
         return tool_rows.sample(rng, tokens, split)
     if stage == "mix":
@@ -92,7 +95,8 @@ def main():
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--tokens", type=int, default=2_000_000)
     parser.add_argument("--stage", choices=STAGES, default="main")
-    parser.add_argument("--blend", help="shares of the rows of the stage blend: trees,doctrees,tools,mix,docs")
+    parser.add_argument("--blend", help="shares of the rows of the stage blend: trees,doctrees,tools,mix,docs,pairs")
+    parser.add_argument("--cells", action="store_true", help="answers from tables are cells, not rows")
     parser.add_argument("--split", choices=["train", "eval"], default="train")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--shards-waiting-max", type=int, default=0, help="write no more while so many lie unread (0: write on)")
@@ -100,6 +104,7 @@ def main():
     args = parser.parse_args()
     if args.check:
         sys.exit(1 if leaks.check(args.count, args.documents) else 0)
+    facts.CELLS = args.cells
     if args.blend:
         BLEND.update(zip(BLEND, map(float, args.blend.split(",")), strict=True))
     tokens = shards.Tokens(args.tokenizer)

@@ -6,8 +6,9 @@ from document_turns import DocumentTalk
 LIMITS = (1024, 1024, 1536)
 TOOLS_FEW = 3
 # What a branch is about; one of the kinds "near" and "columns" is followed by its counterpart.
-WEIGHTS = dict(search=36, table=12, not_found=22, near=12, columns=9, conflict=9, compute=17, two_lookups=4, calc=3, no_tool=3, call=3, ask=1, follow=4)
+WEIGHTS = dict(search=38, table=14, not_found=18, near=14, columns=8, conflict=11, compute=16, two_lookups=4, calc=3, no_tool=3, call=3, ask=1, follow=4)
 EMITTED_MIN = 0.1
+PAIRS_OF_TABLES = 0.75
 
 
 def branch(rng, talk):
@@ -25,6 +26,22 @@ def branch(rng, talk):
     else:
         turns = [talk.turn(kind)]
     return (turns, False) if all(turns) else None
+
+
+def sample_pairs(rng, tokens, split):
+    """One tree of questions that the same passages answer or do not, most of them to tables; little else is in it."""
+    talk = None
+    while not talk or not talk.search or len(talk.tools) > 1:
+        talk = DocumentTalk(rng, split, rng.random() < 0.6, False, True)
+
+    def pair():
+        talk.next_id, talk.before = 1, None
+        if talk.other:
+            turn, talk.other = talk.other(), None
+            return [turn], False
+        return [talk.turn("columns" if rng.random() < PAIRS_OF_TABLES else "near")], False
+
+    return tool_trees.grow(tokens, talk, rng.choice(LIMITS), rng.random() < 0.6, pair, EMITTED_MIN)
 
 
 def sample(rng, tokens, split):

@@ -123,11 +123,11 @@ class DocumentTalk(Conversation):
                 continue
             changed = rng.choice(slots)
             near = facts.draw(rng, fact.frame, fact, [s for s in slots if s != changed])
-            same = {facts.canonical(facts.fill(q, near.values, 1)) for q in fact.frame["q"]}
-            if not same & {facts.canonical(facts.fill(q, fact.values, 1)) for q in fact.frame["q"]}:
+            if not facts.questions_of(fact) & facts.questions_of(near):
                 break
         else:
             return self.turn_not_found()
+        near.avoids = fact
         texts, target, said = passages_for(rng, near, self.split, self.small, mid=self.mid, dense=self.dense)
         questions = [facts.fill(wording, f.values, 1) for f in (fact, near)]
         return self.one_of_two(lambda: self.told(questions[0], texts, None, target), lambda: self.told(questions[1], texts, said, target))
@@ -135,9 +135,10 @@ class DocumentTalk(Conversation):
     def turn_columns(self):
         """A row of a table, asked for a column that it has and for one that it lacks."""
         rng = self.rng
-        texts, target, row, _, _, table, i = table_passages(rng, self.split, self.small)
-        has, lacks = (table.question(rng, table.items[i], rng.choice(c), self.split) for c in (table.columns, table.missing()))
-        return self.one_of_two(lambda: self.told(has, texts, row, target), lambda: self.told(lacks, texts, None, target))
+        texts, target, _, _, _, table, i = table_passages(rng, self.split, self.small)
+        column = rng.choice(table.columns)
+        has, lacks = (table.question(rng, table.items[i], c, self.split) for c in (column, rng.choice(table.missing())))
+        return self.one_of_two(lambda: self.told(has, texts, table.said(i, column), target), lambda: self.told(lacks, texts, None, target))
 
     def turn(self, kind=None):
         if kind in ("near", "columns"):

@@ -372,6 +372,7 @@ class Fact:
 
     def __init__(self, frame, values):
         self.frame, self.values = frame, values
+        self.avoids = None  # Another fact of the frame whose question must not be answered beside it.
 
 
 def draw(rng, frame, like=None, keep=()):
@@ -441,14 +442,19 @@ def canonical(question):
     return question.replace("remote days", "days of working from home")
 
 
+def questions_of(fact):
+    """Its questions in all wordings, those that mean the same as one."""
+    return {canonical(fill(q, fact.values, 1)) for q in fact.frame["q"]}
+
+
 def near_fact(rng, fact):
-    """A fact of the same frame that differs in what the question asks about (not only in the answer)."""
+    """A fact of the same frame that differs in what the question asks about (not only in the answer), of `fact` and of what it avoids."""
     keys = list(fact.frame["slots"])
     for _ in range(20):
         keep = rng.sample(keys, rng.randint(0, max(0, len(keys) - 2)))
         other = draw(rng, fact.frame, fact, keep)
-        questions = {canonical(fill(q, fact.values, 1)) for q in fact.frame["q"]}
-        if not questions & {canonical(fill(q, other.values, 1)) for q in fact.frame["q"]}:
+        questions = questions_of(fact) | (questions_of(fact.avoids) if fact.avoids else set())
+        if not questions & questions_of(other):
             return other
     return None
 
@@ -521,10 +527,16 @@ MORE_QUESTIONS = {
     "phone": ["Under which number do I reach {i}?", "What number do I dial for {i}?", "At which phone is {i}?", "Whose number do I ring about {i}?"],
     "code": ["Under which code is {i} listed?", "What is {i} called in the system?", "Which number identifies {i}?", "What is the short code for {i}?"],
 }
+# Questions that name the column {c} itself, of the training split.
+NAMED = ["What is the {c} of {i}?", "Which {c} does {i} have?", "Tell me the {c} of {i}.", "I need the {c} of {i}.", "{c} of {i}?", "What {c} has {i}?", "Do you know the {c} of {i}?",
+         "What about the {c} of {i}?", "Say which {c} {i} has.", "And the {c} of {i}?", "Give me the {c} for {i}.", "Is there a {c} for {i}?", "What does it say under {c} for {i}?"]
+NAMED_SHARE = 0.5
+# Whether answers from tables are cells, "weight: 83 kg", and not rows; data.py --cells.
+CELLS = False
 ROW_KEYS = ["item", "name", "product", "article", "device", "model", "equipment", "part", "title", "entry", "object", "service"]
 
 
-OTHERS_KNOWN = 25  # Of the columns of the training split alone, those that a table may have or be asked for.
+OTHERS_KNOWN = 12  # Of the columns of the training split alone, those that a table may have or be asked for.
 
 
 def columns_of(rng, split):
@@ -534,11 +546,14 @@ def columns_of(rng, split):
     return COLUMNS | {c: others[c] for c in rng.sample(list(others), OTHERS_KNOWN)}
 
 
-def more_questions(column, split):
-    """Other questions about a column, for the training split only."""
+def questions_about(rng, known, column, split):
+    """Ways to ask for a column: in the training split half of them name it."""
+    own = w.split_bank(known[column][1], split)
     if split != "train":
-        return []
-    return [q for q in MORE_QUESTIONS.get(column, []) + more_columns.QUESTIONS.get(column, []) if not w.held_out(q)]
+        return own
+    named = [q.replace("{c}", column) for q in NAMED]
+    more = named if rng.random() < NAMED_SHARE else own + MORE_QUESTIONS.get(column, []) + more_columns.QUESTIONS.get(column, [])
+    return [q for q in more if not w.held_out(q)] or own
 
 
 class Table:
@@ -562,12 +577,19 @@ class Table:
     def row(self, i):
         return "; ".join([f"{self.key}: {self.items[i]}"] + [f"{c}: {self.cells[i][c]}" for c in self.columns])
 
+    def cell(self, i, column):
+        return f"{column}: {self.cells[i][column]}"
+
+    def said(self, i, column):
+        """What answers a question for this column: the row, or (CELLS) its cell alone."""
+        return self.cell(i, column) if CELLS else self.row(i)
+
     def mention(self, rng, item):
         low = item if rng.random() < 0.4 else item.lower()
         return rng.choice([f"the {low}", f"a {low}", f"the {low}", low])
 
     def question(self, rng, item, column, split):
-        return rng.choice(w.split_bank(self.known[column][1], split) + more_questions(column, split)).format(i=self.mention(rng, item))
+        return rng.choice(questions_about(rng, self.known, column, split)).format(i=self.mention(rng, item))
 
 
 STOP = set("""who whom whose what when where which why how is are was were be been do does did can could may might must should

@@ -11,8 +11,8 @@ from shards import Row
 SHAPES = [((1, 2, 3), 3, 768, 2), ((4, 4, 5), 3, 1024, 6), ((4, 5, 6, 8), 2, 1024, 4), ((12, 16, 20, 20), 2, 2048, 5)]
 BRANCHES_MAX = 200
 CUT_SHARE = 0.7  # Of the branches with calls, those that end with the last one.
-WEIGHTS = dict(call=46, parallel=11, sequence=10, no_tool=22, ask=15, given=5, retry=3, follow=3)
-CHAIN_SHARE, CHAIN_WEIGHT = 0.5, 50  # Of the rows, those with a chain's tools; and its weight there.
+WEIGHTS = dict(call=46, parallel=11, sequence=10, no_tool=26, ask=15, given=5, retry=3, follow=3)
+CHAIN_SHARE, CHAIN_WEIGHT = 0.3, 50  # Of the rows, those with a chain's tools; and its weight there.
 CONTRAST_SHARE = 0.85  # Of the requests that lack an argument, those followed by one for the same tool that lacks nothing.
 
 
