@@ -7,10 +7,12 @@
 #include <sys/wait.h>
 
 #include <array>
+#include <cerrno>
 #include <csignal>
 #include <cstdlib>
 #include <fcntl.h>
 #include <filesystem>
+#include <poll.h>
 #include <spawn.h>
 #include <string>
 #include <string_view>
@@ -75,12 +77,16 @@ class LiveFacet {
       text.remove_prefix(static_cast<std::size_t>(written));
     }
   }
-  /// Reads until `text` has come; false when the output ends before it.
+  /// Reads until `text` has come. False when the output ends before it, or nothing came for a
+  /// minute; then the next failed check shows what did come.
   bool hear(std::string_view text) {
     while (heard_.find(text) == std::string::npos) {
       std::array<char, 4096> bytes{};
-      const ssize_t got = ::read(from_, bytes.data(), bytes.size());
-      if (got <= 0) return false;
+      const ssize_t got = has_output() ? ::read(from_, bytes.data(), bytes.size()) : 0;
+      if (got <= 0) {
+        UNSCOPED_INFO("heard instead of \"" << text << "\": " << heard_);
+        return false;
+      }
       heard_.append(bytes.data(), static_cast<std::size_t>(got));
     }
     return true;
@@ -97,6 +103,18 @@ class LiveFacet {
   }
 
  private:
+  static constexpr int kSilenceMsMax = 60'000;
+
+  /// Waits for something to read, or the end of the output; false when it stays silent.
+  [[nodiscard]] bool has_output() const {
+    pollfd from{.fd = from_, .events = POLLIN, .revents = 0};
+    int ready = 0;
+    do {
+      ready = ::poll(&from, 1, kSilenceMsMax);
+    } while (ready < 0 && errno == EINTR);
+    return ready > 0;
+  }
+
   pid_t child_ = 0;
   int to_ = -1;
   int from_ = -1;
