@@ -1,0 +1,120 @@
+"""Does a model tell apart what fits from what nearly fits? Files, checkpoints or averages as of fresh_loss.py.
+
+python discern.py ../generator.gguf 0.5:RUN/checkpoint.pt+0.5:../generator.gguf [--split eval] [--count 60]
+
+Passages: rows of tables asked for a column that they have and for one that they lack, facts and facts that differ in one
+thing; how often the refusal is more probable than the first word of anything else. Tools of the bank: requests that one
+of four fits, and requests for another verb on its object, for its verb on another object, and for something far; how often
+`answer` stands in the plan with more than one half.
+"""
+
+import argparse
+import random
+
+import torch
+import torch.nn.functional as F
+
+import facts
+import fresh_loss
+import shards
+import templates as tp
+import tool_draw as td
+import tool_talk as tt
+from conversation import NOT_FOUND
+from document_turns import DocumentTalk
+
+REFUSED = {"search": "passages that answer", "not_found": "passages that do not"}
+
+
+def log_probs(model, tokens, talk, turn, planning):
+    """(ids, mask, logarithms of the probability of each next token)."""
+    ids, mask = tokens.parts(talk.render([turn], planning))
+    with torch.no_grad():
+        return ids, mask, F.log_softmax(model.eager(torch.tensor([ids]))[0].float(), -1)
+
+
+def of_passages(model, tokens, split, count, kind, refusal):
+    """By what the passages hold: the probability of the refusal's first token where the answer begins."""
+    out = {}
+    for n in range(count):
+        rng = random.Random(f"discern/{kind}/{n}")
+        talk = None
+        while not talk or not talk.search:
+            talk = DocumentTalk(rng, split, False, False, True)
+        for turn in (lambda t=talk: t.turn(kind), lambda t=talk: t.other()):
+            talk.next_id = 1
+            made = turn()
+            ids, mask, logs = log_probs(model, tokens, talk, made, False)
+            end = max(i for i, m in enumerate(mask) if m)
+            first = max((i for i in range(end) if not mask[i]), default=-1) + 1
+            out.setdefault(REFUSED[made["kind"]], []).append(logs[first - 1, refusal].exp().item())
+            if not talk.other:
+                break  # Of a frame without near misses there is one turn only.
+    return out
+
+
+def half_fitting(rng, talk, split):
+    """(what it shares with a declared tool, a template that no declared one fits)."""
+    domains = tp.by_domain(split)
+    declared = [t.template for t in talk.actions]
+    ways = {
+        "another verb on an object": lambda like: [t for t in domains.get(like.domain, []) if t.objects and t.objects == like.objects],
+        "the verb on another object": lambda like: [t for d in domains.values() for t in d if tt.sense(t) == tt.sense(like)],
+        "something else": lambda like: domains[rng.choice(list(domains))],
+    }
+    for what, templates in ways.items():
+        found = [t for t in templates(rng.choice(declared)) if not any(t is d or tt.alike(t, d) for d in declared)]
+        if found:
+            yield what, rng.choice(found)
+
+
+def of_tools(model, tokens, split, count):
+    """By what is asked for: the probability of `answer` as the plan."""
+    out = {}
+    for n in range(count):
+        rng = random.Random(f"discern/tools/{n}")
+        talk = tt.ToolTalk(rng, split, 4, 0, 3)
+        turns = [("a tool that fits", talk.turn_call())]
+        for what, template in half_fitting(rng, talk, split):
+            made = talk.asked(td.draw(rng, template, split))
+            turns.append((what, made and dict(kind="no_tool", user=made[0], steps=[], answer=tt.NO_TOOL)))
+        for what, turn in turns:
+            if not turn:
+                continue
+            refused = dict(kind="no_tool", user=turn["user"], steps=[], answer=tt.NO_TOOL)
+            ids, mask, logs = log_probs(model, tokens, talk, refused, True)
+            name = next(i for i, m in enumerate(mask) if m) + 2  # Behind "Plan" and ":".
+            out.setdefault(what, []).append(logs[name - 1, ids[name]].exp().item())
+    return out
+
+
+def show(title, found):
+    for what, values in sorted(found.items()):
+        values.sort()
+        middle = [values[int(len(values) * q)] for q in (0.1, 0.5, 0.9)]
+        print(f"{title:9} {what:27} {len(values):4}  refused {100 * sum(v > 0.5 for v in values) / len(values):5.1f} %   p at 10, 50, 90 %: "
+              + " ".join(f"{v:.3f}" for v in middle))
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("models", nargs="+")
+    parser.add_argument("--split", choices=["train", "eval"], default="train")
+    parser.add_argument("--count", type=int, default=60)
+    parser.add_argument("--cells", action="store_true", help="as data.py --cells")
+    args = parser.parse_args()
+    facts.CELLS = args.cells
+    tt.DICTIONARY_SHARE = 0.0
+    tokens = shards.Tokens()
+    refusal = tokens.encode(NOT_FOUND)[0]
+    for spec in args.models:
+        model = fresh_loss.average(spec)
+        model.eval()
+        print(spec)
+        for kind in ("columns", "near"):
+            show(kind, of_passages(model, tokens, args.split, args.count, kind, refusal))
+        show("tools", of_tools(model, tokens, args.split, args.count))
+
+
+if __name__ == "__main__":
+    main()
