@@ -48,6 +48,20 @@ std::size_t label_bytes(std::string_view text) {
   return is_label && colon + 2 < text.size() ? colon + 2 : 0;
 }
 
+/// The cells of "column: value; column: value"; empty where `text` is no row of a table.
+std::vector<std::string> cells_of(std::string_view text) {
+  std::vector<std::string> out;
+  while (true) {
+    const std::size_t end = std::min(text.find("; "), text.size());
+    const std::string_view cell = text.substr(0, end);
+    if (label_bytes(cell) == 0) return {};
+    out.emplace_back(cell);
+    if (end == text.size()) break;
+    text.remove_prefix(end + 2);
+  }
+  return out.size() > 1 ? out : std::vector<std::string>();
+}
+
 /// Whether a line goes on in the next one.
 enum class LineEnd : std::uint8_t { ends, may_go_on, goes_on };
 LineEnd end_of(std::string_view line, std::string_view next) {
@@ -70,6 +84,7 @@ void add_paragraph(std::string_view text, std::vector<QuotableSentence>& out) {
     out.push_back({.text = std::string(sentence)});
   }
   if (out.size() > first) out[first].label = label_bytes(out[first].text);
+  if (out.size() == first + 1) out[first].cells = cells_of(out[first].text);
 }
 
 /// One thing that an answer may say, in its place.
@@ -78,6 +93,7 @@ struct Piece {
   std::size_t label = 0;
   std::string citation;  ///< What follows where the quote ends here.
   bool joins_next = false;
+  std::vector<std::string> cells;
 };
 
 /// Right-linear: rule from[i] is what may be said from piece i on, so the grammar grows with the
@@ -100,6 +116,10 @@ Grammar::Node said(Grammar& grammar, const std::vector<Piece>& pieces) {
     if (piece.label > 0) {
       starts.push_back(grammar.sequence(
           {grammar.literal(std::string_view(piece.text).substr(piece.label)), tail}));
+    }
+    for (const std::string& cell : piece.cells) {
+      starts.push_back(grammar.sequence(
+          {grammar.literal(cell + piece.citation), grammar.choice({grammar.literal(""), more})}));
     }
     starts.push_back(from);
     from = grammar.declare("from " + number);
@@ -142,7 +162,8 @@ Grammar quoted_answer_grammar(const std::vector<NumberedPassage>& passages,
       pieces.push_back({.text = std::move(sentence.text),
                         .label = sentence.label,
                         .citation = " [" + std::to_string(entry.id) + "]",
-                        .joins_next = sentence.joins_next});
+                        .joins_next = sentence.joins_next,
+                        .cells = std::move(sentence.cells)});
     }
   }
   Grammar grammar;

@@ -3,7 +3,8 @@
 //
 //   the refusal, or
 //   statements, then quotes, in the order in which they stand in the passages, a space between;
-//   quote = sentences that follow each other in a paragraph or line, word for word, then " [n]"
+//   quote = sentences that follow each other in a paragraph or line, word for word, then " [n]",
+//           or one cell of a row of a table ("price: 5 EUR"), then " [n]"
 //
 // so every citation points at the passage that holds what is said, nothing is said twice, and
 // every answer ends. Headings are not quoted; the mark in front of an item of a list is left out,
@@ -30,6 +31,8 @@ struct QuotableSentence {
   std::string text;         ///< Without white space around it; line ends inside are spaces.
   std::size_t label = 0;    ///< Bytes of a label that a quote may leave out; 0: there is none.
   bool joins_next = false;  ///< The next one goes on with the same paragraph or line.
+  /// Of a row of a table, "column: value; column: value": each can be quoted alone. Else empty.
+  std::vector<std::string> cells;
   bool operator==(const QuotableSentence&) const = default;
 };
 /// `text`: UTF-8, a passage. Sentences end as UAX 29 says, and at the end of a line. A long line

@@ -60,6 +60,9 @@ class AllAnswers {
     const auto sentences = quotable_sentences(entry.passage.text);
     const std::string citation = " [" + std::to_string(entry.id) + "]";
     for (std::size_t i = 0; i < sentences.size(); ++i) {
+      for (const std::string& cell : sentences[i].cells) {
+        quotes_.push_back({cell + citation, place_ + static_cast<int>(i)});
+      }
       for (const std::size_t skipped : std::set<std::size_t>{0, sentences[i].label}) {
         std::string said = sentences[i].text.substr(skipped);
         for (std::size_t j = i;; ++j) {
@@ -95,6 +98,7 @@ std::string random_passage(std::mt19937& random) {
                                "\n",
                                "Ann asks. Bob says no!",
                                "a; b: c",
+                               "a: b; c: d: e",
                                "2. Second.",
                                "no end",
                                "and on it goes.",
@@ -132,6 +136,17 @@ TEST_CASE("a wrapped paragraph is one, lines that end are several", "[agent]") {
   const std::string row = "a lamp with a name that makes the row longer than most, 5 EUR";
   CHECK(texts_of(quotable_sentences(row + "\nDesk, 90 EUR\nchair, 80 EUR")) ==
         Texts{row + " +", "Desk, 90 EUR", "chair, 80 EUR"});
+}
+
+TEST_CASE("a row of a table is also its cells", "[agent]") {
+  const auto cells = [](const char* text) { return quotable_sentences(text)[0].cells; };
+  CHECK(cells("item: Lamp; price: 5 EUR") == Texts{"item: Lamp", "price: 5 EUR"});
+  CHECK(cells("item: Lamp; note: see: b; price: 5 EUR") ==
+        Texts{"item: Lamp", "note: see: b", "price: 5 EUR"});
+  CHECK(cells("item: Lamp") == Texts{});
+  CHECK(cells("item: Lamp; 5 EUR") == Texts{});
+  CHECK(cells("It rains; Rome: cats sleep.") == Texts{});
+  CHECK(cells("item: Lamp; note: It is new. It shines.") == Texts{});
 }
 
 TEST_CASE("a label in front may be left out", "[agent]") {
