@@ -89,11 +89,8 @@ void add_paragraph(std::string_view text, std::vector<QuotableSentence>& out) {
 
 /// One thing that an answer may say, in its place.
 struct Piece {
-  std::string text;
-  std::size_t label = 0;
+  QuotableSentence sentence;
   std::string citation;  ///< What follows where the quote ends here.
-  bool joins_next = false;
-  std::vector<std::string> cells;
 };
 
 /// Right-linear: rule from[i] is what may be said from piece i on, so the grammar grows with the
@@ -107,17 +104,18 @@ Grammar::Node said(Grammar& grammar, const std::vector<Piece>& pieces) {
     const Grammar::Node more = grammar.sequence({grammar.literal(" "), from});
     std::vector<Grammar::Node> ends = {grammar.sequence(
         {grammar.literal(piece.citation), grammar.choice({grammar.literal(""), more})})};
-    if (piece.joins_next) ends.push_back(grammar.sequence({grammar.literal(" "), body}));
+    if (piece.sentence.joins_next) ends.push_back(grammar.sequence({grammar.literal(" "), body}));
     const Grammar::Node tail = grammar.declare("behind " + number);
     grammar.define(tail, grammar.choice(std::move(ends)));
     body = grammar.declare("piece " + number);
-    grammar.define(body, grammar.sequence({grammar.literal(piece.text), tail}));
+    grammar.define(body, grammar.sequence({grammar.literal(piece.sentence.text), tail}));
     std::vector<Grammar::Node> starts = {body};
-    if (piece.label > 0) {
+    if (piece.sentence.label > 0) {
       starts.push_back(grammar.sequence(
-          {grammar.literal(std::string_view(piece.text).substr(piece.label)), tail}));
+          {grammar.literal(std::string_view(piece.sentence.text).substr(piece.sentence.label)),
+           tail}));
     }
-    for (const std::string& cell : piece.cells) {
+    for (const std::string& cell : piece.sentence.cells) {
       starts.push_back(grammar.sequence(
           {grammar.literal(cell + piece.citation), grammar.choice({grammar.literal(""), more})}));
     }
@@ -156,14 +154,12 @@ Grammar quoted_answer_grammar(const std::vector<NumberedPassage>& passages,
                               const std::vector<std::string>& statements) {
   std::vector<Piece> pieces;
   pieces.reserve(statements.size());
-  for (const std::string& statement : statements) pieces.push_back({.text = statement});
+  for (const std::string& statement : statements) {
+    pieces.push_back({.sentence = {.text = statement}});
+  }
   for (const NumberedPassage& entry : passages) {
     for (QuotableSentence& sentence : quotable_sentences(entry.passage.text)) {
-      pieces.push_back({.text = std::move(sentence.text),
-                        .label = sentence.label,
-                        .citation = " [" + std::to_string(entry.id) + "]",
-                        .joins_next = sentence.joins_next,
-                        .cells = std::move(sentence.cells)});
+      pieces.push_back({std::move(sentence), " [" + std::to_string(entry.id) + "]"});
     }
   }
   Grammar grammar;

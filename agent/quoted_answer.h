@@ -31,7 +31,8 @@ struct QuotableSentence {
   std::string text;         ///< Without white space around it; line ends inside are spaces.
   std::size_t label = 0;    ///< Bytes of a label that a quote may leave out; 0: there is none.
   bool joins_next = false;  ///< The next one goes on with the same paragraph or line.
-  /// Of a row of a table, "column: value; column: value": each can be quoted alone. Else empty.
+  /// Of a row of a table, "column: value; column: value", that is one sentence: each can be quoted
+  /// alone. Else empty.
   std::vector<std::string> cells;
   bool operator==(const QuotableSentence&) const = default;
 };

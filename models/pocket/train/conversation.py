@@ -177,7 +177,8 @@ class Conversation:
         for _ in range(50):
             said = prose.sentence(rng)
             kept = facts.keywords(said).split()
-            if len(kept) >= 4 and "{" not in said:
+            known = self.split == "train" and said in facts.held_out_sentences()
+            if len(kept) >= 4 and "{" not in said and not known:
                 break
         n = rng.randint(2, min(4, len(kept)))
         at = rng.randint(0, len(kept) - n)

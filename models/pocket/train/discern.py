@@ -58,12 +58,12 @@ def half_fitting(rng, talk, split):
     domains = tp.by_domain(split)
     declared = [t.template for t in talk.actions]
     ways = {
-        "another verb on an object": lambda like: [t for t in domains.get(like.domain, []) if t.objects and t.objects == like.objects],
-        "the verb on another object": lambda like: [t for d in domains.values() for t in d if tt.sense(t) == tt.sense(like)],
+        "another verb on an object": lambda like: tp.same_object(like, split),
+        "the verb on another object": lambda like: tp.by_sense(split).get(tp.sense(like), []),
         "something else": lambda like: domains[rng.choice(list(domains))],
     }
     for what, templates in ways.items():
-        found = [t for t in templates(rng.choice(declared)) if not any(t is d or tt.alike(t, d) for d in declared)]
+        found = tt.unfit(templates(rng.choice(declared)), declared)
         if found:
             yield what, rng.choice(found)
 

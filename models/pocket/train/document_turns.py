@@ -141,10 +141,8 @@ class DocumentTalk(Conversation):
         return self.one_of_two(lambda: self.told(has, texts, table.said(i, column), target), lambda: self.told(lacks, texts, None, target))
 
     def turn(self, kind=None):
-        if kind in ("near", "columns"):
-            return getattr(self, "turn_" + kind)()
         if not self.search or kind or self.rng.random() < 0.5:
-            made = super().turn(kind) if kind not in ("conflict", "follow") else getattr(self, "turn_" + kind)()
+            made = super().turn(kind) if kind not in ("conflict", "follow", "near", "columns") else getattr(self, "turn_" + kind)()
             if not kind:
                 self.before = None
             return made

@@ -1,19 +1,6 @@
 """Columns of tables and questions about them, and other questions about those of facts.py: for the training split only."""
 
-FIRST = "Anna Boris Clara Derek Elif Farid Greta Hugo Ines Jonas Kemal Laura Milan Nadia Oskar Petra Ravi Sofia Tomas Ursula Viktor Wanda Yusuf Zoe".split()
-LAST = "Adler Brandt Costa Duarte Egger Fischer Gomez Haas Ivanov Jensen Keller Lopez Moreau Novak Olsen Park Quinn Rossi Sato Tran Ulrich Vogel Weber Young".split()
-MONTHS = "January February March April May June July August September October November December".split()
-DAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
-TOWNS = "Bergen Porto Lyon Graz Turin Krakow Malmo Ghent Bilbao Riga Split Zurich Leeds Cork Tampere Basel Dresden Utrecht".split()
-
-
-def person(rng):
-    return f"{rng.choice(FIRST)} {rng.choice(LAST)}"
-
-
-def day(rng):
-    return f"{rng.randint(1, 28)} {rng.choice(MONTHS)}"
-
+import words as w
 
 COLUMNS = {
     "opening hours": (lambda rng: f"{rng.randint(6, 11)}:{rng.choice('00 15 30'.split())} to {rng.randint(15, 22)}:{rng.choice('00 30'.split())}", [
@@ -53,7 +40,7 @@ COLUMNS = {
     "side effects": (lambda rng: rng.choice("headache|dry mouth|dizziness|nausea|tiredness|skin rash|none known|loss of appetite|poor sleep|stomach pain".split("|")), [
         "What can happen to me if I take {i}?", "What are the side effects of {i}?", "Does {i} make people feel ill?", "Which unwanted effects does {i} have?",
         "How might my body react to swallowing {i}?", "What complaints do patients have after {i}?", "Is anything known about side effects of {i}?"]),
-    "expiry": (lambda rng: f"{rng.choice(MONTHS)} {rng.randint(2025, 2032)}", [
+    "expiry": (lambda rng: f"{rng.choice(w.MONTHS)} {rng.randint(2025, 2032)}", [
         "When does {i} go off?", "Until when can I still use up {i}?", "What best-before date is on {i}?", "When does {i} expire?", "Until when does {i} keep?",
         "When must we throw {i} away because it is out of date?", "In which month is {i} past its date?"]),
     "resolution": (lambda rng: rng.choice("1280 x 720|1920 x 1080|2560 x 1440|3840 x 2160|12 megapixels|24 megapixels|48 megapixels|300 dpi|600 dpi|1200 dpi".split("|")), [
@@ -74,13 +61,13 @@ COLUMNS = {
     "publisher": (lambda rng: rng.choice("Harbour Press|Linden Verlag|Northlight Books|Old Mill Editions|Paper Boat|Red Lantern|Silver Quill|Three Hills Press|Umbra House".split("|")), [
         "Which house published {i}?", "Who is the publisher of {i}?", "Who brought out {i}?", "By which press was {i} printed?", "With which publisher did {i} appear?",
         "Which publishing company has {i} on its list?"]),
-    "translator": (person, [
+    "translator": (w.person, [
         "Who translated {i}?", "Who put {i} into our language?", "By whom is the translation of {i}?", "Who is the translator of {i}?", "Whose translation of {i} do we use?",
         "Who was paid for translating {i}?"]),
     "difficulty": (lambda rng: rng.choice("easy|medium|tricky|very hard|beginner|advanced|expert|moderate|simple".split("|")), [
         "How difficult is {i}?", "Could a beginner manage {i}?", "Is {i} tricky?", "How much skill does {i} ask for?", "How demanding is {i}?", "On what level of difficulty is {i}?",
         "Is {i} meant for experts or for everyone?"]),
-    "instructor": (person, [
+    "instructor": (w.person, [
         "Who teaches {i}?", "Who gives the course on {i}?", "Who shows us how to use {i}?", "Who is the instructor for {i}?", "With whom do I learn {i}?", "Whose class is {i}?",
         "Who trains people on {i}?"]),
     "departure": (lambda rng: f"{rng.randint(4, 23)}:{rng.randint(0, 59):02d}", [
@@ -89,10 +76,10 @@ COLUMNS = {
     "delay": (lambda rng: rng.choice([f"{rng.randint(3, 120)} minutes", f"{rng.randint(2, 9)} hours", "none"]), [
         "How late is {i}?", "Is {i} on time?", "How many minutes is {i} behind schedule?", "What delay does {i} have?", "By how much is {i} late today?",
         "How much extra do we have to wait because {i} is late?", "Is {i} running late?"]),
-    "destination": (lambda rng: rng.choice(TOWNS), [
+    "destination": (lambda rng: w.city(rng), [
         "Where does {i} travel to?", "To which town does {i} travel?", "Where is {i} headed?", "What is the destination of {i}?", "In which town does {i} arrive?", "Which city is {i} bound for?",
         "Where are we sending {i}?"]),
-    "driver": (person, [
+    "driver": (w.person, [
         "Who drives {i}?", "Who sits at the wheel of {i}?", "Who is the driver of {i}?", "Who is steering {i} today?", "Which driver was given {i}?", "By whom is {i} driven?",
         "Who takes {i} on the road?"]),
     "tax": (lambda rng: f"{rng.choice([4, 5, 7, 9, 10, 13, 19, 20, 21, 22, 25])} %", [
@@ -107,7 +94,7 @@ COLUMNS = {
     "brand": (lambda rng: rng.choice("Aldora Brixo Cantor Delmec Everon Fabrix Gronau Hyland Jovic Kestrel Lumina Mirado Nortek Orvane".split()), [
         "What make is {i}?", "Which brand is {i}?", "Whose logo is on {i}?", "Under what brand name is {i} sold?", "Which manufacturer built {i}?", "What brand did we choose for {i}?",
         "Who is the maker of {i}?"]),
-    "inventor": (person, [
+    "inventor": (w.person, [
         "Who invented {i}?", "Whose invention is {i}?", "Who came up with {i}?", "Who first had the idea for {i}?", "Who thought up {i}?", "Who is the inventor of {i}?",
         "Who holds the patent on {i}?"]),
     "finish": (lambda rng: rng.choice("matt|glossy|satin|polished|brushed|rough|lacquered|waxed|galvanised|oiled".split("|")), [
@@ -184,7 +171,7 @@ COLUMNS = {
     "accuracy": (lambda rng: rng.choice([f"0.{rng.randint(1, 9)} mm", f"0.0{rng.randint(1, 9)} mm", f"± {rng.randint(1, 5)} %", f"± 0.{rng.randint(1, 9)} g"]), [
         "How precise is {i}?", "How exactly does {i} measure?", "By how much can {i} be off?", "What error do I expect when measuring with {i}?", "How accurate is {i}?",
         "How far can I trust the readings of {i}?", "What tolerance does {i} have?"]),
-    "calibration": (lambda rng: f"{rng.choice(MONTHS)} {rng.randint(2021, 2026)}", [
+    "calibration": (lambda rng: f"{rng.choice(w.MONTHS)} {rng.randint(2021, 2026)}", [
         "When was {i} last calibrated?", "How recent is the calibration of {i}?", "How long ago was {i} calibrated, in which month?", "In which month did the lab calibrate {i}?",
         "What does the calibration sticker on {i} say?", "When was {i} last set against the standard?"]),
     "lifespan": (lambda rng: rng.choice([f"{rng.randint(2, 40)} years", f"{rng.choice([500, 1000, 5000, 10000, 25000, 50000])} hours of use"]), [
@@ -196,7 +183,7 @@ COLUMNS = {
     "population": (lambda rng: f"{rng.randint(1, 950)},{rng.randint(0, 999):03d}", [
         "How many people live in {i}?", "How many inhabitants does {i} count?", "What is the population of {i}?", "Is {i} a village or a city, by its number of people?",
         "How many residents are there in {i}?", "How many souls call {i} home?"]),
-    "mayor": (person, [
+    "mayor": (w.person, [
         "Who is the mayor of {i}?", "Who governs {i}?", "Who was elected to head the town hall of {i}?", "Which politician runs {i}?", "What is the mayor of {i} called?",
         "Who leads the council in {i}?"]),
     "time zone": (lambda rng: f"UTC{rng.choice(['+', '-'])}{rng.randint(1, 11)}", [
@@ -211,7 +198,7 @@ COLUMNS = {
     "predators": (lambda rng: rng.choice("foxes|owls|sharks|snakes|lynx|eagles|wolves|cats|pike|none|seals|martens".split("|")), [
         "Who hunts {i}?", "Which animals does {i} have to fear?", "By what is {i} eaten?", "What are the natural enemies of {i}?", "Which predators go after {i}?",
         "From which hunter does {i} run away?"]),
-    "flowering": (lambda rng: f"{rng.choice(MONTHS[1:6])} to {rng.choice(MONTHS[6:10])}", [
+    "flowering": (lambda rng: f"{rng.choice(w.MONTHS[1:6])} to {rng.choice(w.MONTHS[6:10])}", [
         "When does {i} bloom?", "In which months does {i} have flowers?", "When will I see blossoms on {i}?", "What is the flowering time of {i}?", "From when to when does {i} flower?",
         "In what season is {i} in bloom?"]),
     "watering": (lambda rng: rng.choice("daily|twice a week|once a week|every ten days|every two weeks|rarely|every other day|once a month".split("|")), [
@@ -223,7 +210,7 @@ COLUMNS = {
     "soil": (lambda rng: rng.choice("sandy|clay soil|loam|peat|chalky|gravel|humus|dry and stony|moist and rich".split("|")), [
         "In what earth do I plant {i}?", "Which soil does {i} grow in?", "What ground is good for {i}?", "Does {i} like sandy ground?", "What do I fill the pot with for {i}?",
         "What kind of soil does {i} want?", "In which earth does {i} thrive?"]),
-    "harvest": (lambda rng: f"{rng.choice(['early', 'mid', 'late'])} {rng.choice(MONTHS[4:11])}", [
+    "harvest": (lambda rng: f"{rng.choice(['early', 'mid', 'late'])} {rng.choice(w.MONTHS[4:11])}", [
         "When is {i} ripe?", "When can I pick {i}?", "When do the farmers bring in {i}?", "In which month is {i} harvested?", "When is harvest time for {i}?",
         "At what time of year do we gather {i}?"]),
     "alcohol": (lambda rng: f"{rng.randint(0, 60)}.{rng.choice('0 5'.split())} % vol", [
@@ -238,12 +225,12 @@ COLUMNS = {
     "side dish": (lambda rng: rng.choice("rice|potatoes|salad|bread|noodles|beans|fries|red cabbage|dumplings|couscous|peas".split("|")), [
         "What is served with {i}?", "What do I get on the plate next to {i}?", "Does {i} come with fries or salad?", "What side dish goes with {i}?", "What do people eat along with {i}?",
         "Which side is there to {i}?", "With what does the kitchen serve {i}?"]),
-    "speaker": (person, [
+    "speaker": (w.person, [
         "Who gives the talk at {i}?", "Who speaks at {i}?", "Who is on stage at {i}?", "Who holds the lecture on {i}?", "Who is the speaker for {i}?", "Whom will we hear talking at {i}?"]),
     "minimum age": (lambda rng: f"{rng.choice([3, 4, 6, 7, 8, 10, 12, 14, 16, 18, 21])} and over", [
         "From what age may children use {i}?", "How old must I be for {i}?", "Is {i} suitable for toddlers?", "Are kids allowed near {i}, and from which age?", "What is the minimum age for {i}?",
         "May my ten-year-old have a go on {i}?", "For which age and up is {i} meant?"]),
-    "winner": (person, [
+    "winner": (w.person, [
         "Who won {i}?", "Who came first in {i}?", "Who took home the cup of {i}?", "Who was the best at {i}?", "Who is the winner of {i}?", "Whom do we congratulate on {i}?",
         "Who beat all the others in {i}?"]),
     "score": (lambda rng: f"{rng.randint(0, 9)} to {rng.randint(0, 9)}", [
@@ -255,7 +242,7 @@ COLUMNS = {
     "priority": (lambda rng: rng.choice("low|normal|high|urgent|critical|P1|P2|P3|can wait|top".split("|")), [
         "How urgent is {i}?", "Should I do {i} first?", "Can {i} wait?", "How important is {i}?", "What priority does {i} have?", "Where does {i} rank on our to-do list?",
         "Is {i} something to drop everything else for?"]),
-    "deadline": (day, [
+    "deadline": (w.date, [
         "By when must {i} be ready?", "How much time do I have left to finish {i}, until when?", "What is the deadline for {i}?", "What is the last day for completing {i}?",
         "Until when do I have to get {i} done?", "When is it too late to hand in {i}?"]),
     "substitute": (lambda rng: rng.choice("hand saw|spare laptop|margarine|paper form|old printer|oat milk|bicycle|rental van|plastic sheet|borrowed pump|honey|torch".split("|")), [
@@ -276,10 +263,10 @@ COLUMNS = {
     "instrument": (lambda rng: rng.choice("violin|piano|flute|cello|guitar|trumpet|harp|organ|oboe|drums|accordion|clarinet".split("|")), [
         "On which instrument is {i} played?", "Is {i} for piano or for violin?", "What do I have to be able to play for {i}?", "For what instrument was {i} composed?",
         "Which musician do we need for {i}?", "What instrument do we hear in {i}?"]),
-    "borrower": (person, [
+    "borrower": (w.person, [
         "Who has borrowed {i}?", "To whom did we lend {i}?", "Who took {i} home last week?", "Who still has to give {i} back?", "In whose hands is {i} on loan?",
         "Who is using {i} on loan right now?", "Who checked out {i}?"]),
-    "due back": (lambda rng: f"{rng.choice(DAYS)}, {day(rng)}", [
+    "due back": (lambda rng: f"{rng.choice(w.DAYS)}, {w.date(rng)}", [
         "When do I have to bring {i} back?", "Until when may I keep {i} on loan?", "When does the loan of {i} end?", "By what day must {i} be returned?", "When do we get {i} back?",
         "On what day is {i} due back?"]),
     "lock": (lambda rng: rng.choice("padlock|key|combination|chip card|fingerprint|magnetic card|bolt|no lock|bicycle chain|PIN pad".split("|")), [

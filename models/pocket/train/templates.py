@@ -146,6 +146,24 @@ def by_domain(split):
     return out
 
 
+def sense(template):
+    return template.key.split("/")[-1]
+
+
+def same_object(template, split):
+    """Templates of its domain about its object; none of an idiom."""
+    return [t for t in by_domain(split).get(template.domain, []) if t.objects and t.objects == template.objects]
+
+
+@functools.cache
+def by_sense(split):
+    out = {}
+    for of_domain in by_domain(split).values():
+        for t in of_domain:
+            out.setdefault(sense(t), []).append(t)
+    return out
+
+
 ARTICLE = re.compile(r"[^a-z ]|\b(the|a|an|my|o|os|please)\b")
 
 

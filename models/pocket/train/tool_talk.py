@@ -27,16 +27,17 @@ SEVERAL_LACK_SHARE = 0.25  # Of the requests that lack an argument, those that l
 FINAL = ["not found", "permission denied", "no such {n}", "{n} is locked", "invalid value", "this {n} is gone", "quota used up", "not allowed on weekends"]
 
 
-def sense(template):
-    return template.key.split("/")[-1]
-
-
 def alike(a, b):
     """Whether a request for template a might as well be meant for template b."""
     same_object = bool(set(a.objects) & set(b.objects)) if a.objects and b.objects else a is b
     if not same_object:
         return a.domain == b.domain and a.role == "idiom" and b.role == "idiom" and a is b
-    return any(sense(a) in row and sense(b) in row for row in ALIKE) or sense(a) == sense(b)
+    return any(tp.sense(a) in row and tp.sense(b) in row for row in ALIKE) or tp.sense(a) == tp.sense(b)
+
+
+def unfit(templates, declared):
+    """Those of `templates` that no declared one could be meant by."""
+    return [t for t in templates if not any(t is d or alike(t, d) for d in declared)]
 
 
 def spread(rng, split, count):
@@ -59,7 +60,7 @@ def spread(rng, split, count):
             t = rng.choice(same) if same and rng.random() < 0.4 else rng.choice(domains[home])
         else:
             t = rng.choice(domains[rng.choice(list(domains))])
-        if not any(t is o or (sense(t) == sense(o) and set(t.objects) & set(o.objects)) for o in out) or tries > 400:
+        if not any(t is o or (tp.sense(t) == tp.sense(o) and set(t.objects) & set(o.objects)) for o in out) or tries > 400:
             out.append(t)
     return out
 
@@ -180,14 +181,9 @@ class ToolTalk:
     def half_fitting(self, near, declared):
         """Templates that share the object or the verb with one of `near`, in the shares above; empty for the rest."""
         like, r = self.rng.choice(near), self.rng.random()
-        domains = tp.by_domain(self.split)
         if r < SAME_OBJECT_SHARE:
-            found = [t for t in domains[like.domain] if t.objects and t.objects == like.objects]
-        elif r < SAME_OBJECT_SHARE + SAME_VERB_SHARE:
-            found = [t for d in self.rng.sample(list(domains), 12) for t in domains[d] if sense(t) == sense(like)]
-        else:
-            return []
-        return [t for t in found if not any(t is d or alike(t, d) for d in declared)]
+            return unfit(tp.same_object(like, self.split), declared)
+        return unfit(tp.by_sense(self.split)[tp.sense(like)], declared) if r < SAME_OBJECT_SHARE + SAME_VERB_SHARE else []
 
     def turn_no_tool(self):
         """A request for a tool that is not here: of the same domain where that is clear, or of another one."""
