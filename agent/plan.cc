@@ -31,7 +31,7 @@ std::vector<std::string> plan_steps(std::string_view plan) {
   while (!plan.empty()) {
     const std::size_t comma = plan.find(',');
     const std::string_view step = trim(plan.substr(0, comma));
-    if (!step.empty()) steps.emplace_back(step);
+    if (!step.empty() && !step.ends_with(kRejectedStep)) steps.emplace_back(step);
     if (comma == std::string_view::npos) break;
     plan.remove_prefix(comma + 1);
   }

@@ -8,6 +8,10 @@
 
 namespace facet::agent {
 
+/// Behind the name of a tool that was considered but does not fit: "Plan: calculator (no),
+/// answer.".
+inline constexpr std::string_view kRejectedStep = " (no)";
+
 struct PlanSplit {
   std::optional<std::string> plan;  ///< Without "Plan:", trimmed.
   std::string text;                 ///< The rest.
@@ -18,7 +22,7 @@ struct PlanSplit {
 /// The plan line at the beginning of `text`, if there is one.
 PlanSplit split_plan(std::string_view text);
 
-/// "search_documents, calculator." as names.
+/// "search_documents, calculator." as names, without those that were considered but do not fit.
 std::vector<std::string> plan_steps(std::string_view plan);
 
 /// split_plan for text that streams in: holds back what may still become a plan line. Not

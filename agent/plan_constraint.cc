@@ -1,5 +1,6 @@
 #include "agent/plan_constraint.h"
 
+#include "agent/plan.h"
 #include "base/check.h"
 #include "base/grammar.h"
 
@@ -56,7 +57,14 @@ Grammar plan_grammar(const PlanNames& names, bool may_answer) {
   const Grammar::Node next = grammar.sequence({grammar.literal(", "), one_of(names.later)});
   Grammar::Node steps =
       grammar.sequence({one_of(names.first), grammar.repeat(next, 0, kPlanStepsMax - 1)});
-  if (may_answer) steps = grammar.choice({steps, grammar.literal("answer")});
+  if (may_answer) {
+    std::vector<Grammar::Node> ways = {steps, grammar.literal("answer")};
+    const std::string rejected = std::string(kRejectedStep) + ", answer";
+    if (!names.first.empty()) {
+      ways.push_back(grammar.sequence({one_of(names.first), grammar.literal(rejected)}));
+    }
+    steps = grammar.choice(std::move(ways));
+  }
   grammar.set_root(grammar.sequence({grammar.literal("Plan: "), steps, grammar.literal(".\n")}));
   return grammar;
 }

@@ -22,8 +22,9 @@ struct PlanNames {
   std::vector<std::string> later;
 };
 
-/// "Plan: a, b.\n" over `names`, or, if it `may_answer`, "Plan: answer.\n" where none is needed,
-/// then `calls`. REQUIRES: there is a first name, or it may answer. Not thread-safe.
+/// "Plan: a, b.\n" over `names`, or, if it `may_answer`, "Plan: answer.\n" where none is needed and
+/// "Plan: a (no), answer.\n" where a tool comes near but does not fit, then `calls`. REQUIRES:
+/// there is a first name, or it may answer. Not thread-safe.
 Result<std::unique_ptr<engine::Constraint>> make_plan_constraint(
     const PlanNames& names,
     bool may_answer,

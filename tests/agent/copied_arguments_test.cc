@@ -176,6 +176,10 @@ TEST_CASE("a plan begins with a tool that can be called", "[agent]") {
   };
   CHECK(takes({kPlay, kStop}, Mode::automatic, "Plan: play, stop.\n"));
   CHECK(takes({kPlay, kStop}, Mode::automatic, "Plan: answer.\n"));
+  CHECK(takes({kPlay, kStop}, Mode::automatic, "Plan: play (no), answer.\nWhich one"));
+  CHECK_FALSE(takes({kPlay, kStop}, Mode::automatic, "Plan: play (no).\n"));
+  CHECK_FALSE(takes({kPlay, kStop}, Mode::automatic, "Plan: stop (no)"));
+  CHECK_FALSE(takes({kPlay, kStop}, Mode::required, "Plan: play (no)"));
   CHECK_FALSE(takes({kPlay, kStop}, Mode::automatic, "Plan: stop"));
   CHECK(takes({kPlay, kStop}, Mode::required, "Plan: play.\n"));
   CHECK_FALSE(takes({kPlay, kStop}, Mode::required, "Plan: answer"));

@@ -16,6 +16,7 @@ TEST_CASE("the steps of a plan are its names in order, repeated ones included", 
   CHECK(plan_steps("search_documents, calculator.") == Strings{"search_documents", "calculator"});
   CHECK(plan_steps("a, a") == Strings{"a", "a"});
   CHECK(plan_steps(" answer. ") == Strings{"answer"});
+  CHECK(plan_steps("cancel_order (no), answer.") == Strings{"answer"});
   CHECK(plan_steps("").empty());
   CHECK(plan_steps(" , .").empty());
 }

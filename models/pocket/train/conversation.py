@@ -188,10 +188,10 @@ class Conversation:
         return question, facts.Fact(frame, {})
 
     def turn_table(self):
-        texts, target, said, question, answered, _, _ = table_passages(self.rng, self.split, self.small)
+        texts, target, column, question, answered, table, i = table_passages(self.rng, self.split, self.small)
         user = lead(self.rng, question)
         step, first = self.lookup(facts.keywords(user), texts)
-        return dict(kind="table" if answered else "not_found", user=user, steps=[[step]], answer=f"{said} [{first + target}]" if answered else NOT_FOUND)
+        return dict(kind="table" if answered else "not_found", user=user, steps=[[step]], answer=f"{table.said(i, column)} [{first + target}]" if answered else NOT_FOUND)
 
     def turn_search(self):
         rng = self.rng

@@ -20,9 +20,9 @@ import tool_trees
 from conversation import Conversation
 from document_turns import DocumentTalk
 
-STAGES = ["short", "mid", "dense", "main", "mix", "docs", "tools", "trees", "doctrees", "pairs", "blend", "long", "all"]
+STAGES = ["short", "mid", "dense", "main", "mix", "docs", "tools", "trees", "doctrees", "pairs", "plans", "blend", "long", "all"]
 # What the rows of the stage "blend" are, in shares; --blend sets others.
-BLEND = {"trees": 0.5, "doctrees": 0.26, "tools": 0.02, "mix": 0.15, "docs": 0.07, "pairs": 0.0}
+BLEND = {"trees": 0.5, "doctrees": 0.26, "tools": 0.02, "mix": 0.15, "docs": 0.07, "pairs": 0.0, "plans": 0.0}
 
 
 def sample(rng, tokens, stage, split="train"):
@@ -39,6 +39,8 @@ def sample(rng, tokens, stage, split="train"):
         return document_trees.sample(rng, tokens, split)
     if stage == "pairs":
         return document_trees.sample_pairs(rng, tokens, split)
+    if stage == "plans":
+        return tool_trees.sample_plans(rng, tokens, split)
     if stage == "tools":
         return tool_rows.sample(rng, tokens, split)
     if stage == "mix":
@@ -95,7 +97,7 @@ def main():
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--tokens", type=int, default=2_000_000)
     parser.add_argument("--stage", choices=STAGES, default="main")
-    parser.add_argument("--blend", help="shares of the rows of the stage blend: trees,doctrees,tools,mix,docs,pairs")
+    parser.add_argument("--blend", help="shares of the rows of the stage blend: trees,doctrees,tools,mix,docs,pairs,plans")
     parser.add_argument("--cells", action="store_true", help="answers from tables are cells, not rows")
     parser.add_argument("--split", choices=["train", "eval"], default="train")
     parser.add_argument("--seed", type=int, default=1)

@@ -109,8 +109,14 @@ def lacking(name, arguments, missing):
     return [(name, {**arguments, **dict.fromkeys(missing)}, told)], f"Please give me the {' and the '.join(missing)}."
 
 
+def rejecting(considered):
+    """The plan where no tool is called: with the tool that was `considered`, if any."""
+    return f"{considered} (no), answer" if considered else "answer"
+
+
 def conversation(tools, turns, planning):
-    """turns: list of {"user": str, "steps": [[(name, arguments, response)]], "answer": str}; "plan" where not every call was planned.
+    """turns: list of {"user": str, "steps": [[(name, arguments, response)]], "answer": str}; "plan" where not every call was planned,
+    "considered" where a tool comes near to a request that none fits.
 
     Each step is a list of calls made together. Returns the parts, ending after the last <end_of_turn>.
     """
@@ -121,7 +127,7 @@ def conversation(tools, turns, planning):
         parts.append((f"<start_of_turn>user\n{turn['user']}<end_of_turn>\n<start_of_turn>model\n", False))
         names = turn.get("plan", [name for step in turn["steps"] for name, _, _ in step])
         if planning:
-            parts.append((f"Plan: {', '.join(names) if names else 'answer'}.\n", True))
+            parts.append((f"Plan: {', '.join(names) if names else rejecting(turn.get('considered'))}.\n", True))
         for step in turn["steps"]:
             parts.append(("".join(call(n, a) for n, a, _ in step) + "<start_function_response>", True))
             parts.append(("<start_function_response>".join(response(n, r) for n, _, r in step), False))

@@ -3,9 +3,9 @@
 python discern.py ../generator.gguf 0.5:RUN/checkpoint.pt+0.5:../generator.gguf [--split eval] [--count 60]
 
 Passages: rows of tables asked for a column that they have and for one that they lack, facts and facts that differ in one
-thing; how often the refusal is more probable than the first word of anything else. Tools of the bank: requests that one
-of four fits, and requests for another verb on its object, for its verb on another object, and for something far; how often
-`answer` stands in the plan with more than one half.
+thing; how often the refusal is more probable than all else. Tools of the bank: requests that one of four fits, and requests
+for another verb on its object, for its verb on another object, and for something far; how often the plan comes to `answer`,
+after a tool that was considered or without one, with more than one half.
 """
 
 import argparse
@@ -33,8 +33,8 @@ def log_probs(model, tokens, talk, turn, planning):
         return ids, mask, F.log_softmax(model.eager(torch.tensor([ids]))[0].float(), -1)
 
 
-def of_passages(model, tokens, split, count, kind, refusal):
-    """By what the passages hold: the probability of the refusal's first token where the answer begins."""
+def of_passages(model, tokens, split, count, kind):
+    """By what the passages hold: the probability of the refusal."""
     out = {}
     for n in range(count):
         rng = random.Random(f"discern/{kind}/{n}")
@@ -44,10 +44,14 @@ def of_passages(model, tokens, split, count, kind, refusal):
         for turn in (lambda t=talk: t.turn(kind), lambda t=talk: t.other()):
             talk.next_id = 1
             made = turn()
-            ids, mask, logs = log_probs(model, tokens, talk, made, False)
+            # All of the refusal: an answer may begin with its first word.
+            ids, mask, logs = log_probs(model, tokens, talk, dict(made, answer=NOT_FOUND), False)
+            said = tokens.encode(NOT_FOUND)
             end = max(i for i, m in enumerate(mask) if m)
             first = max((i for i in range(end) if not mask[i]), default=-1) + 1
-            out.setdefault(REFUSED[made["kind"]], []).append(logs[first - 1, refusal].exp().item())
+            assert ids[first : first + len(said)] == said
+            p = sum(logs[i - 1, ids[i]] for i in range(first, first + len(said))).exp().item()
+            out.setdefault(REFUSED[made["kind"]], []).append(p)
             if not talk.other:
                 break  # Of a frame without near misses there is one turn only.
     return out
@@ -68,8 +72,21 @@ def half_fitting(rng, talk, split):
             yield what, rng.choice(found)
 
 
+def refused(model, tokens, talk, user):
+    """The probability of a plan that calls nothing."""
+    total = 0.0
+    for considered in (None, *(t.name for t in talk.tools)):
+        turn = dict(kind="no_tool", user=user, steps=[], answer=tt.NO_TOOL, considered=considered)
+        ids, mask, logs = log_probs(model, tokens, talk, turn, True)
+        begin = next(i for i, m in enumerate(mask) if m)
+        plan = tokens.encode(f"Plan: {considered} (no" if considered else "Plan: answer")
+        assert ids[begin : begin + len(plan)] == plan
+        total += sum(logs[i - 1, ids[i]] for i in range(begin + 2, begin + len(plan))).exp().item()  # Behind "Plan" and ":".
+    return total
+
+
 def of_tools(model, tokens, split, count):
-    """By what is asked for: the probability of `answer` as the plan."""
+    """By what is asked for: the probability of a plan that calls nothing."""
     out = {}
     for n in range(count):
         rng = random.Random(f"discern/tools/{n}")
@@ -81,10 +98,7 @@ def of_tools(model, tokens, split, count):
         for what, turn in turns:
             if not turn:
                 continue
-            refused = dict(kind="no_tool", user=turn["user"], steps=[], answer=tt.NO_TOOL)
-            ids, mask, logs = log_probs(model, tokens, talk, refused, True)
-            name = next(i for i, m in enumerate(mask) if m) + 2  # Behind "Plan" and ":".
-            out.setdefault(what, []).append(logs[name - 1, ids[name]].exp().item())
+            out.setdefault(what, []).append(refused(model, tokens, talk, turn["user"]))
     return out
 
 
@@ -106,13 +120,12 @@ def main():
     facts.CELLS = args.cells
     tt.DICTIONARY_SHARE = 0.0
     tokens = shards.Tokens()
-    refusal = tokens.encode(NOT_FOUND)[0]
     for spec in args.models:
         model = fresh_loss.average(spec)
         model.eval()
         print(spec)
         for kind in ("columns", "near"):
-            show(kind, of_passages(model, tokens, args.split, args.count, kind, refusal))
+            show(kind, of_passages(model, tokens, args.split, args.count, kind))
         show("tools", of_tools(model, tokens, args.split, args.count))
 
 

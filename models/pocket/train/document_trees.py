@@ -16,7 +16,7 @@ def branch(rng, talk):
     talk.next_id, talk.before = 1, None
     if talk.other:
         turn, talk.other = talk.other(), None
-        return [turn], False
+        return [turn], tool_trees.WHOLE
     talk.dense = rng.random() < 0.65
     kind = rng.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]
     if kind == "table":
@@ -25,7 +25,7 @@ def branch(rng, talk):
         turns = [talk.turn_follow(), talk.turn_follow()]
     else:
         turns = [talk.turn(kind)]
-    return (turns, False) if all(turns) else None
+    return (turns, tool_trees.WHOLE) if all(turns) else None
 
 
 def sample_pairs(rng, tokens, split):
@@ -38,8 +38,8 @@ def sample_pairs(rng, tokens, split):
         talk.next_id, talk.before = 1, None
         if talk.other:
             turn, talk.other = talk.other(), None
-            return [turn], False
-        return [talk.turn("columns" if rng.random() < PAIRS_OF_TABLES else "near")], False
+            return [turn], tool_trees.WHOLE
+        return [talk.turn("columns" if rng.random() < PAIRS_OF_TABLES else "near")], tool_trees.WHOLE
 
     return tool_trees.grow(tokens, talk, rng.choice(LIMITS), rng.random() < 0.6, pair, EMITTED_MIN)
 

@@ -155,10 +155,10 @@ def answer_case(rng, kind):
         question, texts, answer, cited = conflict_passages(rng, "eval")
         answers = [answer]
     elif kind in ("table", "not in table"):
-        texts, target, row, question, answered, _, _ = table_passages(rng, "eval", False)
+        texts, target, column, question, answered, table, i = table_passages(rng, "eval", False)
         if answered != (kind == "table"):
             return None
-        answers, cited = ([row], [target + 1]) if answered else ([], [])
+        answers, cited = ([table.row(i), table.cell(i, column)], [target + 1]) if answered else ([], [])
     else:
         fact, wording = asked(rng, "eval")
         question = facts.fill(wording, fact.values, 1)

@@ -108,7 +108,7 @@ def passages_for(rng, fact, split, small, with_answer=True, mid=False, dense=Fal
 
 
 def table_passages(rng, split, small):
-    """A question about a table row: (texts, target index, what answers it, question, whether it is answered, the table, the row's index)."""
+    """A question about a table row: (texts, target index, column, question, whether it is answered, the table, the row's index)."""
     table = facts.Table(rng, rng.randint(2, 4 if small else 9), split)
     answered = rng.random() < ANSWERED_SHARE[split]
     i = rng.randrange(len(table.items))
@@ -131,7 +131,7 @@ def table_passages(rng, split, small):
     chosen = others[: rng.choice([0, 1] if small else [0, 1, 2, 3])] + [wanted]
     rng.shuffle(chosen)
     target = chosen.index(wanted)
-    return ["\n".join(rows[k] for k in g) for g in chosen], target, table.said(i, column), question, answered, table, i
+    return ["\n".join(rows[k] for k in g) for g in chosen], target, column, question, answered, table, i
 
 
 LEADS = ["{}", "{}", "{}", "{}", "{}", "{}", "Please tell me: {l}", "Hi, {l}", "I want to know {l}", "Tell me, {l}", "Can you look up {l}", "Hello, {l}"]

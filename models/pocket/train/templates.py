@@ -155,6 +155,18 @@ def same_object(template, split):
     return [t for t in by_domain(split).get(template.domain, []) if t.objects and t.objects == template.objects]
 
 
+def crossed(verb, thing):
+    """What `verb` does, done to the object of `thing`."""
+    own = bool(verbs()[sense(verb)].extra)
+    return dataclasses.replace(verb, domain=thing.domain, key=f"{thing.domain}/{thing.objects[0]}/{sense(verb)}", objects=thing.objects,
+                               arguments=verb.arguments if own else thing.arguments or verb.arguments, known_by=thing.known_by)
+
+
+@functools.cache
+def with_objects(split):
+    return [t for t in of_split(split) if t.objects]
+
+
 @functools.cache
 def by_sense(split):
     out = {}

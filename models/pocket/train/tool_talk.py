@@ -13,9 +13,11 @@ import words as w
 
 NO_TOOL = "No tool fits this request."
 DICTIONARY_SHARE = 0.25  # Of the tools of the training split, those out of the dictionary.
-# Of its requests that no tool fits, those for another verb on the object of a tool of the bank, and those for the verb of one on
-# another object: what a model takes for a match, as long as the best match is all that it has learnt to find.
-SAME_OBJECT_SHARE, SAME_VERB_SHARE = 0.5, 0.15
+GRID_SHARE = 0.5  # Of the draws of tools of the training split, those that begin with two verbs on two objects.
+# Of its requests that no tool fits, those for another verb on the object of a tool of the bank, those for the verb of one on
+# another object, and those for the verb of one on the object of another: what a model takes for a match, as long as the best
+# match is all that it has learnt to find.
+SAME_OBJECT_SHARE, SAME_VERB_SHARE, CROSSED_SHARE = 0.35, 0.15, 0.15
 GREETING = re.compile(r"^(Hi|Hello|Now)[!,]? ")
 # Verbs that people mix up: two of one row on the same object are not a clear choice.
 ALIKE = [{"find", "list", "ask", "recommend", "compare", "get", "status", "check", "price", "track", "count", "measure", "print", "export"},
@@ -40,12 +42,33 @@ def unfit(templates, declared):
     return [t for t in templates if not any(t is d or alike(t, d) for d in declared)]
 
 
+def grid(rng, split):
+    """Two verbs on two objects, often not all four: neither the verb nor the object alone tells which tool is meant."""
+    templates = tp.with_objects(split)
+    a = rng.choice(templates)
+    for _ in range(40):
+        b = rng.choice(templates if rng.random() < 0.5 else [t for t in tp.by_domain(split)[a.domain] if t.objects])
+        if not set(a.objects) & set(b.objects) and not alike(a, tp.crossed(b, a)):
+            four = [a, tp.crossed(b, a), tp.crossed(a, b), b]
+            return rng.sample(four, rng.choice([2, 3, 3, 4]))
+    return []
+
+
+def nearest(tools, template):
+    """The first of `tools` about the object of `template`, or else with its verb; None where neither is there."""
+    about = [t for t in tools if set(t.template.objects) & set(template.objects)]
+    same_verb = [t for t in tools if template.objects and t.template.objects and tp.sense(t.template) == tp.sense(template)]
+    return next(iter(about + same_verb), None)
+
+
 def spread(rng, split, count):
     """`count` templates: near misses of one domain, others of a few domains, and open words."""
     domains = tp.by_domain(split)
     home = rng.choice(list(domains))
     near = rng.choice([0.2, 0.5, 0.8])
     out, tries = [], 0
+    if split == "train" and rng.random() < GRID_SHARE:
+        out = grid(rng, split)[:count]
     while len(out) < count:
         tries += 1
         of_dictionary = split == "train" and rng.random() < DICTIONARY_SHARE
@@ -183,7 +206,11 @@ class ToolTalk:
         like, r = self.rng.choice(near), self.rng.random()
         if r < SAME_OBJECT_SHARE:
             return unfit(tp.same_object(like, self.split), declared)
-        return unfit(tp.by_sense(self.split)[tp.sense(like)], declared) if r < SAME_OBJECT_SHARE + SAME_VERB_SHARE else []
+        r -= SAME_OBJECT_SHARE
+        if r < SAME_VERB_SHARE:
+            return unfit(tp.by_sense(self.split)[tp.sense(like)], declared)
+        verbs = [t for t in near if t.objects and not set(t.objects) & set(like.objects)] if like.objects else []
+        return unfit([tp.crossed(t, like) for t in verbs], declared) if r < SAME_VERB_SHARE + CROSSED_SHARE else []
 
     def turn_no_tool(self):
         """A request for a tool that is not here: of the same domain where that is clear, or of another one."""
@@ -204,7 +231,8 @@ class ToolTalk:
                 continue
             made = self.asked(td.draw(rng, template, self.split))
             if made:
-                return dict(kind="no_tool", user=made[0], steps=[], answer=NO_TOOL)
+                near = nearest([t for t in self.tools if t in self.actions], template)
+                return dict(kind="no_tool", user=made[0], steps=[], answer=NO_TOOL, considered=near and near.name)
         return None
 
     def turn_ask(self):

@@ -9,17 +9,24 @@ from shards import Row
 
 # Tools declared, arguments of each at most, longest row in tokens; and how often.
 SHAPES = [((1, 2, 3), 3, 768, 2), ((4, 4, 5), 3, 1024, 6), ((4, 5, 6, 8), 2, 1024, 4), ((12, 16, 20, 20), 2, 2048, 5)]
+PLAN_SHAPES = [((3, 4, 4), 2, 1024, 1), ((4, 5, 6), 2, 1536, 1), ((8, 10, 12), 2, 2048, 1)]
+PLAN_WEIGHTS = dict(call=50, no_tool=45, ask=5)
 BRANCHES_MAX = 200
+PLANNING_SHARE = 0.85  # Of the rows; what is trained here ships with the form that plans.
 CUT_SHARE = 0.7  # Of the branches with calls, those that end with the last one.
 WEIGHTS = dict(call=46, parallel=11, sequence=10, no_tool=26, ask=15, given=5, retry=3, follow=3)
 CHAIN_SHARE, CHAIN_WEIGHT = 0.3, 50  # Of the rows, those with a chain's tools; and its weight there.
 CONTRAST_SHARE = 0.85  # Of the requests that lack an argument, those followed by one for the same tool that lacks nothing.
 
 
+# Where a branch ends: behind the answer, the last call, or the plan of its one turn.
+ENDS = WHOLE, LAST_CALL, PLAN = range(3)
+
+
 def grow(tokens, talk, limit, planning, make, emitted_min=tool_rows.EMITTED_MIN):
     """A Row of branches until it is `limit` tokens long, or None where too little is emitted in it.
 
-    make(): (turns of a branch, whether it ends with its last call), or None where it could not be made.
+    make(): (turns of a branch, one of the ENDS), or None where it could not be made.
     """
     turns, too_long = [], 0
     head = talk.render([], planning)
@@ -31,8 +38,8 @@ def grow(tokens, talk, limit, planning, make, emitted_min=tool_rows.EMITTED_MIN)
             too_long += 1
             continue
         parts = talk.render(made[0], planning)[len(head) : -1]
-        if made[1]:
-            parts = parts[:-2]  # The last result and the answer.
+        if made[1] != WHOLE:
+            parts = parts[:2] if made[1] == PLAN else parts[:-2]
         more, emitted = tokens.parts(parts)
         if len(ids) + len(more) > limit:
             too_long += 1
@@ -70,10 +77,23 @@ class Branches:
 
     def make(self):
         turns = self.turns()
-        return (turns, bool(turns[-1]["steps"]) and self.rng.random() < CUT_SHARE) if all(turns) else None
+        if not all(turns):
+            return None
+        return turns, LAST_CALL if turns[-1]["steps"] and self.rng.random() < CUT_SHARE else WHOLE
 
 
 def sample(rng, tokens, split, shape=None):
     """One tree as a Row, or None where too little is emitted in it."""
     talk, limit = tool_rows.conversation(rng, split, shape or rng.choices(SHAPES, [s[3] for s in SHAPES])[0], CHAIN_SHARE)
-    return grow(tokens, talk, limit, rng.random() < 0.6, Branches(rng, talk).make)
+    return grow(tokens, talk, limit, rng.random() < PLANNING_SHARE, Branches(rng, talk).make)
+
+
+def sample_plans(rng, tokens, split):
+    """One tree of plans alone: which tool a request means, and whether it fits."""
+    talk, limit = tool_rows.conversation(rng, split, rng.choice(PLAN_SHAPES), 0.0)
+
+    def make():
+        turn = talk.turn(rng.choices(list(PLAN_WEIGHTS), list(PLAN_WEIGHTS.values()))[0])
+        return turn and ([turn], PLAN)
+
+    return grow(tokens, talk, limit, True, make, 0.05)
