@@ -181,6 +181,7 @@ def main():
     parser.add_argument("--config", default="")
     parser.add_argument("--ema", type=float, default=0.0, help="also keep a running average of the weights, which holds on to so much of itself at a step")
     parser.add_argument("--init", help="a GGUF file of export.py whose weights a new run starts from")
+    parser.add_argument("--blocks", help="train these layers alone, as 6,7,9 (counted from 0), and leave all other weights as they are")
     args = parser.parse_args()
     if args.device == "cpu":
         torch.set_num_threads(args.threads)
@@ -190,10 +191,15 @@ def main():
     run.mkdir(parents=True, exist_ok=True)
     config = Config(**{k: int(v) for k, v in (x.split("=") for x in args.config.split(",") if x)})
     model = Model(config)
+    if args.blocks:
+        trained = tuple(f"blocks.{int(n)}." for n in args.blocks.split(","))
+        for name, p in model.named_parameters():
+            p.requires_grad_(name.startswith(trained))
+    named = [(n, p) for n, p in model.named_parameters() if p.requires_grad]
     # How sharp attention can be is the scale of these norms; they have far to go and few gradients to go by.
-    sharp = [p for n, p in model.named_parameters() if n.endswith((".q_norm", ".k_norm"))]
-    matrices = [(n, p) for n, p in model.named_parameters() if p.dim() == 2 and n != "embed"]
-    others = [p for n, p in model.named_parameters() if p.dim() != 2 or n == "embed"]
+    sharp = [p for n, p in named if n.endswith((".q_norm", ".k_norm"))]
+    matrices = [(n, p) for n, p in named if p.dim() == 2 and n != "embed"]
+    others = [p for n, p in named if p.dim() != 2 or n == "embed"]
     shards = Shards(args.shards, args.batch_tokens, args.stages.split(","), args.seed, args.consume)
     adam = torch.optim.AdamW(others, lr=args.adam_lr, betas=(0.9, 0.98), weight_decay=0.0)
     muon = Muon(matrices)
