@@ -192,9 +192,9 @@ def main():
     config = Config(**{k: int(v) for k, v in (x.split("=") for x in args.config.split(",") if x)})
     model = Model(config)
     if args.blocks:
-        trained = tuple(f"blocks.{int(n)}." for n in args.blocks.split(","))
-        for name, p in model.named_parameters():
-            p.requires_grad_(name.startswith(trained))
+        model.requires_grad_(False)
+        for n in args.blocks.split(","):
+            model.blocks[int(n)].requires_grad_(True)
     named = [(n, p) for n, p in model.named_parameters() if p.requires_grad]
     # How sharp attention can be is the scale of these norms; they have far to go and few gradients to go by.
     sharp = [p for n, p in named if n.endswith((".q_norm", ".k_norm"))]
@@ -271,8 +271,9 @@ def main():
             for p, old in zip(sharp, before):
                 p.copy_(old + args.sharpen * (p - old))
         with torch.no_grad():
+            now = model.state_dict() if ema else {}
             for k, average in ema.items():
-                average.lerp_(model.state_dict()[k].cpu(), 1.0 - args.ema)
+                average.lerp_(now[k].cpu(), 1.0 - args.ema)
         model.zero_grad(set_to_none=True)
         tokens += count
         step += 1
