@@ -1,11 +1,13 @@
 """Templates out of a dictionary: nouns and verbs of WordNet 3.0 (Debian's wordnet-base) with their synonyms, so that
-matching a request with a declaration is learnt over the language and not over the bank's own lists.
+matching a request with a declaration is learnt over the language and not over the bank's own lists; and everyday things
+and verbs with other words for them (bank/everyday*.txt).
 
 A draw joins a verb (of the dictionary, or one of the bank's with its phrasings of the training split) with a noun. Names,
 descriptions and requests say either with any of its synonyms. Only senses that come first for their word are used. Left
 out are the objects of held-out templates and the heads of held-out phrasings, so that both stay unseen.
 """
 
+import dataclasses
 import functools
 import os
 import pathlib
@@ -27,6 +29,8 @@ DOMAIN = "dictionary"
 BANK_VERBS_SHARE = 0.6  # Of the templates, those with a verb of the bank.
 ANY_WORDS_SHARE = 0.3  # Of the objects, those that are words of any kind,
 STRANGE_SHARE = 0.4  # and of these words those of no dictionary.
+EVERYDAY_SHARE = 0.45  # Of the other objects, those of bank/everyday.txt,
+EVERYDAY_VERBS_SHARE = 0.5  # and of the dictionary's verbs, those of bank/everyday_verbs.txt instead.
 
 
 def first_senses(kind):
@@ -162,16 +166,44 @@ def any_words(rng):
             return [" ".join(words)]
 
 
+@functools.cache
+def everyday():
+    """Things with other words for them, without the words that are held out."""
+    rows = [[x for x in line.split("/") if not {x, *x.split()} & held_out_terms()] for line in tp.lines("everyday.txt")]
+    return [r for r in rows if r]
+
+
+@functools.cache
+def everyday_verbs():
+    """(verbs that mean the same, what they mean), without those that are held out."""
+    rows = [line.split(" : ") for line in tp.lines("everyday_verbs.txt")]
+    rows = [([v for v in verbs.split("/") if v not in held_out_terms()], gloss) for verbs, gloss in rows]
+    return [r for r in rows if r[0]]
+
+
+def noun(rng):
+    """(words for the declaration, words for the request): an everyday thing or a noun of the dictionary, or any words at all."""
+    if rng.random() < ANY_WORDS_SHARE:
+        return any_words(rng), ()
+    return split_words(rng, rng.choice(everyday()) if rng.random() < EVERYDAY_SHARE else rng.choice(synsets()[0])[0])
+
+
 def draw(rng, objects=None):
-    """A template; its objects are `objects`, a noun of the dictionary, or any words at all."""
-    objects = objects or (any_words(rng) if rng.random() < ANY_WORDS_SHARE else rng.choice(synsets()[0])[0])
+    """A template; its objects are `objects`, or new ones (noun())."""
+    said = ()
+    if not objects:
+        objects, said = noun(rng)
+    return dataclasses.replace(about(rng, objects), said=said)
+
+
+def about(rng, objects):
     picked = [(k, True) for k in rng.sample(list(kinds.KINDS.values()), rng.choice([0, 1, 1, 2, 2, 3]))]
     if rng.random() < BANK_VERBS_SHARE:
         verb = rng.choice(bank_verbs())
         arguments = [(kinds.KINDS[verb.extra], True)] if verb.extra else picked
         return tp.Template(DOMAIN, False, f"{DOMAIN}/{objects[0]}/{verb.sense}", verb.names, verb.descriptions, verb.sayings, verb.role, objects,
                            arguments or [(rng.choice(list(kinds.KINDS.values())), True)], "id", verb.more, verb.more_names, verb.more_descriptions)
-    verbs, gloss = rng.choice(synsets()[1])
+    verbs, gloss = rng.choice(everyday_verbs() if rng.random() < EVERYDAY_VERBS_SHARE else synsets()[1])
     declared, said = split_words(rng, verbs)
     role = rng.choice(["key", "key", "new", "zero", "put", "new"])
     says = sayings(said)

@@ -43,6 +43,7 @@ class Template:
     more: list = ()  # Sayings of the training split alone,
     more_names: list = ()  # and names and
     more_descriptions: list = ()  # descriptions.
+    said: list = ()  # Words for the object in a request; where there are none, `objects`.
 
 
 @dataclasses.dataclass

@@ -246,8 +246,14 @@ def say(rng, argument, v, split, update=False):
     return way.replace("{f}", argument.wording).replace("{p}", p).replace("{v}", kinds.shown(v))
 
 
+def said_noun(rng, tool):
+    """What a request calls the tool's object."""
+    template = tool.template
+    return rng.choice(template.said or [tool.noun, tool.noun, template.objects[0], rng.choice(template.objects)])
+
+
 def key_phrase(rng, tool, v):
-    noun = rng.choice([tool.noun, tool.noun, tool.template.objects[0], rng.choice(tool.template.objects)])
+    noun = said_noun(rng, tool)
     if tool.template.known_by == "id":
         return rng.choice(KEYS["id"][2]).replace("{o}", noun).replace("{v}", kinds.shown(v))
     if tool.key.kind.make in ("city", "venue", "room", "month"):
@@ -308,7 +314,7 @@ def request(rng, tool, split, drop=None):
     if template.role == "idiom":
         return idiom_request(rng, tool, split, drop)
     text, arguments, tail = rng.choice(tp.sayings(template, split)), {}, []
-    noun = rng.choice([tool.noun, tool.noun, template.objects[0], rng.choice(template.objects)])
+    noun = said_noun(rng, tool)
     if tool.key is not None:
         if lies_in(tool.key, drop):
             phrase = rng.choice(["the {o}", "the {o}", "my {o}", "our {o}", "this {o}"]).replace("{o}", noun)

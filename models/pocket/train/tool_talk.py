@@ -12,7 +12,7 @@ import tools_bank as tb
 import words as w
 
 NO_TOOL = "No tool fits this request."
-DICTIONARY_SHARE = 0.25  # Of the tools of the training split, those out of the dictionary.
+DICTIONARY_SHARE = 0.32  # Of the tools of the training split, those out of the dictionary.
 GRID_SHARE = 0.5  # Of the draws of tools of the training split, those that begin with two verbs on two objects.
 # Of its requests that no tool fits, those for another verb on the object of a tool of the bank, those for the verb of one on
 # another object, and those for the verb of one on the object of another: what a model takes for a match, as long as the best

@@ -38,13 +38,13 @@ def orthogonalised(g, steps=5):
 
 
 class Muon:
-    """Momentum with orthogonalised updates; matrices of one shape are treated as one stack."""
+    """Momentum with orthogonalised updates; matrices of one shape are treated as one stack. factor(name): of its rate."""
 
-    def __init__(self, named, momentum=0.95):
+    def __init__(self, named, momentum=0.95, factor=lambda name: 1.0):
         self.momentum = momentum
         self.groups = {}
         for name, p in named:
-            self.groups.setdefault(tuple(p.shape), []).append((name, p))
+            self.groups.setdefault(tuple(p.shape), []).append((factor(name), p))
         self.buffers = {s: torch.zeros(len(g), *s) for s, g in self.groups.items()}
 
     @torch.no_grad()
@@ -55,8 +55,8 @@ class Muon:
             buffer.lerp_(grad, 1 - self.momentum)
             update = orthogonalised(grad.lerp(buffer, self.momentum)).float()
             scale = lr * max(1.0, shape[0] / shape[1]) ** 0.5
-            for i, (_, p) in enumerate(group):
-                p.mul_(1 - lr * weight_decay).add_(update[i], alpha=-scale)
+            for i, (factor, p) in enumerate(group):
+                p.mul_(1 - factor * lr * weight_decay).add_(update[i], alpha=-factor * scale)
 
 
 class Shards:
@@ -182,6 +182,7 @@ def main():
     parser.add_argument("--ema", type=float, default=0.0, help="also keep a running average of the weights, which holds on to so much of itself at a step")
     parser.add_argument("--init", help="a GGUF file of export.py whose weights a new run starts from")
     parser.add_argument("--blocks", help="train these layers alone, as 6,7,9 (counted from 0), and leave all other weights as they are")
+    parser.add_argument("--others", type=float, default=0.0, help="train all other weights than --blocks too, at this factor of the rate")
     args = parser.parse_args()
     if args.device == "cpu":
         torch.set_num_threads(args.threads)
@@ -191,18 +192,28 @@ def main():
     run.mkdir(parents=True, exist_ok=True)
     config = Config(**{k: int(v) for k, v in (x.split("=") for x in args.config.split(",") if x)})
     model = Model(config)
-    if args.blocks:
-        model.requires_grad_(False)
-        for n in args.blocks.split(","):
-            model.blocks[int(n)].requires_grad_(True)
+    of_blocks = tuple(f"blocks.{int(n)}." for n in args.blocks.split(",")) if args.blocks else ()
+
+    def factor(name):
+        """Of the learning rate."""
+        return 1.0 if not args.blocks or name.startswith(of_blocks) else args.others
+
+    for n in args.blocks.split(",") if args.blocks else ():
+        model.blocks[int(n)]  # A layer that is not there is an error.
+    for n, p in model.named_parameters():
+        p.requires_grad_(factor(n) > 0)
     named = [(n, p) for n, p in model.named_parameters() if p.requires_grad]
     # How sharp attention can be is the scale of these norms; they have far to go and few gradients to go by.
     sharp = [p for n, p in named if n.endswith((".q_norm", ".k_norm"))]
     matrices = [(n, p) for n, p in named if p.dim() == 2 and n != "embed"]
-    others = [p for n, p in named if p.dim() != 2 or n == "embed"]
+    others = {}
+    for n, p in named:
+        if p.dim() != 2 or n == "embed":
+            others.setdefault(factor(n), []).append(p)
     shards = Shards(args.shards, args.batch_tokens, args.stages.split(","), args.seed, args.consume)
-    adam = torch.optim.AdamW(others, lr=args.adam_lr, betas=(0.9, 0.98), weight_decay=0.0)
-    muon = Muon(matrices)
+    adam = torch.optim.AdamW([dict(params=ps, factor=f) for f, ps in others.items()], lr=args.adam_lr, betas=(0.9, 0.98), weight_decay=0.0)
+    others = [p for ps in others.values() for p in ps]
+    muon = Muon(matrices, factor=factor)
     tokens, step, decay, seconds = 0, 0, None, 0.0
     checkpoint = run / "checkpoint.pt"
     if checkpoint.exists():
@@ -264,7 +275,7 @@ def main():
         r = rate(tokens, seconds, args, decay) * args.rate_scale
         muon.step(args.muon_lr * r, args.weight_decay)
         for g in adam.param_groups:
-            g["lr"] = args.adam_lr * r
+            g["lr"] = args.adam_lr * r * g["factor"]
         before = [p.detach().clone() for p in sharp]
         adam.step()
         with torch.no_grad():
