@@ -1,4 +1,4 @@
-"""Does a model tell apart what fits from what nearly fits? Files, checkpoints or averages as of fresh_loss.py.
+"""Does a model tell apart what fits from what nearly fits? Files, checkpoints or averages as of export.py.
 
 python discern.py ../generator.gguf 0.5:RUN/checkpoint.pt+0.5:../generator.gguf [--split eval] [--count 60]
 
@@ -14,8 +14,8 @@ import random
 import torch
 import torch.nn.functional as F
 
+import export
 import facts
-import fresh_loss
 import shards
 import templates as tp
 import tool_draw as td
@@ -121,7 +121,7 @@ def main():
     tt.DICTIONARY_SHARE = 0.0
     tokens = shards.Tokens()
     for spec in args.models:
-        model = fresh_loss.average(spec)
+        model = export.average(spec)[0]
         model.eval()
         print(spec)
         for kind in ("columns", "near"):

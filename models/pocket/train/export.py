@@ -1,8 +1,8 @@
-"""Writes a checkpoint as GGUF (Q8_0 matrices, F32 norms with the offset of 1 applied), and as a Hugging Face folder.
+"""Writes weights as GGUF (Q8_0 matrices, F32 norms with the offset of 1 applied), and as a Hugging Face folder.
 
-python export.py --checkpoint FILE --gguf OUT.gguf [--average OTHER.gguf --share 0.7] [--hf FOLDER] [--check]
---average takes `share` of the checkpoint's weights and the rest of another file's, which the run began from; the
-tokens that the file says it had seen are added to the run's.
+python export.py --checkpoint WEIGHTS --gguf OUT.gguf [--hf FOLDER] [--check]
+WEIGHTS is a checkpoint of train.py, `CHECKPOINT@ema` (its running average), a GGUF file, or an average of such,
+`0.7:RUN/checkpoint.pt@ema+0.3:../generator.gguf`; the tokens that the file says it has seen are the most of any part.
 --check compares the logits of the Hugging Face model with ours and prints the largest difference.
 """
 
@@ -18,7 +18,6 @@ import torch
 from sentencepiece import SentencePieceProcessor
 from safetensors.torch import save_file
 
-from evaluate import load
 from model import Config, Model
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -142,6 +141,27 @@ def read_gguf(path):
     return model, int(reader.fields["facet.training.tokens"].contents())
 
 
+def read(name):
+    """A checkpoint, `CHECKPOINT@ema` or a GGUF file, as (Model, tokens it was trained on)."""
+    if name.endswith(".gguf"):
+        return read_gguf(name)
+    state = torch.load(name.removesuffix("@ema"), map_location="cpu", weights_only=False)
+    model = Model(Config(**state["config"]))
+    model.load_state_dict(state["ema" if name.endswith("@ema") else "model"])
+    return model, state["tokens"] + state.get("tokens_before", 0)
+
+
+def average(weights):
+    """`0.5:a.gguf+0.5:b.pt`, or one name alone, as (Model, the most tokens that any part was trained on)."""
+    parts = [part.split(":", 1) if ":" in part else ("1", part) for part in weights.split("+")]
+    models = [(float(share), *read(name)) for share, name in parts]
+    assert abs(sum(share for share, _, _ in models) - 1) < 1e-6, f"{weights}: the shares are not one in all"
+    states = [(share, model.state_dict()) for share, model, _ in models]
+    model = models[0][1]
+    model.load_state_dict({k: sum(share * s[k].float() for share, s in states) for k in states[0][1]})
+    return model, max(tokens for _, _, tokens in models)
+
+
 def write_hf(model, folder, tokenizer):
     c = model.c
     folder.mkdir(parents=True, exist_ok=True)
@@ -195,24 +215,17 @@ def check(model, folder):
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--checkpoint", required=True)
+    parser.add_argument("--checkpoint", required=True, metavar="WEIGHTS", help="a checkpoint, CHECKPOINT@ema, a GGUF file, or SHARE:ONE+SHARE:OTHER")
     parser.add_argument("--gguf")
     parser.add_argument("--hf")
     parser.add_argument("--check", action="store_true")
-    parser.add_argument("--average")
-    parser.add_argument("--share", type=float, default=0.7)
     parser.add_argument("--tokenizer", default=str(HERE / "tokenizer.model"))
     args = parser.parse_args()
     torch.set_num_threads(1)
-    model, state = load(args.checkpoint)
-    if args.average:
-        other, before = read_gguf(args.average)
-        state["tokens"] += before
-        other, own = other.state_dict(), model.state_dict()
-        model.load_state_dict({k: args.share * v.float() + (1 - args.share) * other[k] for k, v in own.items()})
+    model, tokens = average(args.checkpoint)
     if args.gguf:
-        write_gguf(model, pathlib.Path(args.gguf), args.tokenizer, state["tokens"])
-        print(args.gguf, os.path.getsize(args.gguf), "bytes after", state["tokens"], "tokens")
+        write_gguf(model, pathlib.Path(args.gguf), args.tokenizer, tokens)
+        print(args.gguf, os.path.getsize(args.gguf), "bytes after", tokens, "tokens")
     if args.hf:
         write_hf(model, pathlib.Path(args.hf), args.tokenizer)
         if args.check:

@@ -3,34 +3,15 @@
 python fresh_loss.py --shards FRESH --batches 16 ../generator.gguf RUN/checkpoint.pt 0.25:../generator.gguf+0.75:RUN/checkpoint.pt@ema
 
 All are given the same batches, so a difference of one in a hundred is no chance; the held-out files need several points.
-`@ema` takes the running average of train.py --ema. CPU only.
+Names as for export.py. CPU only.
 """
 
 import argparse
 
 import torch
 
-import export
 import train
-from model import Config, Model
-
-
-def weights(name):
-    """{parameter: tensor} of a GGUF file or a checkpoint."""
-    if name.endswith(".gguf"):
-        return export.read_gguf(name)[0].state_dict()
-    state = torch.load(name.removesuffix("@ema"), map_location="cpu", weights_only=False)
-    return state["ema" if name.endswith("@ema") else "model"]
-
-
-def average(spec):
-    """`0.5:a.gguf+0.5:b.pt` as a Model."""
-    parts = [part.split(":", 1) if ":" in part else ("1", part) for part in spec.split("+")]
-    states = [{k: float(share) * v.float() for k, v in weights(name).items()} for share, name in parts]
-    state = {k: sum(s[k] for s in states) for k in states[0]}
-    model = Model(Config(layers=1 + max(int(k.split(".")[1]) for k in state if k.startswith("blocks."))))
-    model.load_state_dict(state)
-    return model
+from export import average
 
 
 def main():
@@ -46,7 +27,7 @@ def main():
     shards = train.Shards(args.shards, 8192, args.stages.split(","), seed=5)
     batches = [shards.batch() for _ in range(args.batches)]
     for spec in args.models:
-        model, total, parts = average(spec), 0.0, {}
+        model, total, parts = average(spec)[0], 0.0, {}
         model.compile()
         for ids, mask, branches, _ in batches:
             with torch.no_grad():

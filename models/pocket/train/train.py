@@ -214,7 +214,7 @@ def main():
     adam = torch.optim.AdamW([dict(params=ps, factor=f) for f, ps in others.items()], lr=args.adam_lr, betas=(0.9, 0.98), weight_decay=0.0)
     others = [p for ps in others.values() for p in ps]
     muon = Muon(matrices, factor=factor)
-    tokens, step, decay, seconds = 0, 0, None, 0.0
+    tokens, tokens_before, step, decay, seconds = 0, 0, 0, None, 0.0
     checkpoint = run / "checkpoint.pt"
     if checkpoint.exists():
         state = torch.load(checkpoint, weights_only=False, map_location="cpu")
@@ -222,11 +222,13 @@ def main():
         adam.load_state_dict(state["adam"])
         muon.buffers = state["muon"]
         tokens, step, decay, seconds, shards.used = (state[k] for k in ("tokens", "step", "decay", "seconds", "used"))
+        tokens_before = state.get("tokens_before", 0)
         print("resumed at", tokens, flush=True)
     elif args.init:
         from export import read_gguf
 
-        model.load_state_dict(read_gguf(args.init)[0].state_dict())
+        began_from, tokens_before = read_gguf(args.init)
+        model.load_state_dict(began_from.state_dict())
         print("started from", args.init, flush=True)
     ema = {k: v.detach().cpu().clone() for k, v in model.state_dict().items()} if args.ema else {}
     if args.ema and checkpoint.exists() and state.get("ema"):
@@ -249,7 +251,7 @@ def main():
     mean, clock = None, time.time()
 
     def write():
-        save(checkpoint, dict(model=model.state_dict(), adam=adam.state_dict(), muon=muon.buffers, ema=ema, tokens=tokens, step=step,
+        save(checkpoint, dict(model=model.state_dict(), adam=adam.state_dict(), muon=muon.buffers, ema=ema, tokens=tokens, tokens_before=tokens_before, step=step,
                               decay=decay, seconds=seconds, used=shards.used[:-1] if shards.batches else shards.used, config=vars(config)))
 
     began = time.time()
