@@ -16,7 +16,7 @@ import dialect
 import shards
 import tools_bank as tb
 from conversation import Conversation
-from model import Config, Model
+from export import average
 
 TOKENS = None
 
@@ -167,16 +167,9 @@ def quick(model, count=60, seed=1):
     return " ".join(f"{k}={v[0]:.0f}({v[1]})" for k, v in result.items())
 
 
-def load(path, dtype=torch.float32):
-    state = torch.load(path, weights_only=False, map_location="cpu")
-    model = Model(Config(**state["config"]), compute_dtype=dtype)
-    model.load_state_dict(state["model"])
-    return model, state
-
-
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--checkpoint", required=True)
+    parser.add_argument("--checkpoint", required=True, metavar="WEIGHTS", help="as for export.py")
     parser.add_argument("--count", type=int, default=400)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--split", default="eval", choices=["train", "eval"])
@@ -186,7 +179,7 @@ def main():
     args = parser.parse_args()
     torch.set_num_threads(1)
     tb.STYLE["random_names"] = not args.natural
-    model, state = load(args.checkpoint, torch.bfloat16)
+    model, tokens_seen = average(args.checkpoint)
     scores = score(model, conversations(args.count, args.seed, args.split), args.constrain)
     rows = table(scores)
     four = [ok for turn, part, n, ok, _ in scores if part == "call" and turn == "call" and n >= 4]
@@ -200,7 +193,7 @@ def main():
         print(f"| {k} | {percent} | {n} |")
     if args.json:
         with open(args.json, "w") as f:
-            json.dump({"tokens": state["tokens"], "constrained": args.constrain, "split": args.split, "natural_names": args.natural, "scores": rows}, f, indent=1)
+            json.dump({"tokens": tokens_seen, "constrained": args.constrain, "split": args.split, "natural_names": args.natural, "scores": rows}, f, indent=1)
 
 
 if __name__ == "__main__":

@@ -223,6 +223,7 @@ def main():
     args = parser.parse_args()
     torch.set_num_threads(1)
     model, tokens = average(args.checkpoint)
+    model.set_compute_dtype(torch.float32)
     if args.gguf:
         write_gguf(model, pathlib.Path(args.gguf), args.tokenizer, tokens)
         print(args.gguf, os.path.getsize(args.gguf), "bytes after", tokens, "tokens")
