@@ -16,7 +16,6 @@ import dialect
 import shards
 import tools_bank as tb
 from conversation import Conversation
-from export import average
 
 TOKENS = None
 
@@ -177,6 +176,8 @@ def main():
     parser.add_argument("--natural", action="store_true", help="names as people give them, none of random words")
     parser.add_argument("--json")
     args = parser.parse_args()
+    from export import average  # Only here: train.py runs where there is no gguf.
+
     torch.set_num_threads(1)
     tb.STYLE["random_names"] = not args.natural
     model, tokens_seen = average(args.checkpoint)

@@ -192,14 +192,17 @@ def main():
     run.mkdir(parents=True, exist_ok=True)
     config = Config(**{k: int(v) for k, v in (x.split("=") for x in args.config.split(",") if x)})
     model = Model(config)
-    of_blocks = tuple(f"blocks.{int(n)}." for n in args.blocks.split(",")) if args.blocks else ()
+    blocks = [int(n) for n in args.blocks.split(",")] if args.blocks else []
+    if any(n not in range(config.layers) for n in blocks):
+        parser.error(f"--blocks {args.blocks}: there are layers 0 to {config.layers - 1}")
+    if args.others and not blocks:
+        parser.error("--others: others than which --blocks?")
+    of_blocks = tuple(f"blocks.{n}." for n in blocks)
 
     def factor(name):
         """Of the learning rate."""
-        return 1.0 if not args.blocks or name.startswith(of_blocks) else args.others
+        return 1.0 if not blocks or name.startswith(of_blocks) else args.others
 
-    for n in args.blocks.split(",") if args.blocks else ():
-        model.blocks[int(n)]  # A layer that is not there is an error.
     for n, p in model.named_parameters():
         p.requires_grad_(factor(n) > 0)
     named = [(n, p) for n, p in model.named_parameters() if p.requires_grad]
