@@ -58,11 +58,6 @@ void add_copied(const Json& schema, const Json& value, std::vector<const Json*>&
   }
 }
 
-/// Whether a byte belongs to both.
-bool overlap(const grammar::CopyPlace& a, const grammar::CopyPlace& b) {
-  return a.text == b.text && a.begin < b.end && b.begin < a.end;
-}
-
 std::vector<grammar::CopyPlace> places_of(const grammar::CopySource& source, const Json& value) {
   if (value.is_string()) return grammar::places_of(source, value.get_ref<const std::string&>());
   return grammar::places_of(source, value.get<double>());
@@ -122,7 +117,7 @@ std::vector<SaidOnce> said_once(const ToolSpec& tool,
 std::optional<RepeatedValue> repeated_value(const std::vector<SaidOnce>& said) {
   for (auto second = said.begin(); second != said.end(); ++second) {
     const auto first = std::find_if(said.begin(), second, [&](const SaidOnce& one) {
-      return one.argument != second->argument && overlap(one.place, second->place);
+      return one.argument != second->argument && one.place == second->place;
     });
     if (first != second) return RepeatedValue{first->argument, second->argument};
   }

@@ -1,7 +1,6 @@
 // Two arguments of a call with one value, although it was said once: of "a hire car in Tikkurt from
-// 3 May", 3 May is the first day and not the last one too. Or one of them holds a part of what the
-// other one holds: of "a table from 9 pm", 9 is not the number of people. Where arguments are
-// copied, one of the two was filled for want of anything better, and the call can be written anew.
+// 3 May", 3 May is the first day and not the last one too. Where arguments are copied, one of the
+// two was filled for want of anything better, and the call can be written anew.
 #pragma once
 
 #include "base/chat.h"
@@ -37,7 +36,7 @@ struct RepeatedValue {
   bool operator==(const RepeatedValue&) const = default;
 };
 
-/// The first two arguments that hold what stands at one place, or at places that overlap.
+/// The first two arguments that hold what stands at one place.
 std::optional<RepeatedValue> repeated_value(const std::vector<SaidOnce>& said);
 
 /// One way to write a call anew: as the only call of `tool`, copied from `source`.
