@@ -156,6 +156,7 @@ def average(weights):
     parts = [part.split(":", 1) if ":" in part else ("1", part) for part in weights.split("+")]
     models = [(float(share), *read(name)) for share, name in parts]
     assert abs(sum(share for share, _, _ in models) - 1) < 1e-6, f"{weights}: the shares are not one in all"
+    assert all(vars(model.c) == vars(models[0][1].c) for _, model, _ in models), f"{weights}: not of one shape"
     states = [(share, model.state_dict()) for share, model, _ in models]
     model = models[0][1]
     model.load_state_dict({k: sum(share * s[k].float() for share, s in states) for k in states[0][1]})

@@ -3,7 +3,7 @@ matching a request with a declaration is learnt over the language and not over t
 and verbs with other words for them (bank/everyday*.txt).
 
 A draw joins a verb (of the dictionary, or one of the bank's with its phrasings of the training split) with a noun. Names,
-descriptions and requests say either with any of its synonyms. Only senses that come first for their word are used. Left
+descriptions and requests say either with any of its synonyms; a request often with one that the declaration does not have. Only senses that come first for their word are used. Left
 out are the objects of held-out templates and the heads of held-out phrasings, so that both stay unseen.
 """
 
@@ -197,6 +197,7 @@ def draw(rng, objects=None):
 
 
 def about(rng, objects):
+    """A template on `objects`, words for one thing."""
     picked = [(k, True) for k in rng.sample(list(kinds.KINDS.values()), rng.choice([0, 1, 1, 2, 2, 3]))]
     if rng.random() < BANK_VERBS_SHARE:
         verb = rng.choice(bank_verbs())

@@ -184,19 +184,19 @@ def main():
     parser.add_argument("--blocks", help="train these layers alone, as 6,7,9 (counted from 0), and leave all other weights as they are")
     parser.add_argument("--others", type=float, default=0.0, help="train all other weights than --blocks too, at this factor of the rate")
     args = parser.parse_args()
+    config = Config(**{k: int(v) for k, v in (x.split("=") for x in args.config.split(",") if x)})
+    blocks = [int(n) for n in args.blocks.split(",")] if args.blocks else []
+    if any(n not in range(config.layers) for n in blocks):
+        parser.error(f"--blocks {args.blocks}: there are layers 0 to {config.layers - 1}")
+    if args.others and not blocks:
+        parser.error("--others: others than which --blocks?")
     if args.device == "cpu":
         torch.set_num_threads(args.threads)
         torch.set_flush_denormal(True)
     torch.manual_seed(args.seed)
     run = pathlib.Path(args.run)
     run.mkdir(parents=True, exist_ok=True)
-    config = Config(**{k: int(v) for k, v in (x.split("=") for x in args.config.split(",") if x)})
     model = Model(config)
-    blocks = [int(n) for n in args.blocks.split(",")] if args.blocks else []
-    if any(n not in range(config.layers) for n in blocks):
-        parser.error(f"--blocks {args.blocks}: there are layers 0 to {config.layers - 1}")
-    if args.others and not blocks:
-        parser.error("--others: others than which --blocks?")
     of_blocks = tuple(f"blocks.{n}." for n in blocks)
 
     def factor(name):
@@ -209,13 +209,10 @@ def main():
     # How sharp attention can be is the scale of these norms; they have far to go and few gradients to go by.
     sharp = [p for n, p in named if n.endswith((".q_norm", ".k_norm"))]
     matrices = [(n, p) for n, p in named if p.dim() == 2 and n != "embed"]
-    others = {}
-    for n, p in named:
-        if p.dim() != 2 or n == "embed":
-            others.setdefault(factor(n), []).append(p)
+    others = [(n, p) for n, p in named if p.dim() != 2 or n == "embed"]
+    groups = [dict(params=[p for n, p in others if factor(n) == f], factor=f) for f in sorted({factor(n) for n, _ in others})]
     shards = Shards(args.shards, args.batch_tokens, args.stages.split(","), args.seed, args.consume)
-    adam = torch.optim.AdamW([dict(params=ps, factor=f) for f, ps in others.items()], lr=args.adam_lr, betas=(0.9, 0.98), weight_decay=0.0)
-    others = [p for ps in others.values() for p in ps]
+    adam = torch.optim.AdamW(groups, lr=args.adam_lr, betas=(0.9, 0.98), weight_decay=0.0)
     muon = Muon(matrices, factor=factor)
     tokens, tokens_before, step, decay, seconds = 0, 0, 0, None, 0.0
     checkpoint = run / "checkpoint.pt"
@@ -271,7 +268,7 @@ def main():
         share = args.prompt_share if tokens < args.prompt_until else 0.0
         loss, emitted = loss_of(model, ids, mask, branches, share, generator if args.device == "cpu" else None, losses_call)
         loss.backward()
-        norm = torch.nn.utils.clip_grad_norm_(others, 1.0)
+        norm = torch.nn.utils.clip_grad_norm_([p for _, p in others], 1.0)
         if not decay and args.decay_at and tokens >= args.decay_at:
             decay = (tokens, args.tokens - tokens)
         if not decay and (run / "DECAY").exists():
