@@ -1,5 +1,6 @@
 #include "agent/repeated_value.h"
 
+#include "agent/held_tool.h"
 #include "base/json.h"
 
 #include <nlohmann/json.hpp>
@@ -13,26 +14,6 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-/// Whether values of `schema` need not have been said, or hold what need not.
-bool is_composed(const Json& schema) {
-  static constexpr std::string_view kKeys[] = {"enum",
-                                               "const",
-                                               "pattern",
-                                               "format",
-                                               "x-facet-free",
-                                               "$ref",
-                                               "$dynamicRef",
-                                               "anyOf",
-                                               "oneOf",
-                                               "allOf",
-                                               "if",
-                                               "not",
-                                               "prefixItems"};
-  return !schema.is_object() || std::any_of(std::begin(kKeys), std::end(kKeys), [&](auto key) {
-    return schema.contains(key);
-  });
-}
-
 /// The member `name` of `object`, an object itself; null where there is none.
 const Json* object_in(const Json& object, std::string_view name) {
   const auto found = object.find(name);
@@ -41,7 +22,7 @@ const Json* object_in(const Json& object, std::string_view name) {
 
 /// The strings and numbers of `value` that must be copied.
 void add_copied(const Json& schema, const Json& value, std::vector<const Json*>& out) {
-  if (is_composed(schema)) return;
+  if (!is_plain(schema)) return;
   if (value.is_string() || value.is_number()) out.push_back(&value);
   if (value.is_array()) {
     const Json* items = object_in(schema, "items");
@@ -63,12 +44,6 @@ std::vector<grammar::CopyPlace> places_of(const grammar::CopySource& source, con
   return grammar::places_of(source, value.get<double>());
 }
 
-bool is_required(const Json& parameters, std::string_view name) {
-  const auto required = parameters.find("required");
-  return required != parameters.end() && required->is_array() &&
-         std::find(required->begin(), required->end(), name) != required->end();
-}
-
 /// `tool` whose arguments are those of `call` and nothing else, but for `open`, which may be
 /// anything that its schema allows; without `open` where it is to be `left_out`.
 ToolSpec held_to(const ToolSpec& tool,
@@ -77,18 +52,12 @@ ToolSpec held_to(const ToolSpec& tool,
                  const std::string& open,
                  bool left_out) {
   Json properties = Json::object();
-  Json required = Json::array();
   for (const auto& [name, value] : arguments.items()) {
     if (name == open && left_out) continue;
     // What is free may not lack either.
-    const Json held = {{"const", value}, {"x-facet-free", true}};
-    properties[name] = name == open ? parameters.at("properties").at(name) : held;
-    required.push_back(name);
+    properties[name] = name == open ? parameters.at("properties").at(name) : held_value(value);
   }
-  Json held = {{"type", "object"}, {"properties", properties}, {"required", required}};
-  if (parameters.contains("x-facet-relaxed"))
-    held["x-facet-relaxed"] = parameters["x-facet-relaxed"];
-  return {.name = tool.name, .description = tool.description, .parameters = dump_json(held)};
+  return held_tool(tool, parameters, properties);
 }
 
 }  // namespace
@@ -99,7 +68,7 @@ std::vector<SaidOnce> said_once(const ToolSpec& tool,
   std::vector<SaidOnce> out;
   const auto arguments = parse_json(call.arguments, "arguments");
   const auto parameters = parse_json(tool.parameters, "parameters");
-  if (!arguments || !arguments->is_object() || !parameters || is_composed(*parameters)) return out;
+  if (!arguments || !arguments->is_object() || !parameters || !is_plain(*parameters)) return out;
   const Json* properties = object_in(*parameters, "properties");
   if (properties == nullptr) return out;
   for (const auto& [name, value] : arguments->items()) {

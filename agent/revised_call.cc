@@ -18,14 +18,6 @@ using engine::TokenId;
 /// Beginnings of a call that are followed at once.
 constexpr std::size_t kBeamWidth = 4;
 
-/// The logarithm of what the exponentials of `logits` sum to.
-double log_sum(std::span<const float> logits) {
-  const float most = *std::max_element(logits.begin(), logits.end());
-  double sum = 0.0;
-  for (const float logit : logits) sum += std::exp(static_cast<double>(logit - most));
-  return most + std::log(sum);
-}
-
 /// The beginning of a call.
 struct Candidate {
   engine::Sequence sequence;
@@ -144,6 +136,13 @@ class CallSearch {
 };
 
 }  // namespace
+
+double log_sum(std::span<const float> logits) {
+  const float most = *std::max_element(logits.begin(), logits.end());
+  double sum = 0.0;
+  for (const float logit : logits) sum += std::exp(static_cast<double>(logit - most));
+  return most + std::log(sum);
+}
 
 Result<std::optional<WrittenCall>> write_call(const CallPlace& place, const Revision& revision) {
   const prompts::TurnRules rules{

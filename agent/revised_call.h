@@ -38,6 +38,9 @@ struct CallPlace {
   std::function<bool()> is_late;  ///< Looked at between two tokens.
 };
 
+/// The logarithm of what the exponentials of `logits` sum to. REQUIRES: !logits.empty().
+double log_sum(std::span<const float> logits);
+
 /// The most probable call that `revision` allows, of those that the search finds. Nullopt where it
 /// finds none, or there is no room or no time for one, or no grammar of it. invalid_data where the
 /// model gives NaN, unavailable when its device failed.

@@ -3,6 +3,7 @@
 #include "agent/output_reader.h"
 #include "agent/repeated_value.h"
 #include "agent/revised_call.h"
+#include "agent/weighed_call.h"
 
 #include <algorithm>
 #include <cstddef>
@@ -95,9 +96,9 @@ class TurnWriter {
     return std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - start_);
   }
 
-  /// Reads what is written; false behind a call that is to be written anew.
+  /// Reads what is written; false behind a call that may have to be written anew.
   bool read_on() {
-    while (!repeats_ && read_ < written().size()) {
+    while (!is_doubted_ && read_ < written().size()) {
       const TokenId id = written()[read_++];
       if (is_stop(id)) continue;
       if (trigger_ && id == *trigger_) call_at_ = read_ - 1;
@@ -105,12 +106,12 @@ class TurnWriter {
         if (!prefix_.keeps(event)) continue;
         take(std::move(event));
         if (!held_.empty() && held_.back().kind == ParseEvent::Kind::call_finished) {
-          repeats_ = is_repeated(held_.back().call);
-          if (!repeats_) tell_held();
+          is_doubted_ = may_improve(held_.back().call);
+          if (!is_doubted_) tell_held();
         }
       }
     }
-    return !repeats_;
+    return !is_doubted_;
   }
 
   /// Nobody hears of a call before it is known to stay.
@@ -140,8 +141,13 @@ class TurnWriter {
     return tool != nullptr && repeated_value(said_once(*tool, call, *place_.copies)).has_value();
   }
 
-  /// Writes the call that was read last anew, where there is a way; what was written behind it is
-  /// gone. `constraint`: the output's in front of the call.
+  /// A sampled call is only written anew where it must be: the best one would be no sample.
+  [[nodiscard]] bool may_improve(const ToolCall& call) const {
+    return tool_of(call) != nullptr && (options_.sampling.temperature == 0.0F || is_repeated(call));
+  }
+
+  /// Writes the call that was read last anew, where there is a better one; what was written behind
+  /// it is gone. `constraint`: the output's in front of the call.
   Status revise(const engine::Constraint& constraint) {
     ToolCall call = held_.back().call;
     const auto ids = written().subspan(call_at_, read_ - call_at_);
@@ -154,8 +160,13 @@ class TurnWriter {
       call = better->call;
       found = std::move(better);
     }
+    if (options_.sampling.temperature == 0.0F) {
+      FACET_TRY(auto better,
+                weighed_call(place_of(constraint), *tool_of(call), call, *place_.copies));
+      if (better) found = std::move(better);
+    }
     FACET_TRY_STATUS(sequence_.append(found ? found->ids : before));
-    repeats_ = false;
+    is_doubted_ = false;
     read_ = written().size();
     if (!found) {
       tell_held();
@@ -172,23 +183,27 @@ class TurnWriter {
     return ok();
   }
 
+  [[nodiscard]] CallPlace place_of(const engine::Constraint& constraint) const {
+    const std::int64_t context = place_.engine.info().context_tokens_max;
+    return {.engine = place_.engine,
+            .dialect = place_.dialect,
+            .factory = place_.factory,
+            .stop_ids = place_.stop_ids,
+            .sequence = sequence_,
+            .constraint = constraint,
+            .tokens_max = std::min(options_.tokens_max - std::ssize(written()),
+                                   context - std::ssize(sequence_.tokens())) -
+                          1,
+            .stop = options_.stop,
+            .is_late = [this] { return time_max_.count() > 0 && used() >= time_max_; }};
+  }
+
   /// The most probable of the ways to write `call` anew; nullopt where none leads to a call.
   Result<std::optional<WrittenCall>> best_revision(const ToolCall& call,
                                                    const engine::Constraint& constraint) {
     const ToolSpec& tool = *tool_of(call);
     const auto said = said_once(tool, call, *place_.copies);
-    const std::int64_t context = place_.engine.info().context_tokens_max;
-    const CallPlace here{.engine = place_.engine,
-                         .dialect = place_.dialect,
-                         .factory = place_.factory,
-                         .stop_ids = place_.stop_ids,
-                         .sequence = sequence_,
-                         .constraint = constraint,
-                         .tokens_max = std::min(options_.tokens_max - std::ssize(written()),
-                                                context - std::ssize(sequence_.tokens())) -
-                                       1,
-                         .stop = options_.stop,
-                         .is_late = [&] { return time_max_.count() > 0 && used() >= time_max_; }};
+    const CallPlace here = place_of(constraint);
     std::optional<WrittenCall> best;
     for (const Revision& way : revisions(tool, call, *repeated_value(said), said, *place_.copies)) {
       if (options_.stop.stop_requested() || here.is_late()) break;
@@ -232,7 +247,7 @@ class TurnWriter {
   std::size_t read_ = 0;          ///< Tokens of the output that were read,
   std::size_t call_at_ = 0;       ///< and of these, those in front of the last call.
   std::vector<ParseEvent> held_;  ///< Of the last call, while nobody has heard of it.
-  bool repeats_ = false;          ///< That call is to be written anew.
+  bool is_doubted_ = false;       ///< That call may have to be written anew.
 };
 
 }  // namespace

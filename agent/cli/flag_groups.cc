@@ -48,8 +48,9 @@ CLI::Option* add_arguments(CLI::App& app, ArgumentForm& arguments) {
           [&arguments](const std::string& name) { arguments = *argument_form_from_name(name); },
           "What arguments of calls may be: free, or copied: only words and numbers that stand in "
           "the messages of the user and in results, what was said once in one argument only, or "
-          "null for a required one that is nowhere said: such a call is not made (free; copied for "
-          "models made for it)")
+          "null for a required one that is nowhere said: such a call is not made; a "
+          "greedy call is weighed against others with the same words (free; copied for models made "
+          "for it)")
       ->check(CLI::IsMember({"free", "copied"}));
 }
 

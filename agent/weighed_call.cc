@@ -1,0 +1,325 @@
+#include "agent/weighed_call.h"
+
+#include "agent/held_tool.h"
+#include "agent/turn_constraint.h"
+#include "base/json.h"
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <iterator>
+#include <map>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace facet::agent {
+namespace {
+
+using engine::TokenId;
+using Json = nlohmann::ordered_json;
+
+/// More cost more time than they are worth.
+constexpr std::size_t kParametersMax = 12;
+/// How often a better call is looked for near the best one so far.
+constexpr int kRoundsMax = 2;
+/// Calls of one round whose probability is asked for: those whose arguments score best alone.
+constexpr std::size_t kWholeMax = 4;
+/// What scores more alone is what the model says of an argument: nothing else has as much.
+const double kSure = std::log(0.5);
+
+/// The object that has the one member.
+Json only(const std::string& name, const Json& value) {
+  Json out = Json::object();
+  out[name] = value;
+  return out;
+}
+
+/// A call and what its arguments score alone.
+struct Near {
+  Json arguments;
+  double alone = 0.0;
+};
+
+class CallWeigher {
+ public:
+  CallWeigher(const CallPlace& place,
+              const ToolSpec& tool,
+              const Json& parameters,
+              const grammar::CopySource& source)
+      : place_(place), tool_(tool), parameters_(parameters), source_(source) {}
+
+  Result<std::optional<WrittenCall>> run(const Json& arguments) {
+    std::optional<WrittenCall> found;
+    FACET_TRY(std::optional<Near> best, weighed(arguments));
+    if (!best) return found;
+    std::optional<double> score;
+    for (int round = 0; round < kRoundsMax; ++round) {
+      FACET_TRY(std::vector<Near> others, better_alone(*best));
+      if (others.empty()) break;
+      if (!score) {
+        FACET_TRY(const auto written, whole(arguments));
+        if (!written) break;
+        score = written->score + best->alone + kWeighedMargin;
+      }
+      bool has_better = false;
+      for (Near& one : others) {
+        FACET_TRY(auto call, whole(one.arguments));
+        if (!call || call->score + one.alone <= *score) continue;
+        score = call->score + one.alone;
+        found = std::move(call);
+        best = std::move(one);
+        has_better = true;
+      }
+      if (!has_better) break;
+    }
+    return found;
+  }
+
+ private:
+  [[nodiscard]] const Json& properties() const { return parameters_.at("properties"); }
+
+  [[nodiscard]] bool is_over() const { return place_.stop.stop_requested() || place_.is_late(); }
+
+  /// The tokens of the call with `arguments` and no others; nullopt where it cannot be written.
+  [[nodiscard]] Result<std::optional<std::vector<TokenId>>> ids_of(const Json& arguments) const {
+    Json held = Json::object();
+    for (const auto& [name, value] : arguments.items()) held[name] = held_value(value);
+    const grammar::CopySource nothing;
+    const prompts::TurnRules rules{
+        .choice = {.mode = prompts::ToolChoice::Mode::named, .name = tool_.name},
+        .calls_max = 1,
+        .values = {.copies = &nothing}};
+    const auto turn = make_turn_constraint(place_.dialect,
+                                           {held_tool(tool_, parameters_, held)},
+                                           rules,
+                                           place_.factory,
+                                           place_.engine.tokenizer());
+    std::optional<std::vector<TokenId>> out;
+    if (!turn || turn->callable.empty()) return out;
+    const auto constraint = turn->constraint->clone();
+    out.emplace();
+    do {
+      const std::vector<TokenId> forced = constraint->forced_tokens();
+      if (forced.empty()) return std::optional<std::vector<TokenId>>();
+      for (const TokenId id : forced) FACET_TRY_STATUS(constraint->accept(id));
+      out->insert(out->end(), forced.begin(), forced.end());
+    } while (constraint->is_open());
+    return out;
+  }
+
+  /// The logarithm of the probability of each of `ids`; nullopt where there is no room or no time
+  /// for them.
+  [[nodiscard]] Result<std::optional<std::vector<double>>> logs_of(
+      const std::vector<TokenId>& ids) const {
+    std::optional<std::vector<double>> out;
+    if (std::ssize(ids) > place_.tokens_max || is_over()) return out;
+    out.emplace();
+    const auto add = [&](std::span<const float> logits) -> Status {
+      if (out->size() == ids.size()) return ok();
+      out->push_back(logits[static_cast<std::size_t>(ids[out->size()])] - log_sum(logits));
+      if (std::isnan(out->back())) return Error{Code::invalid_data, "the model gives NaN"};
+      return ok();
+    };
+    engine::Sequence sequence = place_.sequence.fork();
+    FACET_TRY(const auto first, sequence.logits());
+    FACET_TRY_STATUS(add(first));
+    const Status status = sequence.append_scored(ids, add, place_.stop);
+    if (status) return out;
+    // Stopped, or no memory is left for another sequence.
+    const Code code = status.error().code;
+    if (code != Code::cancelled && code != Code::limit_exceeded) return status.error();
+    return std::optional<std::vector<double>>();
+  }
+
+  /// The call with `arguments`; nullopt where the output may not go on with it.
+  [[nodiscard]] Result<std::optional<WrittenCall>> whole(const Json& arguments) const {
+    std::optional<WrittenCall> out;
+    FACET_TRY(auto ids, ids_of(arguments));
+    if (!ids) return out;
+    const auto outer = place_.constraint.clone();
+    for (const TokenId id : *ids) {
+      if (!outer->accept(id)) return out;
+    }
+    FACET_TRY(const auto logs, logs_of(*ids));
+    if (!logs) return out;
+    double score = 0.0;
+    for (const double log : *logs) score += log;
+    out = WrittenCall{
+        {.name = tool_.name, .arguments = dump_json(arguments)}, *std::move(ids), score};
+    return out;
+  }
+
+  /// The logarithm of the probability of `value`, where `name` is the only argument.
+  Result<std::optional<double>> alone(const std::string& name, const Json& value) {
+    const auto key = std::make_pair(name, dump_json(value));
+    if (const auto known = alone_.find(key); known != alone_.end()) return known->second;
+    std::optional<double> out;
+    FACET_TRY(const auto ids, ids_of(only(name, value)));
+    // What this shares with the call that says something else is not the value.
+    FACET_TRY(const auto other, ids_of(only(name, value.is_string() ? Json() : Json("0"))));
+    if (ids && other) {
+      const auto begin =
+          std::mismatch(ids->begin(), ids->end(), other->begin(), other->end()).first;
+      const auto end =
+          std::mismatch(ids->rbegin(), ids->rend(), other->rbegin(), other->rend()).first.base();
+      FACET_TRY(const auto logs, logs_of(*ids));
+      if (logs) {
+        out = 0.0;
+        for (auto at = begin; at < end; ++at) {
+          *out += (*logs)[static_cast<std::size_t>(at - ids->begin())];
+        }
+      }
+    }
+    alone_.emplace(key, out);
+    return out;
+  }
+
+  /// What `arguments` hold of `name`; null where they do not.
+  [[nodiscard]] static Json held(const Json& arguments, const std::string& name) {
+    const auto found = arguments.find(name);
+    return found == arguments.end() ? Json() : *found;
+  }
+
+  /// nullopt where one of the arguments cannot be asked for.
+  Result<std::optional<Near>> weighed(Json arguments) {
+    double sum = 0.0;
+    for (const auto& [name, schema] : properties().items()) {
+      FACET_TRY(const auto score, alone(name, held(arguments, name)));
+      if (!score) return std::optional<Near>();
+      sum += *score;
+    }
+    return std::optional(Near{std::move(arguments), sum});
+  }
+
+  /// Whether values of the argument `name` are chosen anew.
+  [[nodiscard]] bool is_open(const std::string& name) const {
+    const auto found = properties().find(name);
+    if (found == properties().end()) return false;
+    Json schema = *found;
+    if (schema.is_object()) schema.erase("enum");
+    return is_plain(schema);
+  }
+
+  /// What the model says of `name` alone; null where it says nothing.
+  Result<Json> asked(const std::string& name) {
+    if (const auto known = asked_.find(name); known != asked_.end()) return known->second;
+    const ToolSpec tool = held_tool(tool_, parameters_, only(name, properties().at(name)));
+    FACET_TRY(const auto found,
+              write_call(place_, {.tool = tool, .source = source_, .may_lack = true}));
+    Json out;
+    if (found) {
+      FACET_TRY(const Json arguments, parse_json(found->call.arguments, "arguments"));
+      out = held(arguments, name);
+    }
+    asked_.emplace(name, out);
+    return out;
+  }
+
+  [[nodiscard]] std::vector<SaidOnce> said(const Json& arguments) const {
+    return said_once(tool_, {.name = tool_.name, .arguments = dump_json(arguments)}, source_);
+  }
+
+  /// Whether `name` holds a part of what another argument holds, or the other way round.
+  [[nodiscard]] bool shares(const Json& arguments, const std::string& name) const {
+    const auto all = said(arguments);
+    return std::any_of(all.begin(), all.end(), [&](const SaidOnce& one) {
+      return one.argument == name && std::any_of(all.begin(), all.end(), [&](const auto& other) {
+               return other.argument != name && other.place.text == one.place.text &&
+                      other.place.begin < one.place.end && one.place.begin < other.place.end;
+             });
+    });
+  }
+
+  /// `arguments` with `value` as `name`, which is left out where that is null.
+  [[nodiscard]] Json with(Json arguments, const std::string& name, const Json& value) const {
+    if (value.is_null() && !is_required(parameters_, name)) {
+      arguments.erase(name);
+    } else {
+      arguments[name] = value;
+    }
+    return arguments;
+  }
+
+  /// Two arguments with what the other one held.
+  void add_exchanged(const Json& arguments, std::vector<Json>& out) const {
+    const auto is_movable = [&](const auto& member) {
+      return (member->is_string() || member->is_number()) && is_open(member.key());
+    };
+    for (auto a = arguments.begin(); a != arguments.end(); ++a) {
+      for (auto b = std::next(a); b != arguments.end(); ++b) {
+        if (!is_movable(a) || !is_movable(b) || a->is_string() != b->is_string()) continue;
+        out.push_back(with(with(arguments, a.key(), *b), b.key(), *a));
+      }
+    }
+  }
+
+  /// One argument with what is said of it alone.
+  Status add_asked(const Json& arguments, std::vector<Json>& out) {
+    for (const auto& [name, schema] : properties().items()) {
+      const Json now = held(arguments, name);
+      FACET_TRY(const auto score, alone(name, now));
+      if (is_over() || !score || *score > kSure || !is_open(name)) continue;
+      FACET_TRY(const Json value, asked(name));
+      if (value.is_null() || value == now) continue;
+      Json other = with(arguments, name, value);
+      if (const auto twice = repeated_value(said(other))) {
+        const std::string& before = twice->first == name ? twice->second : twice->first;
+        if (before == name || !is_open(before)) continue;
+        FACET_TRY(const Json instead, asked(before));
+        out.push_back(with(other, before, Json()));
+        other = with(other, before, instead);
+      }
+      if (!now.is_null() || !shares(other, name)) out.push_back(std::move(other));
+    }
+    return ok();
+  }
+
+  /// The best calls near `best` whose arguments score more alone, the best one first.
+  Result<std::vector<Near>> better_alone(const Near& best) {
+    std::vector<Json> others;
+    add_exchanged(best.arguments, others);
+    FACET_TRY_STATUS(add_asked(best.arguments, others));
+    std::vector<Near> out;
+    for (Json& other : others) {
+      if (repeated_value(said(other))) continue;
+      FACET_TRY(auto one, weighed(std::move(other)));
+      if (one && one->alone > best.alone) out.push_back(*std::move(one));
+    }
+    std::stable_sort(
+        out.begin(), out.end(), [](const Near& a, const Near& b) { return a.alone > b.alone; });
+    out.resize(std::min(out.size(), kWholeMax));
+    return out;
+  }
+
+  const CallPlace& place_;
+  const ToolSpec& tool_;
+  const Json& parameters_;
+  const grammar::CopySource& source_;
+  std::map<std::pair<std::string, std::string>, std::optional<double>> alone_;
+  std::map<std::string, Json> asked_;
+};
+
+}  // namespace
+
+Result<std::optional<WrittenCall>> weighed_call(const CallPlace& place,
+                                                const ToolSpec& tool,
+                                                const ToolCall& call,
+                                                const grammar::CopySource& source) {
+  const auto arguments = parse_json(call.arguments, "arguments");
+  const auto parameters = parse_json(tool.parameters, "parameters");
+  if (!arguments || !arguments->is_object() || !parameters || !is_plain(*parameters)) {
+    return std::optional<WrittenCall>();
+  }
+  const auto properties = parameters->find("properties");
+  if (properties == parameters->end() || !properties->is_object() || properties->size() < 2 ||
+      properties->size() > kParametersMax) {
+    return std::optional<WrittenCall>();
+  }
+  return CallWeigher(place, tool, *parameters, source).run(*arguments);
+}
+
+}  // namespace facet::agent
