@@ -15,9 +15,6 @@ namespace {
 
 using engine::TokenId;
 
-/// Beginnings of a call that are followed at once.
-constexpr std::size_t kBeamWidth = 4;
-
 /// The beginning of a call.
 struct Candidate {
   engine::Sequence sequence;
@@ -89,7 +86,7 @@ class CallSearch {
         choices.push_back({i, {token}, score(token)});
       }
     }
-    const auto width = static_cast<std::ptrdiff_t>(std::min(choices.size(), kBeamWidth));
+    const auto width = static_cast<std::ptrdiff_t>(std::min(choices.size(), place_.beams));
     const auto best_first = [](const Move& a, const Move& b) { return a.score > b.score; };
     std::partial_sort(choices.begin(), choices.begin() + width, choices.end(), best_first);
     choices.resize(static_cast<std::size_t>(width));

@@ -8,6 +8,7 @@
 #include "engine/sampling/constraint.h"
 #include "prompts/dialect.h"
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -36,6 +37,7 @@ struct CallPlace {
   std::int64_t tokens_max = 0;           ///< The call's, its stop token not among them.
   std::stop_token stop;
   std::function<bool()> is_late;  ///< Looked at between two tokens.
+  std::size_t beams = 4;          ///< Beginnings of a call that are followed at once.
 };
 
 /// The logarithm of what the exponentials of `logits` sum to. REQUIRES: !logits.empty().

@@ -111,28 +111,58 @@ class CallWeigher {
     return out;
   }
 
-  /// The logarithm of the probability of each of `ids`; nullopt where there is no room or no time
-  /// for them.
-  [[nodiscard]] Result<std::optional<std::vector<double>>> logs_of(
-      const std::vector<TokenId>& ids) const {
-    std::optional<std::vector<double>> out;
-    if (std::ssize(ids) > place_.tokens_max || is_over()) return out;
-    out.emplace();
+  /// The logarithm of the probability of `ids` behind `sequence`; nullopt where there is no room or
+  /// no time for them.
+  [[nodiscard]] Result<std::optional<double>> log_of(const engine::Sequence& sequence,
+                                                     std::span<const TokenId> ids) const {
+    std::optional<double> out;
+    if (ids.empty() || is_over()) return out;
+    double sum = 0.0;
+    std::size_t next = 0;
     const auto add = [&](std::span<const float> logits) -> Status {
-      if (out->size() == ids.size()) return ok();
-      out->push_back(logits[static_cast<std::size_t>(ids[out->size()])] - log_sum(logits));
-      if (std::isnan(out->back())) return Error{Code::invalid_data, "the model gives NaN"};
+      sum += logits[static_cast<std::size_t>(ids[next++])] - log_sum(logits);
+      if (std::isnan(sum)) return Error{Code::invalid_data, "the model gives NaN"};
       return ok();
     };
-    engine::Sequence sequence = place_.sequence.fork();
-    FACET_TRY(const auto first, sequence.logits());
+    engine::Sequence scored = sequence.fork();
+    FACET_TRY(const auto first, scored.logits());
     FACET_TRY_STATUS(add(first));
-    const Status status = sequence.append_scored(ids, add, place_.stop);
-    if (status) return out;
-    // Stopped, or no memory is left for another sequence.
-    const Code code = status.error().code;
-    if (code != Code::cancelled && code != Code::limit_exceeded) return status.error();
-    return std::optional<std::vector<double>>();
+    if (const Status status = scored.append_scored(ids.first(ids.size() - 1), add, place_.stop)) {
+      out = sum;
+    } else if (!is_no_room(status.error())) {
+      return status.error();
+    }
+    return out;
+  }
+
+  /// Stopped, or no memory is left for another sequence.
+  [[nodiscard]] static bool is_no_room(const Error& error) {
+    return error.code == Code::cancelled || error.code == Code::limit_exceeded;
+  }
+
+  /// What stands in front of the call and then `ids`, which is computed once; null where there is
+  /// no room for it.
+  Result<const engine::Sequence*> behind(const std::vector<TokenId>& ids) {
+    const engine::Sequence* out = nullptr;
+    if (const auto known = behind_.find(ids); known != behind_.end()) return &known->second;
+    if (std::ssize(ids) > place_.tokens_max || is_over()) return out;
+    // The calls begin alike.
+    const engine::Sequence* nearest = &place_.sequence;
+    std::size_t shared = 0;
+    for (const auto& [other, sequence] : behind_) {
+      const auto end = std::mismatch(ids.begin(), ids.end(), other.begin(), other.end()).first;
+      const auto count = static_cast<std::size_t>(end - ids.begin());
+      if (count > shared) {
+        nearest = &sequence;
+        shared = count;
+      }
+    }
+    engine::Sequence sequence = nearest->fork();
+    FACET_TRY_STATUS(sequence.rewind(place_.sequence.tokens().size() + shared));
+    const Status status = sequence.append(std::span(ids).subspan(shared), place_.stop);
+    if (!status && !is_no_room(status.error())) return status.error();
+    if (status) out = &behind_.emplace(ids, std::move(sequence)).first->second;
+    return out;
   }
 
   /// The call with `arguments`; nullopt where the output may not go on with it.
@@ -144,12 +174,11 @@ class CallWeigher {
     for (const TokenId id : *ids) {
       if (!outer->accept(id)) return out;
     }
-    FACET_TRY(const auto logs, logs_of(*ids));
-    if (!logs) return out;
-    double score = 0.0;
-    for (const double log : *logs) score += log;
+    if (std::ssize(*ids) > place_.tokens_max) return out;
+    FACET_TRY(const auto score, log_of(place_.sequence, *ids));
+    if (!score) return out;
     out = WrittenCall{
-        {.name = tool_.name, .arguments = dump_json(arguments)}, *std::move(ids), score};
+        {.name = tool_.name, .arguments = dump_json(arguments)}, *std::move(ids), *score};
     return out;
   }
 
@@ -166,12 +195,9 @@ class CallWeigher {
           std::mismatch(ids->begin(), ids->end(), other->begin(), other->end()).first;
       const auto end =
           std::mismatch(ids->rbegin(), ids->rend(), other->rbegin(), other->rend()).first.base();
-      FACET_TRY(const auto logs, logs_of(*ids));
-      if (logs) {
-        out = 0.0;
-        for (auto at = begin; at < end; ++at) {
-          *out += (*logs)[static_cast<std::size_t>(at - ids->begin())];
-        }
+      FACET_TRY(const auto* front, behind({ids->begin(), begin}));
+      if (front != nullptr && begin < end) {
+        FACET_TRY(out, log_of(*front, {begin, end}));
       }
     }
     alone_.emplace(key, out);
@@ -208,8 +234,10 @@ class CallWeigher {
   Result<Json> asked(const std::string& name) {
     if (const auto known = asked_.find(name); known != asked_.end()) return known->second;
     const ToolSpec tool = held_tool(tool_, parameters_, only(name, properties().at(name)));
+    CallPlace here = place_;
+    here.beams = 1;
     FACET_TRY(const auto found,
-              write_call(place_, {.tool = tool, .source = source_, .may_lack = true}));
+              write_call(here, {.tool = tool, .source = source_, .may_lack = true}));
     Json out;
     if (found) {
       FACET_TRY(const Json arguments, parse_json(found->call.arguments, "arguments"));
@@ -301,6 +329,7 @@ class CallWeigher {
   const grammar::CopySource& source_;
   std::map<std::pair<std::string, std::string>, std::optional<double>> alone_;
   std::map<std::string, Json> asked_;
+  std::map<std::vector<TokenId>, engine::Sequence> behind_;
 };
 
 }  // namespace
