@@ -27,7 +27,7 @@ constexpr std::size_t kParametersMax = 12;
 /// How often a better call is looked for near the best one so far.
 constexpr int kRoundsMax = 2;
 /// Calls of one round whose probability is asked for: those whose arguments score best alone.
-constexpr std::size_t kWholeMax = 4;
+constexpr std::size_t kWholeMax = 16;
 /// What scores more alone is what the model says of an argument: nothing else has as much.
 const double kSure = std::log(0.5);
 

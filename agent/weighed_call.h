@@ -22,7 +22,8 @@ namespace facet::agent {
 /// How much better a call must score than the one that was written (natural logarithm).
 constexpr double kWeighedMargin = 1.0;
 
-/// The best call near `call`, with the logarithm of its probability; nullopt where `call` stays.
+/// The best call near `call`, of those whose arguments alone score more than its own, with the
+/// logarithm of its probability; nullopt where `call` stays.
 /// Near are those in which two arguments are exchanged, or one holds what the model says when asked
 /// for it alone and whichever held that gets what is said of it, or nothing; none holds twice what
 /// stands in `source` once. Only strings, numbers, booleans, lists and objects that must be copied
