@@ -106,7 +106,7 @@ class TurnWriter {
         if (!prefix_.keeps(event)) continue;
         take(std::move(event));
         if (!held_.empty() && held_.back().kind == ParseEvent::Kind::call_finished) {
-          is_doubted_ = may_improve(held_.back().call);
+          is_doubted_ = is_to_weigh(held_.back().call) || is_repeated(held_.back().call);
           if (!is_doubted_) tell_held();
         }
       }
@@ -142,8 +142,9 @@ class TurnWriter {
   }
 
   /// A sampled call is only written anew where it must be: the best one would be no sample.
-  [[nodiscard]] bool may_improve(const ToolCall& call) const {
-    return tool_of(call) != nullptr && (options_.sampling.temperature == 0.0F || is_repeated(call));
+  [[nodiscard]] bool is_to_weigh(const ToolCall& call) const {
+    const ToolSpec* tool = tool_of(call);
+    return options_.sampling.temperature == 0.0F && tool != nullptr && is_weighed(*tool);
   }
 
   /// Writes the call that was read last anew, where there is a better one; what was written behind
@@ -160,7 +161,7 @@ class TurnWriter {
       call = better->call;
       found = std::move(better);
     }
-    if (options_.sampling.temperature == 0.0F) {
+    if (is_to_weigh(call)) {
       FACET_TRY(auto better,
                 weighed_call(place_of(constraint), *tool_of(call), call, *place_.copies));
       if (better) found = std::move(better);

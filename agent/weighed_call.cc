@@ -332,22 +332,31 @@ class CallWeigher {
   std::map<std::vector<TokenId>, engine::Sequence> behind_;
 };
 
+/// The schema of `tool`, where its calls can be weighed.
+std::optional<Json> weighed_parameters(const ToolSpec& tool) {
+  auto parameters = parse_json(tool.parameters, "parameters");
+  if (!parameters || !is_plain(*parameters)) return std::nullopt;
+  const auto properties = parameters->find("properties");
+  if (properties == parameters->end() || !properties->is_object() || properties->size() < 2 ||
+      properties->size() > kParametersMax) {
+    return std::nullopt;
+  }
+  return *std::move(parameters);
+}
+
 }  // namespace
+
+bool is_weighed(const ToolSpec& tool) {
+  return weighed_parameters(tool).has_value();
+}
 
 Result<std::optional<WrittenCall>> weighed_call(const CallPlace& place,
                                                 const ToolSpec& tool,
                                                 const ToolCall& call,
                                                 const grammar::CopySource& source) {
   const auto arguments = parse_json(call.arguments, "arguments");
-  const auto parameters = parse_json(tool.parameters, "parameters");
-  if (!arguments || !arguments->is_object() || !parameters || !is_plain(*parameters)) {
-    return std::optional<WrittenCall>();
-  }
-  const auto properties = parameters->find("properties");
-  if (properties == parameters->end() || !properties->is_object() || properties->size() < 2 ||
-      properties->size() > kParametersMax) {
-    return std::optional<WrittenCall>();
-  }
+  const auto parameters = weighed_parameters(tool);
+  if (!arguments || !arguments->is_object() || !parameters) return std::optional<WrittenCall>();
   return CallWeigher(place, tool, *parameters, source).run(*arguments);
 }
 

@@ -22,13 +22,17 @@ namespace facet::agent {
 /// How much better a call must score than the one that was written (natural logarithm).
 constexpr double kWeighedMargin = 1.0;
 
+/// Whether calls of `tool` can be weighed at all: it has two to twelve parameters, and nothing that
+/// chooses among schemas at its root.
+bool is_weighed(const ToolSpec& tool);
+
 /// The best call near `call`, of those whose arguments alone score more than its own, with the
 /// logarithm of its probability; nullopt where `call` stays.
 /// Near are those in which two arguments are exchanged, or one holds what the model says when asked
 /// for it alone and whichever held that gets what is said of it, or nothing; none holds twice what
 /// stands in `source` once. Only strings, numbers, booleans, lists and objects that must be copied
-/// from `source`, or are listed by their schema, are chosen anew; a call of a tool with one
-/// parameter or with more than twelve stays. It also stays where there is no time for more.
+/// from `source`, or are listed by their schema, are chosen anew. A call stays where
+/// is_weighed() says no, and where there is no room or no time for more.
 /// Errors of write_call.
 Result<std::optional<WrittenCall>> weighed_call(const CallPlace& place,
                                                 const ToolSpec& tool,

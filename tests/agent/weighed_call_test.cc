@@ -187,6 +187,7 @@ TEST_CASE("a call stays where nothing can be weighed", "[agent]") {
   const auto weighed = [&](const std::string& parameters, const std::string& said) {
     const ToolSpec tool{.name = "fly", .description = "Flies.", .parameters = parameters};
     const ToolCall call{.name = "fly", .arguments = said};
+    CHECK(is_weighed(tool) == (parameters == kFly.parameters));
     const auto found = weighed_call(place.place(), tool, call, place.source);
     INFO(parameters << " " << (found ? "" : found.error().message));
     REQUIRE(found);
