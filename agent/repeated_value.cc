@@ -77,7 +77,7 @@ std::vector<SaidOnce> said_once(const ToolSpec& tool,
     for (const Json* one : copied) {
       const auto places = places_of(source, *one);
       if (places.size() != 1 || source.texts()[places.front().text].times > 1) continue;
-      out.push_back({name, places.front()});
+      out.push_back({name, places.front(), one->is_number()});
     }
   }
   return out;
@@ -86,7 +86,9 @@ std::vector<SaidOnce> said_once(const ToolSpec& tool,
 std::optional<RepeatedValue> repeated_value(const std::vector<SaidOnce>& said) {
   for (auto second = said.begin(); second != said.end(); ++second) {
     const auto first = std::find_if(said.begin(), second, [&](const SaidOnce& one) {
-      return one.argument != second->argument && one.place == second->place;
+      if (one.argument == second->argument) return false;
+      return one.place == second->place ||
+             ((one.is_number || second->is_number) && one.place.overlaps(second->place));
     });
     if (first != second) return RepeatedValue{first->argument, second->argument};
   }

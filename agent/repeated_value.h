@@ -1,6 +1,7 @@
 // Two arguments of a call with one value, although it was said once: of "a hire car in Tikkurt from
-// 3 May", 3 May is the first day and not the last one too. Where arguments are copied, one of the
-// two was filled for want of anything better, and the call can be written anew.
+// 3 May", 3 May is the first day and not the last one too, nor are there 3 seats. Where arguments
+// are copied, one of the two was filled for want of anything better, and the call can be written
+// anew.
 #pragma once
 
 #include "base/chat.h"
@@ -18,6 +19,7 @@ namespace facet::agent {
 struct SaidOnce {
   std::string argument;
   grammar::CopyPlace place;
+  bool is_number = false;
 };
 
 /// Of the strings and numbers in the arguments of `call` that must be copied, those that stand in
@@ -36,7 +38,8 @@ struct RepeatedValue {
   bool operator==(const RepeatedValue&) const = default;
 };
 
-/// The first two arguments that hold what stands at one place.
+/// The first two arguments that hold what stands at one place, or one a number that is part of what
+/// the other one holds. Words may be part of others: "weather in Rome" and "Rome".
 std::optional<RepeatedValue> repeated_value(const std::vector<SaidOnce>& said);
 
 /// One way to write a call anew: as the only call of `tool`, copied from `source`.

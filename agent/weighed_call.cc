@@ -256,8 +256,7 @@ class CallWeigher {
     const auto all = said(arguments);
     return std::any_of(all.begin(), all.end(), [&](const SaidOnce& one) {
       return one.argument == name && std::any_of(all.begin(), all.end(), [&](const auto& other) {
-               return other.argument != name && other.place.text == one.place.text &&
-                      other.place.begin < one.place.end && one.place.begin < other.place.end;
+               return other.argument != name && other.place.overlaps(one.place);
              });
     });
   }

@@ -23,6 +23,10 @@ struct CopyPlace {
   bool operator<(const CopyPlace& other) const {
     return std::tie(text, begin, end) < std::tie(other.text, other.begin, other.end);
   }
+  /// Whether the two share a byte.
+  [[nodiscard]] bool overlaps(const CopyPlace& other) const {
+    return text == other.text && begin < other.end && other.begin < end;
+  }
 };
 
 /// Where `words`, with single spaces for the white space in them, are a span, in order. Words with

@@ -72,11 +72,18 @@ TEST_CASE("a value is repeated where it was said once", "[agent]") {
   CHECK(repeated(R"({"extras":["car","4"],"seats":4})", once) == RepeatedValue{"extras", "seats"});
   CHECK(repeated(R"({"seats":4,"size":{"width":4}})", once) == RepeatedValue{"seats", "size"});
   CHECK(repeated(R"({"from":"car  in","until":"car in"})", source_of({"a car\nin"})) == days);
+  // A number that is part of what another argument holds.
+  CHECK(repeated(R"({"from":"3 May","seats":3})", once) == RepeatedValue{"from", "seats"});
+  CHECK(repeated(R"({"seats":4,"town":"car for 4"})", once) == RepeatedValue{"seats", "town"});
+  CHECK(repeated(R"({"from":"2031-09-06","size":{"width":2031}})",
+                 source_of({"from 2031-09-06"})) == RepeatedValue{"from", "size"});
 
   CHECK_FALSE(repeated(R"({"from":"3 May","town":"Rome"})", once));
-  CHECK_FALSE(repeated(R"({"extras":["car","car"]})", once));              // In one argument.
-  CHECK_FALSE(repeated(R"({"colour":"red","town":"red"})", once));         // The schema lists it.
-  CHECK_FALSE(repeated(R"({"from":"3 May","until":"May"})", once));        // Two values, not one.
+  CHECK_FALSE(repeated(R"({"extras":["car","car"]})", once));        // In one argument.
+  CHECK_FALSE(repeated(R"({"colour":"red","town":"red"})", once));   // The schema lists it.
+  CHECK_FALSE(repeated(R"({"from":"3 May","until":"May"})", once));  // Two values, not one.
+  CHECK_FALSE(repeated(R"({"from":"3 May","seats":4})", once));
+  CHECK_FALSE(repeated(R"({"from":"3 May","seats":3})", source_of({"3 of them from 3 May"})));
   CHECK_FALSE(repeated(R"({"from":"May car","until":"May car"})", once));  // Said nowhere.
   CHECK_FALSE(repeated(R"({"from":null,"until":null})", once));
   CHECK_FALSE(repeated(R"({"from":"3 May","until":"3 May"})",
