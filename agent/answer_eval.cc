@@ -228,7 +228,8 @@ Result<AnswerScore> score_answer_case(const ChatModel& model,
     FACET_TRY(const StepResult step,
               conversation->generate({.tokens_max = options.step_tokens_max,
                                       .stop = options.stop,
-                                      .answer = quotes ? results.grammar(book) : nullptr},
+                                      .answer = quotes ? results.grammar(book) : nullptr,
+                                      .refusal = std::string(kRefusal)},
                                      StepSink()));
     if (step.finish_reason == engine::FinishReason::cancelled) {
       return Error{Code::cancelled, "stopped while a case was running"};

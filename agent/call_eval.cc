@@ -103,20 +103,6 @@ std::optional<std::vector<ToolOutput>> told_what_is_missing(const CallCase& test
   return out;
 }
 
-/// Those that a session declares to a model that is shown few tools; to others all.
-Result<std::vector<ToolSpec>> declared(const ChatModel& model,
-                                       const CallCase& test,
-                                       const CallEvalOptions& options) {
-  ToolCatalogOptions limits = catalog_options(model, 0, options.tools_max);
-  if (limits.tools_max == 0 || test.tools.size() <= limits.tools_max) return test.tools;
-  std::vector<ToolCatalog::Entry> entries;
-  entries.reserve(test.tools.size());
-  for (const ToolSpec& tool : test.tools) entries.push_back({.spec = tool, .effect = {}});
-  FACET_TRY(const auto catalog, ToolCatalog::make(std::move(entries), std::move(limits)));
-  FACET_TRY_STATUS(catalog->choose(test.user));
-  return catalog->declared();
-}
-
 Result<StepResult> next_output(Conversation& conversation, const CallEvalOptions& options) {
   FACET_TRY(StepResult step,
             conversation.generate({.tokens_max = options.step_tokens_max, .stop = options.stop},
@@ -154,12 +140,25 @@ Result<CallCase> read_call_case(std::string_view json, std::string_view what) {
   return test;
 }
 
+Result<std::vector<ToolSpec>> declared_tools(const ChatModel& model,
+                                             const CallCase& test,
+                                             int tools_max) {
+  ToolCatalogOptions limits = catalog_options(model, 0, tools_max);
+  if (limits.tools_max == 0 || test.tools.size() <= limits.tools_max) return test.tools;
+  std::vector<ToolCatalog::Entry> entries;
+  entries.reserve(test.tools.size());
+  for (const ToolSpec& tool : test.tools) entries.push_back({.spec = tool, .effect = {}});
+  FACET_TRY(const auto catalog, ToolCatalog::make(std::move(entries), std::move(limits)));
+  FACET_TRY_STATUS(catalog->choose(test.user));
+  return catalog->declared();
+}
+
 Result<CallScore> score_call_case(const ChatModel& model,
                                   const CallCase& test,
                                   const CallEvalOptions& options) {
   CallScore score;
   for (const auto& step : test.steps) score.calls_expected += static_cast<int>(step.calls.size());
-  FACET_TRY(std::vector<ToolSpec> tools, declared(model, test, options));
+  FACET_TRY(std::vector<ToolSpec> tools, declared_tools(model, test, options.tools_max));
   FACET_TRY(const auto conversation,
             model.start({.plan_first = options.plan_first,
                          .tools = std::move(tools),

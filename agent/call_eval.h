@@ -59,10 +59,15 @@ struct CallScore {
   std::string got;  ///< The output that was wrong, control tokens spelled; empty when is_right.
 };
 
-/// Runs `test` in a conversation of its own, with the tools that a session would declare to a model
-/// that is shown few, and else with all; while the model is right it is given the recorded
-/// outputs. A call that cannot be parsed is a wrong output, a full context too; other failures of
-/// the model, `cancelled` among them, are errors.
+/// The tools of `test` that a session declares to a model that is shown few; to others all.
+/// `tools_max`: SessionOptions::tools_max.
+Result<std::vector<ToolSpec>> declared_tools(const ChatModel& model,
+                                             const CallCase& test,
+                                             int tools_max);
+
+/// Runs `test` in a conversation of its own, with its declared_tools(); while the model is right it
+/// is given the recorded outputs. A call that cannot be parsed is a wrong output, a full context
+/// too; other failures of the model, `cancelled` among them, are errors.
 Result<CallScore> score_call_case(const ChatModel& model,
                                   const CallCase& test,
                                   const CallEvalOptions& options);

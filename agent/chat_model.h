@@ -93,6 +93,9 @@ struct StepOptions {
   /// that takes_answer_grammar(), and not in force in a first output behind a user's message that
   /// is held to a plan or a call.
   std::shared_ptr<const Grammar> answer;
+  /// The text of `answer` that refuses; empty: there is none. A greedy output that is no call is
+  /// held to it where the model gives it a probability that its file calls enough.
+  std::string refusal;
 };
 
 /// One output of the model. Everything a journal needs to put the conversation back to this point.

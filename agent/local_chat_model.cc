@@ -1,6 +1,8 @@
 #include "agent/local_chat_model.h"
 
 #include "agent/missing_question.h"
+#include "agent/plan_constraint.h"
+#include "agent/refusal.h"
 #include "agent/turn_limits.h"
 #include "agent/turn_writer.h"
 #include "base/check.h"
@@ -15,28 +17,6 @@
 namespace facet::agent {
 
 using engine::TokenId;
-
-std::string_view default_dialect(const engine::Tokenizer& tokenizer) {
-  const auto call = tokenizer.find_token("<start_function_call>");
-  return call && tokenizer.is_control(*call) ? "functiongemma" : "gemma3-json";
-}
-
-std::string system_text(std::string_view dialect,
-                        std::string_view instructions,
-                        bool has_tools,
-                        bool plan_first) {
-  std::string text;
-  if (dialect == "functiongemma") {
-    // This exact sentence is what FunctionGemma was trained to be switched on by.
-    text = "You are a model that can do function calling with the following functions";
-    if (plan_first && has_tools) text += ". Plan first.";
-  }
-  if (!instructions.empty()) {
-    if (!text.empty()) text += '\n';
-    text += instructions;
-  }
-  return text;
-}
 
 namespace {
 
@@ -107,6 +87,7 @@ class LocalConversation final : public Conversation {
                 dialect_.render_user_turn(text, stopped_on_, static_cast<int>(shown.size())));
     }
     is_first_ = true;
+    request_ = text;
     FACET_TRY_STATUS(extend(segments, shown));
     add_source(text, Source::text);
     return ok();
@@ -129,6 +110,19 @@ class LocalConversation final : public Conversation {
     sequence_.remember();
     usage_ += step.usage;
     return step;
+  }
+
+  /// What the output that comes may begin its plan with; empty where it does not begin with one.
+  Result<std::vector<PlanStep>> plan_steps(const std::stop_token& stop) {
+    FACET_TRY_STATUS(prefill({.stop = stop}, std::chrono::steady_clock::now()));
+    if (!constraints_.plans) return std::vector<PlanStep>();
+    return first_steps({.engine = *engine_,
+                        .sequence = sequence_,
+                        .tools = spec_.tools,
+                        .first_steps = constraints_.first_steps,
+                        .may_answer = constraints_.may_answer,
+                        .stop = stop},
+                       request_);
   }
 
   Status replay(const StepResult& step) override {
@@ -332,6 +326,7 @@ class LocalConversation final : public Conversation {
     const bool is_first = std::exchange(is_first_, false) && constraints_.first;
     const auto& rules = is_first ? constraints_.first : constraints_.later;
     auto constraint = rules ? rules->clone() : nullptr;
+    if (is_first) FACET_TRY_STATUS(weigh_plan(options, constraint));
     // What stands behind a user's message is not yet an answer from passages.
     const auto question = std::exchange(question_, nullptr);
     const Grammar* answer = question ? question.get() : options.answer.get();
@@ -339,6 +334,7 @@ class LocalConversation final : public Conversation {
       FACET_TRY(
           constraint,
           make_answer_constraint(*answer, std::move(constraint), dialect_, factory_, tokenizer));
+      if (!question) FACET_TRY_STATUS(hold_to_refusal(options, constraint));
     }
     const TurnPlace place{.engine = *engine_,
                           .dialect = dialect_,
@@ -350,6 +346,32 @@ class LocalConversation final : public Conversation {
     FACET_TRY_STATUS(write_turn(
         place, sequence_, std::move(constraint), options, time_left(options, start), sink, step));
     stopped_on_ = step.stopped_on;
+    return ok();
+  }
+
+  /// Holds the answer to its refusal, where that is enough. A sampled one stays as it was drawn.
+  Status hold_to_refusal(const StepOptions& options,
+                         std::unique_ptr<engine::Constraint>& constraint) {
+    if (options.refusal.empty() || options.sampling.temperature > 0.0F) return ok();
+    const engine::Tokenizer& tokenizer = engine_->tokenizer();
+    const auto trigger = tokenizer.find_token(dialect_.call_trigger());
+    FACET_TRY(const bool refused,
+              is_refused(*engine_, sequence_, options.refusal, trigger, options.stop));
+    if (!refused) return ok();
+    Grammar grammar;
+    grammar.set_root(grammar.literal(options.refusal));
+    FACET_TRY(constraint, make_output_constraint(grammar, dialect_, factory_, tokenizer));
+    return ok();
+  }
+
+  /// Holds the plan to its best first step. A sampled plan stays as it was drawn.
+  Status weigh_plan(const StepOptions& options, std::unique_ptr<engine::Constraint>& constraint) {
+    const auto& weights = engine_->info().plan_weights;
+    if (!constraints_.plans || !weights || options.sampling.temperature > 0.0F) return ok();
+    FACET_TRY(const auto steps, plan_steps(options.stop));
+    const auto best = best_step(steps, *weights);
+    if (!best) return ok();
+    FACET_TRY(constraint, make_plan_constraint(*best, factory_, constraints_.behind_plan->clone()));
     return ok();
   }
 
@@ -366,6 +388,7 @@ class LocalConversation final : public Conversation {
   bool has_new_sources_ = false;  ///< constraints_ do not know them yet.
   TurnConstraints constraints_;
   bool is_first_ = false;  ///< The next output is the first of a user's turn.
+  std::string request_;    ///< What the user said last.
   std::vector<TokenId> stop_ids_;
   engine::Sequence sequence_;
   std::vector<TokenId> pending_;
@@ -458,6 +481,14 @@ Result<std::unique_ptr<Conversation>> LocalChatModel::start(const ConversationSp
   opening.messages.insert(opening.messages.end(), spec.history.begin(), spec.history.end());
   return std::unique_ptr<Conversation>(std::make_unique<LocalConversation>(
       engine_, *dialect_, std::move(opening), *constraints_, spec, copies, std::move(constraints)));
+}
+
+Result<std::vector<PlanStep>> LocalChatModel::plan_steps(const ConversationSpec& spec,
+                                                         std::string_view request,
+                                                         const std::stop_token& stop) const {
+  FACET_TRY(const auto conversation, start(spec));
+  FACET_TRY_STATUS(conversation->add_user(request));
+  return static_cast<LocalConversation&>(*conversation).plan_steps(stop);
 }
 
 }  // namespace facet::agent

@@ -3,26 +3,19 @@
 #pragma once
 
 #include "agent/chat_model.h"
+#include "agent/system_text.h"
 #include "agent/turn_constraint.h"
+#include "agent/weighed_plan.h"
 #include "engine/engine.h"
 #include "prompts/dialect.h"
 
 #include <memory>
+#include <stop_token>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace facet::agent {
-
-/// The dialect of a model by its vocabulary: "functiongemma" when <start_function_call> is a
-/// control token of it, else "gemma3-json".
-std::string_view default_dialect(const engine::Tokenizer& tokenizer);
-
-/// The system text that switches `dialect` to calling tools, `instructions` behind it. The planning
-/// form asks for a first line "Plan: tool, tool.".
-std::string system_text(std::string_view dialect,
-                        std::string_view instructions,
-                        bool has_tools,
-                        bool plan_first);
 
 class LocalChatModel final : public ChatModel {
  public:
@@ -44,6 +37,12 @@ class LocalChatModel final : public ChatModel {
   [[nodiscard]] Result<std::int64_t> count_tool_tokens(const ToolSpec& tool) const override;
   [[nodiscard]] Result<std::unique_ptr<Conversation>> start(
       const ConversationSpec& spec) const override;
+
+  /// What the plan for `request` in a new conversation may begin with; empty where the model does
+  /// not begin with one. Errors of start(), of Conversation::generate() and of first_steps().
+  [[nodiscard]] Result<std::vector<PlanStep>> plan_steps(const ConversationSpec& spec,
+                                                         std::string_view request,
+                                                         const std::stop_token& stop = {}) const;
 
   [[nodiscard]] const prompts::Dialect& dialect() const { return *dialect_; }
   [[nodiscard]] const engine::Engine& engine() const { return *engine_; }

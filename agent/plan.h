@@ -12,6 +12,9 @@ namespace facet::agent {
 /// answer.".
 inline constexpr std::string_view kRejectedStep = " (no)";
 
+/// The only step of a plan that needs no tool.
+inline constexpr std::string_view kAnswerStep = "answer";
+
 struct PlanSplit {
   std::optional<std::string> plan;  ///< Without "Plan:", trimmed.
   std::string text;                 ///< The rest.

@@ -58,8 +58,8 @@ Grammar plan_grammar(const PlanNames& names, bool may_answer) {
   Grammar::Node steps =
       grammar.sequence({one_of(names.first), grammar.repeat(next, 0, kPlanStepsMax - 1)});
   if (may_answer) {
-    std::vector<Grammar::Node> ways = {steps, grammar.literal("answer")};
-    const std::string rejected = std::string(kRejectedStep) + ", answer";
+    std::vector<Grammar::Node> ways = {steps, grammar.literal(kAnswerStep)};
+    const std::string rejected = std::string(kRejectedStep) + ", " + std::string(kAnswerStep);
     if (!names.first.empty()) {
       ways.push_back(grammar.sequence({one_of(names.first), grammar.literal(rejected)}));
     }
@@ -78,6 +78,17 @@ Result<std::unique_ptr<engine::Constraint>> make_plan_constraint(
     std::unique_ptr<engine::Constraint> calls) {
   FACET_CHECK((may_answer || !names.first.empty()) && calls);
   FACET_TRY(auto plan, factory.make(plan_grammar(names, may_answer), {}));
+  return std::unique_ptr<engine::Constraint>(
+      std::make_unique<PlanConstraint>(std::move(plan), std::move(calls)));
+}
+
+Result<std::unique_ptr<engine::Constraint>> make_plan_constraint(
+    std::string_view step,
+    const engine::ConstraintFactory& factory,
+    std::unique_ptr<engine::Constraint> calls) {
+  Grammar grammar;
+  grammar.set_root(grammar.literal("Plan: " + std::string(step) + ".\n"));
+  FACET_TRY(auto plan, factory.make(grammar, {}));
   return std::unique_ptr<engine::Constraint>(
       std::make_unique<PlanConstraint>(std::move(plan), std::move(calls)));
 }

@@ -7,6 +7,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace facet::agent {
@@ -28,6 +29,12 @@ struct PlanNames {
 Result<std::unique_ptr<engine::Constraint>> make_plan_constraint(
     const PlanNames& names,
     bool may_answer,
+    const engine::ConstraintFactory& factory,
+    std::unique_ptr<engine::Constraint> calls);
+
+/// The plan of one step, the tool or "answer", then `calls`.
+Result<std::unique_ptr<engine::Constraint>> make_plan_constraint(
+    std::string_view step,
     const engine::ConstraintFactory& factory,
     std::unique_ptr<engine::Constraint> calls);
 

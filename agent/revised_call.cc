@@ -1,6 +1,7 @@
 #include "agent/revised_call.h"
 
 #include "agent/output_reader.h"
+#include "agent/scored_text.h"
 #include "agent/turn_constraint.h"
 
 #include <algorithm>
@@ -133,13 +134,6 @@ class CallSearch {
 };
 
 }  // namespace
-
-double log_sum(std::span<const float> logits) {
-  const float most = *std::max_element(logits.begin(), logits.end());
-  double sum = 0.0;
-  for (const float logit : logits) sum += std::exp(static_cast<double>(logit - most));
-  return most + std::log(sum);
-}
 
 Result<std::optional<WrittenCall>> write_call(const CallPlace& place, const Revision& revision) {
   const prompts::TurnRules rules{

@@ -40,9 +40,6 @@ struct CallPlace {
   std::size_t beams = 4;          ///< Beginnings of a call that are followed at once.
 };
 
-/// The logarithm of what the exponentials of `logits` sum to. REQUIRES: !logits.empty().
-double log_sum(std::span<const float> logits);
-
 /// The most probable call that `revision` allows, of those that the search finds. Nullopt where it
 /// finds none, or there is no room or no time for one, or no grammar of it. invalid_data where the
 /// model gives NaN, unavailable when its device failed.

@@ -165,7 +165,8 @@ Result<StepResult> Session::Run::next_output(bool& is_replayed) {
       .sampling = options_.sampling,
       .stop = stop_,
       .time_max = time_left(),
-      .answer = state_.quotes ? quotable_.grammar(*parts_.passages) : nullptr};
+      .answer = state_.quotes ? quotable_.grammar(*parts_.passages) : nullptr,
+      .refusal = std::string(kRefusal)};
   FACET_TRY(StepResult output,
             conversation_.generate(step_options, [&](const auto& event) { stream(event); }));
   output.calls_begun = calls_begun_;

@@ -35,7 +35,10 @@ Result<TurnConstraints> limit_turns(const ConversationSpec& spec,
     auto behind = out.first ? std::move(out.first) : out.later->clone();
     PlanNames names{.first = std::move(made.callable)};
     for (const ToolSpec& tool : spec.tools) names.later.push_back(tool.name);
-    FACET_TRY(out.first, make_plan_constraint(names, !must_call, factory, std::move(behind)));
+    out.may_answer = !must_call;
+    out.behind_plan = behind->clone();
+    FACET_TRY(out.first, make_plan_constraint(names, out.may_answer, factory, std::move(behind)));
+    out.first_steps = std::move(names.first);
   }
   return out;
 }

@@ -18,9 +18,12 @@ namespace facet::agent {
 
 /// What holds the outputs of a conversation.
 struct TurnConstraints {
-  std::unique_ptr<engine::Constraint> first;  ///< Behind a user's message; null: as later.
-  std::unique_ptr<engine::Constraint> later;  ///< Null: nothing does.
-  bool plans = false;                         ///< The first output begins with a plan.
+  std::unique_ptr<engine::Constraint> first;        ///< Behind a user's message; null: as later.
+  std::unique_ptr<engine::Constraint> later;        ///< Null: nothing does.
+  bool plans = false;                               ///< The first output begins with a plan:
+  std::vector<std::string> first_steps;             ///< its first step is one of these tools,
+  bool may_answer = false;                          ///< or that none is needed,
+  std::unique_ptr<engine::Constraint> behind_plan;  ///< and this is what comes behind it.
   std::string answer_prefix;
   std::vector<grammar::SchemaNote> relaxed;
 };

@@ -1,6 +1,7 @@
 #include "agent/weighed_call.h"
 
 #include "agent/held_tool.h"
+#include "agent/scored_text.h"
 #include "agent/turn_constraint.h"
 #include "base/json.h"
 
@@ -115,29 +116,8 @@ class CallWeigher {
   /// no time for them.
   [[nodiscard]] Result<std::optional<double>> log_of(const engine::Sequence& sequence,
                                                      std::span<const TokenId> ids) const {
-    std::optional<double> out;
-    if (ids.empty() || is_over()) return out;
-    double sum = 0.0;
-    std::size_t next = 0;
-    const auto add = [&](std::span<const float> logits) -> Status {
-      sum += logits[static_cast<std::size_t>(ids[next++])] - log_sum(logits);
-      if (std::isnan(sum)) return Error{Code::invalid_data, "the model gives NaN"};
-      return ok();
-    };
-    engine::Sequence scored = sequence.fork();
-    FACET_TRY(const auto first, scored.logits());
-    FACET_TRY_STATUS(add(first));
-    if (const Status status = scored.append_scored(ids.first(ids.size() - 1), add, place_.stop)) {
-      out = sum;
-    } else if (!is_no_room(status.error())) {
-      return status.error();
-    }
-    return out;
-  }
-
-  /// Stopped, or no memory is left for another sequence.
-  [[nodiscard]] static bool is_no_room(const Error& error) {
-    return error.code == Code::cancelled || error.code == Code::limit_exceeded;
+    if (is_over()) return std::optional<double>();
+    return log_probability(sequence, ids, place_.stop);
   }
 
   /// What stands in front of the call and then `ids`, which is computed once; null where there is

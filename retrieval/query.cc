@@ -48,19 +48,6 @@ std::string_view without_possessive(std::string_view word) {
   return word;
 }
 
-bool is_function_word(std::string_view word) {
-  constexpr auto kWords = std::to_array<std::string_view>(
-      {"a",     "an",    "and",   "any",   "are",  "as",    "at",    "be",   "been", "being",
-       "but",   "by",    "can",   "could", "did",  "do",    "does",  "for",  "from", "had",
-       "has",   "have",  "he",    "her",   "him",  "his",   "how",   "i",    "if",   "in",
-       "into",  "is",    "it",    "its",   "me",   "my",    "no",    "not",  "of",   "on",
-       "or",    "our",   "she",   "so",    "some", "such",  "than",  "that", "the",  "their",
-       "then",  "there", "these", "they",  "this", "those", "to",    "was",  "we",   "were",
-       "what",  "when",  "where", "which", "who",  "whom",  "whose", "why",  "will", "with",
-       "would", "you",   "your"});
-  return std::find(kWords.begin(), kWords.end(), word) != kWords.end();
-}
-
 /// The distinct words of `text` in lower case, in order.
 std::vector<std::string> words_of(std::string_view text) {
   std::vector<std::string> words;
@@ -87,6 +74,19 @@ std::vector<std::string> words_of(std::string_view text) {
 }
 
 }  // namespace
+
+bool is_function_word(std::string_view word) {
+  constexpr auto kWords = std::to_array<std::string_view>(
+      {"a",     "an",    "and",   "any",   "are",  "as",    "at",    "be",   "been", "being",
+       "but",   "by",    "can",   "could", "did",  "do",    "does",  "for",  "from", "had",
+       "has",   "have",  "he",    "her",   "him",  "his",   "how",   "i",    "if",   "in",
+       "into",  "is",    "it",    "its",   "me",   "my",    "no",    "not",  "of",   "on",
+       "or",    "our",   "she",   "so",    "some", "such",  "than",  "that", "the",  "their",
+       "then",  "there", "these", "they",  "this", "those", "to",    "was",  "we",   "were",
+       "what",  "when",  "where", "which", "who",  "whom",  "whose", "why",  "will", "with",
+       "would", "you",   "your"});
+  return std::find(kWords.begin(), kWords.end(), word) != kWords.end();
+}
 
 std::string fts_query(std::string_view query, std::size_t words_max) {
   std::vector<std::string> words = words_of(to_valid_utf8(query));

@@ -15,4 +15,7 @@ namespace facet::retrieval {
 /// left. At most `words_max` words are kept.
 std::string fts_query(std::string_view query, std::size_t words_max = 64);
 
+/// Whether `word`, in lower case, is one of those function words.
+bool is_function_word(std::string_view word);
+
 }  // namespace facet::retrieval

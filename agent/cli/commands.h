@@ -244,6 +244,13 @@ struct DebugLogitsOptions {
 };
 int run_debug_logits(const DebugLogitsOptions& options, Environment environment);
 
+struct DebugPlansOptions {
+  ModelOptions model;
+  std::string data;            ///< Cases of agent/call_eval.h.
+  std::int64_t cases_max = 0;  ///< 0: all.
+};
+int run_debug_plans(const DebugPlansOptions& options, Environment environment);
+
 struct BenchOptions {
   /// Its device, caches, activations, huge pages and threads count.
   ModelOptions model;

@@ -214,6 +214,15 @@ void add_number_commands(CLI::App& app, Command& command) {
       ->check(CLI::Range(0, 256));
   add_json(logits, options->json);
   bind(logits, command, options, run_debug_logits);
+
+  auto plans = std::make_shared<DebugPlansOptions>();
+  CLI::App& plans_app = *debug.add_subcommand(
+      "plans", "Print what speaks for each first step of the plans for some cases, JSON lines");
+  plans_app.add_option("data", plans->data, "Cases, as of facet eval calls")->required();
+  plans_app.add_option("--limit", plans->cases_max, "Only the first N cases (0: all)")
+      ->check(CLI::Range(std::int64_t{0}, std::int64_t{1} << 32));
+  add_model(plans_app, plans->model);
+  bind(plans_app, command, plans, run_debug_plans);
 }
 
 void add_bench(CLI::App& app, Command& command) {

@@ -2,8 +2,10 @@
 #pragma once
 
 #include "base/result.h"
+#include "engine/model/plan_weights.h"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -30,6 +32,8 @@ struct ModelConfig {
   bool copies_arguments = false;  ///< GGUF key "facet.copies_arguments"; false where it is missing.
   bool plans_first = false;       ///< GGUF key "facet.plan_first"; false where it is missing.
   int tools_declared_max = 0;     ///< GGUF key "facet.tools_declared_max"; 0 where it is missing.
+  double refusal_min = 0.0;       ///< GGUF key "facet.refusal_min"; 0 where it is missing.
+  std::optional<PlanWeights> plan_weights;  ///< Nullopt where its keys are missing.
   std::string name;
   std::string architecture;  ///< "gemma3" or "gemma-embedding".
   int hidden = 0;

@@ -247,6 +247,41 @@ Result<int> tools_declared_max(const Gguf& gguf) {
   return static_cast<int>(tools.value_or(0));
 }
 
+Result<double> refusal_min(const Gguf& gguf) {
+  FACET_TRY(const auto bound, gguf.number("facet.refusal_min"));
+  if (bound && !(*bound > 0.0 && *bound <= 1.0)) {
+    return invalid("facet.refusal_min is " + std::to_string(*bound) + ", expected above 0, to 1");
+  }
+  return bound.value_or(0.0);
+}
+
+Result<std::optional<PlanWeights>> plan_weights(const Gguf& gguf) {
+  constexpr double kMost = 100.0;
+  PlanWeights out;
+  const std::pair<std::string_view, double*> keys[] = {{"facet.plan.model", &out.model},
+                                                       {"facet.plan.answer", &out.answer},
+                                                       {"facet.plan.words", &out.words},
+                                                       {"facet.plan.cover", &out.cover},
+                                                       {"facet.plan.parameters", &out.parameters}};
+  std::string_view missing;
+  int found = 0;
+  for (const auto& [key, weight] : keys) {
+    FACET_TRY(const auto value, gguf.number(key));
+    if (!value) {
+      missing = key;
+      continue;
+    }
+    if (!(std::abs(*value) <= kMost)) {
+      return invalid(std::string(key) + " is " + std::to_string(*value) + ", expected -100 to 100");
+    }
+    *weight = *value;
+    ++found;
+  }
+  if (found == 0) return std::optional<PlanWeights>();
+  if (!missing.empty()) return invalid(std::string(missing) + " is missing beside others");
+  return std::optional(out);
+}
+
 }  // namespace
 
 Result<ModelConfig> read_gguf_config(const Gguf& gguf, bool with_tokenizer) {
@@ -268,6 +303,8 @@ Result<ModelConfig> read_gguf_config(const Gguf& gguf, bool with_tokenizer) {
   FACET_TRY(const auto copies_arguments, gguf.boolean("facet.copies_arguments"));
   config.copies_arguments = copies_arguments.value_or(false);
   FACET_TRY(config.tools_declared_max, tools_declared_max(gguf));
+  FACET_TRY(config.plan_weights, plan_weights(gguf));
+  FACET_TRY(config.refusal_min, refusal_min(gguf));
   FACET_TRY(config.hidden, keys.need_int("embedding_length"));
   FACET_TRY(config.context_tokens_max, gguf.need_integer(keys.name("context_length")));
   FACET_TRY(const double eps, keys.number_or("attention.layer_norm_rms_epsilon", 1e-6));

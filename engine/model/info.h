@@ -1,7 +1,10 @@
 // ModelInfo: facts about a loaded model that people and stores ask for.
 #pragma once
 
+#include "engine/model/plan_weights.h"
+
 #include <cstdint>
+#include <optional>
 #include <string>
 
 namespace facet::engine {
@@ -46,6 +49,10 @@ struct ModelInfo {
   /// "facet.tools_declared_max".
   int tools_declared_max = 0;
   bool plans_first = false;  ///< Trained to begin with a plan when asked; key "facet.plan_first".
+  std::optional<PlanWeights> plan_weights;  ///< Nullopt: a plan is what the model says.
+  /// A quoted answer is the refusal where the model gives that at least this probability; 0: where
+  /// it is what the model says. Key "facet.refusal_min".
+  double refusal_min = 0.0;
 };
 
 }  // namespace facet::engine

@@ -193,6 +193,38 @@ TEST_CASE("an embedder's file states what its ranking weighs", "[engine][model]"
   }
 }
 
+TEST_CASE("a generator's file states how its plans are weighed", "[engine][model]") {
+  const TempDir dir;
+  const auto load = [&](const std::vector<std::pair<const char*, float>>& weights) {
+    auto writer = facet::test::tiny_gguf({});
+    for (const auto& [key, weight] : weights) {
+      writer.add_f32(std::string("facet.plan.") + key, weight);
+    }
+    facet::test::write_bytes(dir.path() / "m.gguf", writer.bytes());
+    return Model::load(dir.path() / "m.gguf");
+  };
+  const auto without = load({});
+  REQUIRE(without.has_value());
+  CHECK((*without)->info().plan_weights == std::nullopt);
+  std::vector<std::pair<const char*, float>> all = {
+      {"model", 0.25F}, {"answer", -1.0F}, {"words", 2.0F}, {"cover", 3.0F}, {"parameters", 0.5F}};
+  const auto with = load(all);
+  REQUIRE(with.has_value());
+  CHECK((*with)->info().plan_weights == facet::engine::PlanWeights{0.25, -1.0, 2.0, 3.0, 0.5});
+  for (const float wrong : {101.0F, -101.0F, std::numeric_limits<float>::quiet_NaN()}) {
+    all[3].second = wrong;
+    const auto refused = load(all);
+    REQUIRE_FALSE(refused.has_value());
+    CHECK(refused.error().code == Code::invalid_data);
+    CHECK(refused.error().message.find("facet.plan.cover") != std::string::npos);
+  }
+  all.erase(all.begin() + 2);
+  all[2].second = 1.0F;
+  const auto lacking = load(all);
+  REQUIRE_FALSE(lacking.has_value());
+  CHECK(lacking.error().message.find("facet.plan.words is missing") != std::string::npos);
+}
+
 TEST_CASE("an embedder whose head is not the family's is refused", "[engine][model]") {
   const TempDir dir;
   const TinyModel tiny{.is_embedder = true, .dense_hidden = 128};

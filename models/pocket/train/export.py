@@ -21,6 +21,8 @@ from safetensors.torch import save_file
 from model import Config, Model
 
 HERE = pathlib.Path(__file__).resolve().parent
+# Of answers.jsonl's kinds from three other seeds: wrong answers against answers that are refused.
+REFUSAL_MIN = 0.2
 
 # Ours -> (GGUF, Hugging Face) inside one block.
 BLOCK = {
@@ -94,6 +96,9 @@ def write_gguf(model, path, tokenizer, trained_tokens):
     writer.add_bool("facet.quotes_answers", True)
     writer.add_bool("facet.copies_arguments", True)
     writer.add_uint32("facet.tools_declared_max", 6)
+    writer.add_float32("facet.refusal_min", REFUSAL_MIN)
+    for key, weight in json.loads((HERE / "plan_weights.json").read_text()).items():
+        writer.add_float32("facet.plan." + key, weight)
     writer.add_uint64("facet.training.tokens", int(trained_tokens))
     writer.add_context_length(c.context_length)
     writer.add_embedding_length(c.hidden)

@@ -1,0 +1,276 @@
+#include "agent/weighed_plan.h"
+
+#include "agent/plan.h"
+#include "agent/scored_text.h"
+#include "agent/tool_search.h"
+#include "base/json.h"
+#include "retrieval/query.h"
+#include "tools/builtin/calculator.h"
+#include "tools/builtin/search_documents.h"
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <limits>
+#include <set>
+#include <span>
+#include <utility>
+
+namespace facet::agent {
+namespace {
+
+using engine::TokenId;
+using Words = std::set<std::string, std::less<>>;
+
+constexpr double kImpossible = -std::numeric_limits<double>::infinity();
+/// Where a word is cut: "delegate" and "delegates", "reservation" and "reserve" are one.
+constexpr std::size_t kStemBytes = 5;
+/// No plural is shorter.
+constexpr std::size_t kPluralBytesMin = 4;
+
+bool counts(std::string_view word) {
+  const bool has_digit =
+      std::any_of(word.begin(), word.end(), [](char c) { return c >= '0' && c <= '9'; });
+  return word.size() > 1 && !has_digit && !retrieval::is_function_word(word);
+}
+
+Words stems(std::string_view text) {
+  Words out;
+  for (std::string& word : tool_words(text)) {
+    if (!counts(word)) continue;
+    if (word.size() > kStemBytes) {
+      word.resize(kStemBytes);
+    } else if (word.size() >= kPluralBytesMin && word.back() == 's') {
+      word.pop_back();
+    }
+    out.insert(std::move(word));
+  }
+  return out;
+}
+
+std::size_t shared(const Words& some, const Words& others) {
+  return static_cast<std::size_t>(std::count_if(
+      some.begin(), some.end(), [&](const std::string& word) { return others.contains(word); }));
+}
+
+double share(const Words& words, const Words& said) {
+  if (words.empty()) return 0.0;
+  return static_cast<double>(shared(words, said)) / static_cast<double>(words.size());
+}
+
+Words parameter_stems(const ToolSpec& tool) {
+  Words out;
+  const auto parameters = parse_json(tool.parameters, "parameters");
+  if (!parameters || !parameters->is_object()) return out;
+  const auto properties = parameters->find("properties");
+  if (properties == parameters->end() || !properties->is_object()) return out;
+  for (const auto& [name, schema] : properties->items()) {
+    out.merge(stems(name));
+    if (!schema.is_object()) continue;
+    const auto description = schema.find("description");
+    if (description != schema.end() && description->is_string()) {
+      out.merge(stems(description->get_ref<const std::string&>()));
+    }
+  }
+  return out;
+}
+
+/// A step, the tokens of the plan that is this step alone, and what comes behind its name.
+struct Candidate {
+  PlanStep step;
+  std::vector<TokenId> ids;
+  double log_taken = 0.0;             ///< That the tool is not rejected,
+  double log_rejected = kImpossible;  ///< or that it is.
+};
+
+/// The logarithm of what the exponentials of the logits of `ids` sum to.
+double log_sum_of(std::span<const float> logits, const std::vector<TokenId>& ids) {
+  double most = kImpossible;
+  for (const TokenId id : ids) {
+    most = std::max(most, static_cast<double>(logits[static_cast<std::size_t>(id)]));
+  }
+  double sum = 0.0;
+  for (const TokenId id : ids) {
+    sum += std::exp(static_cast<double>(logits[static_cast<std::size_t>(id)]) - most);
+  }
+  return most + std::log(sum);
+}
+
+class StepScorer {
+ public:
+  explicit StepScorer(const PlanPlace& place) : place_(place) {
+    for (const std::string& name : place.first_steps) add(name);
+    if (place.may_answer) add(std::string(kAnswerStep));
+  }
+
+  /// The steps but for what they have in common with a request.
+  Status run() {
+    const std::size_t common = common_ids();
+    engine::Sequence front = place_.sequence.fork();
+    FACET_TRY_STATUS(front.append(std::span(all_.front().ids).first(common), place_.stop));
+    for (Candidate& one : all_) FACET_TRY_STATUS(score(front, common, one));
+    hand_over_rejected();
+    return ok();
+  }
+
+  [[nodiscard]] const std::vector<Candidate>& all() const { return all_; }
+
+ private:
+  [[nodiscard]] std::vector<TokenId> encoded(std::string_view step, std::string_view end) const {
+    const std::string text = "Plan: " + std::string(step) + std::string(end);
+    return place_.engine.tokenizer().encode(std::string_view(text));
+  }
+
+  void add(const std::string& name) {
+    all_.push_back({.step = {.name = name}, .ids = encoded(name, ".")});
+  }
+
+  /// Tokens that all begin with, fewer than any has.
+  [[nodiscard]] std::size_t common_ids() const {
+    const std::vector<TokenId>& first = all_.front().ids;
+    std::size_t count = first.size() - 1;
+    for (const Candidate& one : all_) {
+      const auto end =
+          std::mismatch(first.begin(), first.end(), one.ids.begin(), one.ids.end()).first;
+      count = std::min({count, static_cast<std::size_t>(end - first.begin()), one.ids.size() - 1});
+    }
+    return count;
+  }
+
+  /// The tokens that any has behind the first `count` of `one`.
+  [[nodiscard]] std::vector<TokenId> next_ids(const Candidate& one, std::size_t count) const {
+    std::vector<TokenId> out;
+    const auto end = one.ids.begin() + static_cast<std::ptrdiff_t>(count);
+    for (const Candidate& other : all_) {
+      if (other.ids.size() <= count || !std::equal(one.ids.begin(), end, other.ids.begin()))
+        continue;
+      if (std::find(out.begin(), out.end(), other.ids[count]) == out.end()) {
+        out.push_back(other.ids[count]);
+      }
+    }
+    return out;
+  }
+
+  /// What comes in the place of the last token of `one` where `end` follows its name.
+  [[nodiscard]] std::optional<TokenId> other_end(const Candidate& one, std::string_view end) const {
+    const std::vector<TokenId> ids = encoded(one.step.name, end);
+    const std::size_t name = one.ids.size() - 1;
+    if (ids.size() <= name || !std::equal(one.ids.begin(), one.ids.end() - 1, ids.begin())) {
+      return std::nullopt;
+    }
+    return ids[name];
+  }
+
+  /// Whether the name of `one` is the end of its plan, goes on or is rejected.
+  void read_end(std::span<const float> logits, Candidate& one) const {
+    const auto at = [&](TokenId id) {
+      return static_cast<double>(logits[static_cast<std::size_t>(id)]);
+    };
+    const auto more = other_end(one, ",");
+    const auto rejected = other_end(one, kRejectedStep);
+    one.step.goes_on = more && at(*more) > at(one.ids.back());
+    std::vector<TokenId> ends = {one.ids.back()};
+    if (more) ends.push_back(*more);
+    const double taken = log_sum_of(logits, ends);
+    if (!rejected) return;
+    ends.push_back(*rejected);
+    const double sum = log_sum_of(logits, ends);
+    one.log_taken = taken - sum;
+    one.log_rejected = at(*rejected) - sum;
+  }
+
+  Status score(const engine::Sequence& front, std::size_t common, Candidate& one) const {
+    std::size_t next = common;
+    const auto read = [&](std::span<const float> logits) -> Status {
+      one.step.log_p += static_cast<double>(logits[static_cast<std::size_t>(one.ids[next])]) -
+                        log_sum_of(logits, next_ids(one, next));
+      if (std::isnan(one.step.log_p)) return Error{Code::invalid_data, "the model gives NaN"};
+      if (++next == one.ids.size() && one.step.name != kAnswerStep) read_end(logits, one);
+      return ok();
+    };
+    engine::Sequence scored = front.fork();
+    FACET_TRY(const auto first, scored.logits());
+    FACET_TRY_STATUS(read(first));
+    const auto rest = std::span(one.ids).subspan(common);
+    return scored.append_scored(rest.first(rest.size() - 1), read, place_.stop);
+  }
+
+  /// What a tool that is rejected had is the answer's.
+  void hand_over_rejected() {
+    if (!place_.may_answer) return;
+    PlanStep& answer = all_.back().step;
+    double sum = std::exp(answer.log_p);
+    for (Candidate& one : all_) {
+      if (&one.step == &answer) continue;
+      sum += std::exp(one.step.log_p + one.log_rejected);
+      one.step.log_p += one.log_taken;
+    }
+    answer.log_p = std::log(sum);
+  }
+
+  const PlanPlace& place_;
+  std::vector<Candidate> all_;
+};
+
+bool is_for_all_words(std::string_view tool) {
+  return tool == tools::kSearchDocuments || tool == tools::kCalculator;
+}
+
+}  // namespace
+
+CommonWords common_words(const ToolSpec& tool, std::string_view request) {
+  const Words said = stems(request);
+  const Words name = stems(tool.name);
+  const Words description = stems(tool.description);
+  Words both = name;
+  both.insert(description.begin(), description.end());
+  Words parameters;
+  for (const std::string& word : parameter_stems(tool)) {
+    if (!both.contains(word)) parameters.insert(word);
+  }
+  return {.words = static_cast<int>(shared(said, both)),
+          .cover = std::max(share(name, said), share(description, said)),
+          .parameters = static_cast<int>(shared(said, parameters))};
+}
+
+Result<std::vector<PlanStep>> first_steps(const PlanPlace& place, std::string_view request) {
+  std::vector<PlanStep> out;
+  const std::size_t count = place.first_steps.size() + (place.may_answer ? 1 : 0);
+  if (count < 2 || count > kWeighedStepsMax) return out;
+  StepScorer scorer(place);
+  if (const Status status = scorer.run(); !status) {
+    if (is_no_room(status.error())) return out;
+    return status.error();
+  }
+  for (const Candidate& one : scorer.all()) {
+    out.push_back(one.step);
+    const auto tool = std::find_if(place.tools.begin(), place.tools.end(), [&](const auto& spec) {
+      return spec.name == one.step.name;
+    });
+    if (tool != place.tools.end()) out.back().common = common_words(*tool, request);
+  }
+  return out;
+}
+
+std::optional<std::string> best_step(const std::vector<PlanStep>& steps,
+                                     const engine::PlanWeights& weights) {
+  const auto probable = std::max_element(
+      steps.begin(), steps.end(), [](const auto& a, const auto& b) { return a.log_p < b.log_p; });
+  if (probable == steps.end() || probable->goes_on || is_for_all_words(probable->name)) {
+    return std::nullopt;
+  }
+  const auto score = [&](const PlanStep& step) {
+    const double said = weights.model * step.log_p;
+    if (step.name == kAnswerStep) return said + weights.answer;
+    return said + weights.words * step.common.words + weights.cover * step.common.cover +
+           weights.parameters * step.common.parameters;
+  };
+  return std::max_element(steps.begin(),
+                          steps.end(),
+                          [&](const auto& a, const auto& b) { return score(a) < score(b); })
+      ->name;
+}
+
+}  // namespace facet::agent
