@@ -13,6 +13,7 @@ import random
 import torch
 
 import dialect
+import facts
 import shards
 import tools_bank as tb
 from conversation import Conversation
@@ -174,8 +175,10 @@ def main():
     parser.add_argument("--split", default="eval", choices=["train", "eval"])
     parser.add_argument("--constrain", action="store_true")
     parser.add_argument("--natural", action="store_true", help="names as people give them, none of random words")
+    parser.add_argument("--cells", action="store_true", help="as data.py --cells: what the weights since the sixteenth run were trained on")
     parser.add_argument("--json")
     args = parser.parse_args()
+    facts.CELLS = args.cells
     from export import average  # Only here: train.py runs where there is no gguf.
 
     torch.set_num_threads(1)
