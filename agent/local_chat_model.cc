@@ -114,7 +114,8 @@ class LocalConversation final : public Conversation {
 
   /// What the output that comes may begin its plan with; empty where it does not begin with one.
   Result<std::vector<PlanStep>> plan_steps(const std::stop_token& stop) {
-    FACET_TRY_STATUS(prefill({.stop = stop}, std::chrono::steady_clock::now()));
+    FACET_TRY(const auto cut, prefill({.stop = stop}, std::chrono::steady_clock::now()));
+    if (cut) return Error{Code::cancelled, "stopped in front of a plan"};
     if (!constraints_.plans) return std::vector<PlanStep>();
     return first_steps({.engine = *engine_,
                         .sequence = sequence_,

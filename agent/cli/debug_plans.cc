@@ -45,6 +45,9 @@ int run_debug_plans(const DebugPlansOptions& options, Environment environment) {
     if (!tools) return console.fail(tools.error(), false);
     const auto steps = (*model)->plan_steps({.tools = *tools}, test.user, environment.stop);
     if (!steps) return console.fail(steps.error(), false);
+    if (environment.stop.stop_requested()) {
+      return console.fail({Code::cancelled, "stopped while a case was looked at"}, false);
+    }
     console.out_json(steps_json(test, *steps));
   }
   return exit_ok;
