@@ -87,15 +87,10 @@ struct Candidate {
 
 /// The logarithm of what the exponentials of the logits of `ids` sum to.
 double log_sum_of(std::span<const float> logits, const std::vector<TokenId>& ids) {
-  double most = kImpossible;
-  for (const TokenId id : ids) {
-    most = std::max(most, static_cast<double>(logits[static_cast<std::size_t>(id)]));
-  }
-  double sum = 0.0;
-  for (const TokenId id : ids) {
-    sum += std::exp(static_cast<double>(logits[static_cast<std::size_t>(id)]) - most);
-  }
-  return most + std::log(sum);
+  std::vector<float> some;
+  some.reserve(ids.size());
+  for (const TokenId id : ids) some.push_back(logits[static_cast<std::size_t>(id)]);
+  return log_sum(some);
 }
 
 class StepScorer {

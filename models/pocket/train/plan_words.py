@@ -1,6 +1,6 @@
 """Fits how much a generator's own plan and the words of request and tool count (agent/weighed_plan.h): plan_weights.json.
 
-python plan_words.py --facet FACET --model FILE [--cases 2800] [--check FILE.jsonl ...]
+python plan_words.py --facet FACET --model FILE [--cases 2280] [--check FILE.jsonl ...]
 
 Draws requests of the training split's tools, in its phrasings (export_held_out.py --split train): that one of four tools
 fits, one of twenty (of which six are shown), and, a fifth of all, none. `facet debug plans` says what the model makes of them. The weights are a regression: the steps'
