@@ -343,6 +343,7 @@ class LocalConversation final : public Conversation {
                           .stop_ids = stop_ids_,
                           .tools = spec_.tools,
                           .copies = copies_ ? &source_ : nullptr,
+                          .slots = {engine_->info().slot_weights.get(), request_},
                           .answer_prefix = constraints_.answer_prefix};
     FACET_TRY_STATUS(write_turn(
         place, sequence_, std::move(constraint), options, time_left(options, start), sink, step));

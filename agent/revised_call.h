@@ -2,6 +2,7 @@
 // appended as it must be.
 #pragma once
 
+#include "agent/call_slots.h"
 #include "agent/repeated_value.h"
 #include "base/result.h"
 #include "engine/engine.h"
@@ -38,6 +39,7 @@ struct CallPlace {
   std::stop_token stop;
   std::function<bool()> is_late;  ///< Looked at between two tokens.
   std::size_t beams = 4;          ///< Beginnings of a call that are followed at once.
+  SlotSource slots;               ///< What arguments are weighed by beside the model.
 };
 
 /// The most probable call that `revision` allows, of those that the search finds. Nullopt where it

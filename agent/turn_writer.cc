@@ -144,7 +144,8 @@ class TurnWriter {
   /// A sampled call is only written anew where it must be: the best one would be no sample.
   [[nodiscard]] bool is_to_weigh(const ToolCall& call) const {
     const ToolSpec* tool = tool_of(call);
-    return options_.sampling.temperature == 0.0F && tool != nullptr && is_weighed(*tool);
+    return options_.sampling.temperature == 0.0F && tool != nullptr &&
+           is_weighed(*tool, place_.slots);
   }
 
   /// Writes the call that was read last anew, where there is a better one; what was written behind
@@ -196,7 +197,8 @@ class TurnWriter {
                                    context - std::ssize(sequence_.tokens())) -
                           1,
             .stop = options_.stop,
-            .is_late = [this] { return time_max_.count() > 0 && used() >= time_max_; }};
+            .is_late = [this] { return time_max_.count() > 0 && used() >= time_max_; },
+            .slots = place_.slots};
   }
 
   /// The most probable of the ways to write `call` anew; nullopt where none leads to a call.

@@ -7,6 +7,7 @@
 // when it is known to stay. Where no way leads to a call, it stays as it is.
 #pragma once
 
+#include "agent/call_slots.h"
 #include "agent/chat_model.h"
 #include "agent/turn_limits.h"
 #include "base/grammar/copy_source.h"
@@ -31,6 +32,7 @@ struct TurnPlace {
   std::span<const engine::TokenId> stop_ids;
   const std::vector<ToolSpec>& tools;
   const grammar::CopySource* copies = nullptr;  ///< Null: arguments are free.
+  SlotSource slots;                             ///< CallPlace::slots.
   std::string_view answer_prefix;               ///< TurnConstraints::answer_prefix.
 };
 

@@ -1,5 +1,6 @@
 #include "agent/weighed_call.h"
 
+#include "agent/call_slots.h"
 #include "agent/held_tool.h"
 #include "agent/scored_text.h"
 #include "agent/turn_constraint.h"
@@ -29,6 +30,8 @@ constexpr std::size_t kParametersMax = 12;
 constexpr int kRoundsMax = 2;
 /// Calls of one round whose probability is asked for: those whose arguments score best alone.
 constexpr std::size_t kWholeMax = 16;
+/// Calls of one round whose slots are the most probable ones.
+constexpr std::size_t kFilledMax = 6;
 /// What scores more alone is what the model says of an argument: nothing else has as much.
 const double kSure = std::log(0.5);
 
@@ -55,6 +58,8 @@ class CallWeigher {
 
   Result<std::optional<WrittenCall>> run(const Json& arguments) {
     std::optional<WrittenCall> found;
+    slots_ = CallSlots::make(place_.slots, tool_, parameters_, arguments);
+    if (!slots_ && properties().size() < 2) return found;
     FACET_TRY(std::optional<Near> best, weighed(arguments));
     if (!best) return found;
     std::optional<double> score;
@@ -198,6 +203,7 @@ class CallWeigher {
       if (!score) return std::optional<Near>();
       sum += *score;
     }
+    if (slots_) sum += slots_->score(arguments);
     return std::optional(Near{std::move(arguments), sum});
   }
 
@@ -290,6 +296,10 @@ class CallWeigher {
     std::vector<Json> others;
     add_exchanged(best.arguments, others);
     FACET_TRY_STATUS(add_asked(best.arguments, others));
+    if (slots_) {
+      const auto filled = slots_->best(best.arguments, kFilledMax);
+      others.insert(others.end(), filled.begin(), filled.end());
+    }
     std::vector<Near> out;
     for (Json& other : others) {
       if (repeated_value(said(other))) continue;
@@ -306,17 +316,19 @@ class CallWeigher {
   const ToolSpec& tool_;
   const Json& parameters_;
   const grammar::CopySource& source_;
+  std::optional<CallSlots> slots_;
   std::map<std::pair<std::string, std::string>, std::optional<double>> alone_;
   std::map<std::string, Json> asked_;
   std::map<std::vector<TokenId>, engine::Sequence> behind_;
 };
 
 /// The schema of `tool`, where its calls can be weighed.
-std::optional<Json> weighed_parameters(const ToolSpec& tool) {
+std::optional<Json> weighed_parameters(const ToolSpec& tool, const SlotSource& slots) {
   auto parameters = parse_json(tool.parameters, "parameters");
   if (!parameters || !is_plain(*parameters)) return std::nullopt;
+  const std::size_t least = slots.weights == nullptr ? 2 : 1;
   const auto properties = parameters->find("properties");
-  if (properties == parameters->end() || !properties->is_object() || properties->size() < 2 ||
+  if (properties == parameters->end() || !properties->is_object() || properties->size() < least ||
       properties->size() > kParametersMax) {
     return std::nullopt;
   }
@@ -325,8 +337,8 @@ std::optional<Json> weighed_parameters(const ToolSpec& tool) {
 
 }  // namespace
 
-bool is_weighed(const ToolSpec& tool) {
-  return weighed_parameters(tool).has_value();
+bool is_weighed(const ToolSpec& tool, const SlotSource& slots) {
+  return weighed_parameters(tool, slots).has_value();
 }
 
 Result<std::optional<WrittenCall>> weighed_call(const CallPlace& place,
@@ -334,7 +346,7 @@ Result<std::optional<WrittenCall>> weighed_call(const CallPlace& place,
                                                 const ToolCall& call,
                                                 const grammar::CopySource& source) {
   const auto arguments = parse_json(call.arguments, "arguments");
-  const auto parameters = weighed_parameters(tool);
+  const auto parameters = weighed_parameters(tool, place.slots);
   if (!arguments || !arguments->is_object() || !parameters) return std::optional<WrittenCall>();
   return CallWeigher(place, tool, *parameters, source).run(*arguments);
 }

@@ -2,9 +2,8 @@
 
 #include "agent/plan.h"
 #include "agent/scored_text.h"
-#include "agent/tool_search.h"
+#include "agent/word_stems.h"
 #include "base/json.h"
-#include "retrieval/query.h"
 #include "tools/builtin/calculator.h"
 #include "tools/builtin/search_documents.h"
 
@@ -25,31 +24,6 @@ using engine::TokenId;
 using Words = std::set<std::string, std::less<>>;
 
 constexpr double kImpossible = -std::numeric_limits<double>::infinity();
-/// Where a word is cut: "delegate" and "delegates", "reservation" and "reserve" are one.
-constexpr std::size_t kStemBytes = 5;
-/// No plural is shorter.
-constexpr std::size_t kPluralBytesMin = 4;
-
-bool counts(std::string_view word) {
-  const bool has_digit =
-      std::any_of(word.begin(), word.end(), [](char c) { return c >= '0' && c <= '9'; });
-  return word.size() > 1 && !has_digit && !retrieval::is_function_word(word);
-}
-
-Words stems(std::string_view text) {
-  Words out;
-  for (std::string& word : tool_words(text)) {
-    if (!counts(word)) continue;
-    if (word.size() > kStemBytes) {
-      word.resize(kStemBytes);
-    } else if (word.size() >= kPluralBytesMin && word.back() == 's') {
-      word.pop_back();
-    }
-    out.insert(std::move(word));
-  }
-  return out;
-}
-
 std::size_t shared(const Words& some, const Words& others) {
   return static_cast<std::size_t>(std::count_if(
       some.begin(), some.end(), [&](const std::string& word) { return others.contains(word); }));
@@ -67,11 +41,11 @@ Words parameter_stems(const ToolSpec& tool) {
   const auto properties = parameters->find("properties");
   if (properties == parameters->end() || !properties->is_object()) return out;
   for (const auto& [name, schema] : properties->items()) {
-    out.merge(stems(name));
+    out.merge(content_stems(name));
     if (!schema.is_object()) continue;
     const auto description = schema.find("description");
     if (description != schema.end() && description->is_string()) {
-      out.merge(stems(description->get_ref<const std::string&>()));
+      out.merge(content_stems(description->get_ref<const std::string&>()));
     }
   }
   return out;
@@ -216,9 +190,9 @@ bool is_for_all_words(std::string_view tool) {
 }  // namespace
 
 CommonWords common_words(const ToolSpec& tool, std::string_view request) {
-  const Words said = stems(request);
-  const Words name = stems(tool.name);
-  const Words description = stems(tool.description);
+  const Words said = content_stems(request);
+  const Words name = content_stems(tool.name);
+  const Words description = content_stems(tool.description);
   Words both = name;
   both.insert(description.begin(), description.end());
   Words parameters;

@@ -24,8 +24,7 @@
 
 namespace facet::agent {
 
-/// Words are those of tool_words() but function words, single letters and what has a digit in it;
-/// of longer ones the first five bytes count, of others a plural's s does not.
+/// Words are those of content_stems().
 struct CommonWords {
   int words = 0;  ///< Distinct words of the request in the tool's name or description.
   /// The share of the name's words that are in the request, or of the description's: the larger.

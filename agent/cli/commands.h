@@ -251,6 +251,12 @@ struct DebugPlansOptions {
 };
 int run_debug_plans(const DebugPlansOptions& options, Environment environment);
 
+struct DebugSlotsOptions {
+  std::string data;            ///< Cases of agent/call_eval.h.
+  std::int64_t cases_max = 0;  ///< 0: all.
+};
+int run_debug_slots(const DebugSlotsOptions& options, Environment environment);
+
 struct BenchOptions {
   /// Its device, caches, activations, huge pages and threads count.
   ModelOptions model;

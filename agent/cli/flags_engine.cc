@@ -223,6 +223,14 @@ void add_number_commands(CLI::App& app, Command& command) {
       ->check(CLI::Range(std::int64_t{0}, std::int64_t{1} << 32));
   add_model(plans_app, plans->model);
   bind(plans_app, command, plans, run_debug_plans);
+
+  auto slots = std::make_shared<DebugSlotsOptions>();
+  CLI::App& slots_app = *debug.add_subcommand(
+      "slots", "Print the features of what the arguments of some cases may hold, JSON lines");
+  slots_app.add_option("data", slots->data, "Cases, as of facet eval calls")->required();
+  slots_app.add_option("--limit", slots->cases_max, "Only the first N cases (0: all)")
+      ->check(CLI::Range(std::int64_t{0}, std::int64_t{1} << 32));
+  bind(slots_app, command, slots, run_debug_slots);
 }
 
 void add_bench(CLI::App& app, Command& command) {

@@ -3,8 +3,10 @@
 
 #include "base/result.h"
 #include "engine/model/plan_weights.h"
+#include "engine/model/slot_weights.h"
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -33,7 +35,8 @@ struct ModelConfig {
   bool plans_first = false;       ///< GGUF key "facet.plan_first"; false where it is missing.
   int tools_declared_max = 0;     ///< GGUF key "facet.tools_declared_max"; 0 where it is missing.
   double refusal_min = 0.0;       ///< GGUF key "facet.refusal_min"; 0 where it is missing.
-  std::optional<PlanWeights> plan_weights;  ///< Nullopt where its keys are missing.
+  std::optional<PlanWeights> plan_weights;          ///< Nullopt where its keys are missing,
+  std::shared_ptr<const SlotWeights> slot_weights;  ///< and null.
   std::string name;
   std::string architecture;  ///< "gemma3" or "gemma-embedding".
   int hidden = 0;

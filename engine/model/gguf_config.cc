@@ -3,8 +3,10 @@
 #include "base/checked.h"
 #include "engine/model/in_quotes.h"
 
+#include <bit>
 #include <cmath>
 #include <limits>
+#include <memory>
 #include <utility>
 
 namespace facet::engine {
@@ -282,6 +284,36 @@ Result<std::optional<PlanWeights>> plan_weights(const Gguf& gguf) {
   return std::optional(out);
 }
 
+Result<std::shared_ptr<const SlotWeights>> slot_weights(const Gguf& gguf) {
+  constexpr std::size_t kMost = std::size_t{1} << 22U;
+  constexpr double kScaleMost = 100.0;
+  const bool has_table = gguf.find("facet.slots.table") != nullptr;
+  FACET_TRY(const auto scale, gguf.number("facet.slots.scale"));
+  FACET_TRY(const auto share, gguf.number("facet.slots.share"));
+  if (!has_table && !scale && !share) return std::shared_ptr<const SlotWeights>();
+  FACET_TRY(const auto* table, need_array<std::int64_t>(gguf, "facet.slots.table"));
+  FACET_TRY(const double by, gguf.need_number("facet.slots.scale"));
+  FACET_TRY(const double counts, gguf.need_number("facet.slots.share"));
+  if (!std::has_single_bit(table->size()) || table->size() > kMost) {
+    return invalid("facet.slots.table has " + std::to_string(table->size()) +
+                   " numbers, expected a power of two to " + std::to_string(kMost));
+  }
+  for (const auto& [name, value] : {std::pair("scale", by), std::pair("share", counts)}) {
+    if (!(value > 0.0 && value <= kScaleMost)) {
+      return invalid(std::string("facet.slots.") + name + " is " + std::to_string(value) +
+                     ", expected above 0, to 100");
+    }
+  }
+  auto out = std::make_shared<SlotWeights>(SlotWeights{.scale = by, .share = counts});
+  out->table.reserve(table->size());
+  for (const std::int64_t one : *table) {
+    const auto weight = checked_cast<std::int8_t>(one);
+    if (!weight) return invalid("facet.slots.table holds " + std::to_string(one));
+    out->table.push_back(*weight);
+  }
+  return std::shared_ptr<const SlotWeights>(std::move(out));
+}
+
 }  // namespace
 
 Result<ModelConfig> read_gguf_config(const Gguf& gguf, bool with_tokenizer) {
@@ -304,6 +336,7 @@ Result<ModelConfig> read_gguf_config(const Gguf& gguf, bool with_tokenizer) {
   config.copies_arguments = copies_arguments.value_or(false);
   FACET_TRY(config.tools_declared_max, tools_declared_max(gguf));
   FACET_TRY(config.plan_weights, plan_weights(gguf));
+  FACET_TRY(config.slot_weights, slot_weights(gguf));
   FACET_TRY(config.refusal_min, refusal_min(gguf));
   FACET_TRY(config.hidden, keys.need_int("embedding_length"));
   FACET_TRY(config.context_tokens_max, gguf.need_integer(keys.name("context_length")));

@@ -2,8 +2,10 @@
 #pragma once
 
 #include "engine/model/plan_weights.h"
+#include "engine/model/slot_weights.h"
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -49,7 +51,8 @@ struct ModelInfo {
   /// "facet.tools_declared_max".
   int tools_declared_max = 0;
   bool plans_first = false;  ///< Trained to begin with a plan when asked; key "facet.plan_first".
-  std::optional<PlanWeights> plan_weights;  ///< Nullopt: a plan is what the model says.
+  std::optional<PlanWeights> plan_weights;          ///< Nullopt: a plan is what the model says.
+  std::shared_ptr<const SlotWeights> slot_weights;  ///< Null: arguments are what the model says.
   /// A quoted answer is the refusal where the model gives that at least this probability; 0: where
   /// it is what the model says. Key "facet.refusal_min".
   double refusal_min = 0.0;

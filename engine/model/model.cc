@@ -58,6 +58,7 @@ ModelInfo describe(const ModelSource& source) {
   out.copies_arguments = config.copies_arguments;
   out.tools_declared_max = config.tools_declared_max;
   out.plan_weights = config.plan_weights;
+  out.slot_weights = config.slot_weights;
   out.refusal_min = config.refusal_min;
   out.search_weight = config.search_weight;
   out.architecture = config.architecture;

@@ -225,6 +225,38 @@ TEST_CASE("a generator's file states how its plans are weighed", "[engine][model
   CHECK(lacking.error().message.find("facet.plan.words is missing") != std::string::npos);
 }
 
+TEST_CASE("a generator's file states how its slots are weighed", "[engine][model]") {
+  const TempDir dir;
+  const auto load = [&](const std::vector<std::int32_t>& table, float scale, float share) {
+    auto writer = facet::test::tiny_gguf({});
+    if (!table.empty()) writer.add_i32s("facet.slots.table", table);
+    if (scale != 0.0F) writer.add_f32("facet.slots.scale", scale);
+    writer.add_f32("facet.slots.share", share);
+    facet::test::write_bytes(dir.path() / "m.gguf", writer.bytes());
+    return Model::load(dir.path() / "m.gguf");
+  };
+  facet::test::write_tiny_gguf(dir.path() / "m.gguf", {});
+  CHECK((*Model::load(dir.path() / "m.gguf"))->info().slot_weights == nullptr);
+  const auto with = load({-128, 127, 0, 1}, 0.25F, 2.0F);
+  REQUIRE(with.has_value());
+  REQUIRE((*with)->info().slot_weights != nullptr);
+  CHECK(*(*with)->info().slot_weights ==
+        facet::engine::SlotWeights{.table = {-128, 127, 0, 1}, .scale = 0.25, .share = 2.0});
+  const auto refused = [&](const auto& result, const char* key) {
+    REQUIRE_FALSE(result.has_value());
+    CHECK(result.error().code == Code::invalid_data);
+    INFO(result.error().message);
+    CHECK(result.error().message.find(key) != std::string::npos);
+  };
+  refused(load({1, 2, 3}, 1.0F, 1.0F), "facet.slots.table has 3");
+  refused(load({1, 128}, 1.0F, 1.0F), "facet.slots.table holds 128");
+  refused(load({}, 1.0F, 1.0F), "facet.slots.table");
+  refused(load({1, 2}, 0.0F, 1.0F), "facet.slots.scale");
+  refused(load({1, 2}, -1.0F, 1.0F), "facet.slots.scale");
+  refused(load({1, 2}, 1.0F, 101.0F), "facet.slots.share");
+  refused(load({1, 2}, 1.0F, std::numeric_limits<float>::quiet_NaN()), "facet.slots.share");
+}
+
 TEST_CASE("an embedder whose head is not the family's is refused", "[engine][model]") {
   const TempDir dir;
   const TinyModel tiny{.is_embedder = true, .dense_hidden = 128};

@@ -1,0 +1,220 @@
+#include "agent/call_slots.h"
+
+#include "agent/held_tool.h"
+#include "base/grammar/copy_source.h"
+#include "base/json.h"
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <numeric>
+#include <string>
+#include <utility>
+
+namespace facet::agent {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+/// Calls that are followed from slot to slot.
+constexpr std::size_t kBeams = 16;
+/// Of each slot, the most probable spans that are tried.
+constexpr std::size_t kSpansMax = 6;
+
+struct Place {
+  std::size_t begin = 0;
+  std::size_t end = 0;
+
+  [[nodiscard]] bool overlaps(const Place& other) const {
+    return begin < other.end && other.begin < end;
+  }
+};
+
+struct OpenSlot {
+  std::string name;
+  bool is_required = false;
+  bool is_number = false;
+  Slot slot;
+  std::vector<double> log_p;      ///< Of each span.
+  std::vector<std::size_t> best;  ///< The most probable spans, and nothing.
+
+  [[nodiscard]] bool holds(const SlotSpan& span, const Json& value) const {
+    if (is_number) return value.is_number() && Json::parse(span.value) == value;
+    return value.is_string() && value.get_ref<const std::string&>() == span.value;
+  }
+
+  [[nodiscard]] Json value(std::size_t span) const {
+    const std::string& held = slot.spans[span].value;
+    if (span + 1 == slot.spans.size()) return {};
+    return is_number ? Json::parse(held) : Json(held);
+  }
+
+  /// The most probable span that is `value`; nullopt where none is.
+  [[nodiscard]] std::optional<std::size_t> find(const Json& value) const {
+    std::optional<std::size_t> out;
+    if (value.is_null()) return slot.spans.size() - 1;
+    for (std::size_t i = 0; i + 1 < slot.spans.size(); ++i) {
+      if (holds(slot.spans[i], value) && (!out || log_p[i] > log_p[*out])) out = i;
+    }
+    return out;
+  }
+};
+
+Json held(const Json& arguments, const std::string& name) {
+  const auto found = arguments.find(name);
+  return found == arguments.end() ? Json() : *found;
+}
+
+std::size_t words_in(std::string_view text) {
+  return static_cast<std::size_t>(std::count(text.begin(), text.end(), ' ')) + 1;
+}
+
+/// Whether `value` can only have come from `request`.
+bool comes_from(const std::string& request, const Json& value) {
+  if (value.is_string()) {
+    return request.find(value.get_ref<const std::string&>()) != std::string::npos;
+  }
+  const auto numbers = grammar::numbers_in(request);
+  return std::any_of(numbers.begin(), numbers.end(), [&](const grammar::FoundNumber& one) {
+    return Json::parse(one.number) == value;
+  });
+}
+
+/// The strings of `value` and what is inside it.
+void add_strings(const Json& value, std::vector<std::string>& out) {
+  if (value.is_string()) out.push_back(value.get<std::string>());
+  if (value.is_number()) out.push_back(dump_json(value));
+  for (const Json& inner : value.is_structured() ? value : Json::array()) add_strings(inner, out);
+}
+
+/// A call with the slots that come first filled.
+struct Filled {
+  std::vector<std::size_t> spans;
+  std::vector<Place> taken;
+  double log_p = 0.0;
+};
+
+}  // namespace
+
+struct CallSlots::Impl {
+  double share = 1.0;
+  std::string request;
+  std::vector<OpenSlot> slots;
+
+  [[nodiscard]] bool has_slot(const std::string& name) const {
+    return std::any_of(
+        slots.begin(), slots.end(), [&](const auto& one) { return one.name == name; });
+  }
+
+  /// Where the arguments that are no slots stand, if they were said once.
+  [[nodiscard]] std::vector<Place> taken_by_others(const Json& arguments) const {
+    std::vector<std::string> strings;
+    for (const auto& [name, value] : arguments.items()) {
+      if (!has_slot(name)) add_strings(value, strings);
+    }
+    std::vector<Place> out;
+    for (const std::string& one : strings) {
+      const std::size_t at = request.find(one);
+      if (one.empty() || at == std::string::npos) continue;
+      if (request.find(one, at + 1) == std::string::npos) out.push_back({at, at + one.size()});
+    }
+    return out;
+  }
+
+  /// `from` with the next slot filled in every way that is left.
+  void fill(const OpenSlot& slot, const Filled& from, std::vector<Filled>& out) const {
+    for (const std::size_t i : slot.best) {
+      const SlotSpan& span = slot.slot.spans[i];
+      const Place place{span.begin, span.end};
+      const bool is_taken = std::any_of(from.taken.begin(),
+                                        from.taken.end(),
+                                        [&](const Place& one) { return one.overlaps(place); });
+      if (is_taken) continue;
+      Filled next = from;
+      next.spans.push_back(i);
+      if (place.begin < place.end) next.taken.push_back(place);
+      next.log_p += slot.log_p[i];
+      out.push_back(std::move(next));
+    }
+  }
+};
+
+CallSlots::CallSlots(std::unique_ptr<const Impl> impl) : impl_(std::move(impl)) {}
+CallSlots::CallSlots(CallSlots&&) noexcept = default;
+CallSlots& CallSlots::operator=(CallSlots&&) noexcept = default;
+CallSlots::~CallSlots() = default;
+
+std::optional<CallSlots> CallSlots::make(const SlotSource& source,
+                                         const ToolSpec& tool,
+                                         const Json& parameters,
+                                         const Json& arguments) {
+  if (source.weights == nullptr) return std::nullopt;
+  const SlotRequest request(source.request);
+  if (!request.is_open()) return std::nullopt;
+  auto impl = std::make_unique<Impl>();
+  impl->share = source.weights->share;
+  impl->request = request.text();
+  for (const auto& [name, schema] : parameters.at("properties").items()) {
+    if (!is_slot(schema)) continue;
+    OpenSlot one{.name = name, .is_required = is_required(parameters, name)};
+    one.is_number = schema.at("type") != "string";
+    one.slot = request.slot(tool, parameters, name);
+    one.log_p = slot_log_p(one.slot, *source.weights);
+    const Json now = held(arguments, name);
+    if (!one.find(now)) {
+      if (!comes_from(impl->request, now)) return std::nullopt;
+      if (now.is_string() && words_in(now.get<std::string>()) > kSlotSpanWordsMax) continue;
+    }
+    one.best.resize(one.log_p.size());
+    std::iota(one.best.begin(), one.best.end(), 0);
+    std::stable_sort(one.best.begin(), one.best.end() - 1, [&](std::size_t a, std::size_t b) {
+      return one.log_p[a] > one.log_p[b];
+    });
+    if (one.best.size() > kSpansMax)
+      one.best.erase(one.best.begin() + kSpansMax, one.best.end() - 1);
+    impl->slots.push_back(std::move(one));
+  }
+  if (impl->slots.empty()) return std::nullopt;
+  return CallSlots(std::move(impl));
+}
+
+double CallSlots::score(const Json& arguments) const {
+  double out = 0.0;
+  for (const OpenSlot& one : impl_->slots) {
+    const auto span = one.find(held(arguments, one.name));
+    out += span ? one.log_p[*span] : *std::min_element(one.log_p.begin(), one.log_p.end());
+  }
+  return impl_->share * out;
+}
+
+std::vector<Json> CallSlots::best(const Json& arguments, std::size_t count) const {
+  std::vector<Filled> all = {{.taken = impl_->taken_by_others(arguments)}};
+  for (const OpenSlot& slot : impl_->slots) {
+    std::vector<Filled> next;
+    for (const Filled& one : all) impl_->fill(slot, one, next);
+    std::stable_sort(next.begin(), next.end(), [](const Filled& a, const Filled& b) {
+      return a.log_p > b.log_p;
+    });
+    next.resize(std::min(next.size(), kBeams));
+    all = std::move(next);
+  }
+  all.resize(std::min(all.size(), count));
+  std::vector<Json> out;
+  for (const Filled& one : all) {
+    Json call = arguments;
+    for (std::size_t i = 0; i < one.spans.size(); ++i) {
+      const OpenSlot& slot = impl_->slots[i];
+      Json value = slot.value(one.spans[i]);
+      if (value.is_null() && !slot.is_required) {
+        call.erase(slot.name);
+      } else {
+        call[slot.name] = std::move(value);
+      }
+    }
+    out.push_back(std::move(call));
+  }
+  return out;
+}
+
+}  // namespace facet::agent

@@ -1,0 +1,83 @@
+// facet debug slots: the features of what each argument of some cases may hold; what the table of
+// agent/slot_model.h is fitted to.
+#include "agent/call_eval.h"
+#include "agent/cli/commands.h"
+#include "agent/eval_json.h"
+#include "agent/slot_model.h"
+#include "base/json.h"
+
+#include <nlohmann/json.hpp>
+
+namespace facet::agent::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+bool is_held(const SlotSpan& span, const Json& value) {
+  if (value.is_string()) return value.get_ref<const std::string&>() == span.value;
+  return !span.value.empty() && parse_json(span.value, "number").value_or(Json()) == value;
+}
+
+/// The spans that are what `calls` of the tool hold in `name`; nothing where they do not.
+std::vector<std::size_t> held_by(const Slot& slot, const Json& value) {
+  std::vector<std::size_t> out;
+  if (value.is_null()) return {slot.spans.size() - 1};
+  for (std::size_t i = 0; i + 1 < slot.spans.size(); ++i) {
+    if (is_held(slot.spans[i], value)) out.push_back(i);
+  }
+  return out;
+}
+
+Json slot_json(const std::string& name, const Slot& slot, const std::vector<std::size_t>& right) {
+  Json spans = Json::array();
+  for (const SlotSpan& span : slot.spans) spans.push_back({span.crossed, span.own});
+  return {{"parameter", name},
+          {"right", right},
+          {"features", slot.features},
+          {"spans", std::move(spans)}};
+}
+
+Result<Json> parsed(const std::string& text) {
+  return parse_json(text, "parameters");
+}
+
+/// The slots of the calls of the first step.
+Result<Json> slots_json(const CallCase& test) {
+  Json out = Json::array();
+  const SlotRequest request(test.user);
+  if (!request.is_open() || test.steps.empty()) return out;
+  for (const ToolCall& call : test.steps.front().calls) {
+    for (const ToolSpec& tool : test.tools) {
+      if (tool.name != call.name) continue;
+      FACET_TRY(const Json parameters, parsed(tool.parameters));
+      FACET_TRY(const Json arguments, parsed(call.arguments));
+      for (const auto& [name, schema] : parameters.at("properties").items()) {
+        if (!is_slot(schema)) continue;
+        const Slot slot = request.slot(tool, parameters, name);
+        const auto value = arguments.find(name);
+        out.push_back(
+            slot_json(name, slot, held_by(slot, value == arguments.end() ? Json() : *value)));
+      }
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
+int run_debug_slots(const DebugSlotsOptions& options, Environment environment) {
+  Console& console = environment.console;
+  const auto cases = read_eval_cases(options.data, options.cases_max, read_call_case);
+  if (!cases) return console.fail(cases.error(), false);
+  for (const CallCase& test : *cases) {
+    if (environment.stop.stop_requested()) {
+      return console.fail({Code::cancelled, "stopped while a case was looked at"}, false);
+    }
+    auto slots = slots_json(test);
+    if (!slots) return console.fail(slots.error(), false);
+    console.out_json({{"id", test.id}, {"kind", test.kind}, {"slots", *std::move(slots)}});
+  }
+  return exit_ok;
+}
+
+}  // namespace facet::agent::cli

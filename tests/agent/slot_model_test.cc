@@ -1,0 +1,223 @@
+// Slots of a request, beside probabilities that are summed feature by feature, and calls beside all
+// that can be made of two words.
+#include "agent/slot_model.h"
+
+#include "agent/call_slots.h"
+#include "tests/support/catch.h"
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <optional>
+#include <random>
+#include <string>
+#include <utility>
+#include <vector>
+
+using namespace facet;
+using namespace facet::agent;
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+const ToolSpec kMove{
+    .name = "move_compost",
+    .description = "Moves a compost heap.",
+    .parameters =
+        R"({"type":"object","properties":{"ref":{"type":"string","description":"Which compost heap"},)"
+        R"("to":{"type":"string","description":"The place"},"kilos":{"type":"integer"},)"
+        R"("speed":{"type":"string","enum":["slow","fast"]}},"required":["ref"]})"};
+const Json kParameters = Json::parse(kMove.parameters);
+
+std::vector<std::string> values_of(const Slot& slot) {
+  std::vector<std::string> out;
+  for (const SlotSpan& span : slot.spans) out.push_back(span.value);
+  return out;
+}
+
+engine::SlotWeights random_weights(std::uint32_t seed, std::size_t size = 4096) {
+  std::mt19937 random(seed);
+  engine::SlotWeights out{.scale = 0.02, .share = 1.5};
+  for (std::size_t i = 0; i < size; ++i) {
+    out.table.push_back(static_cast<std::int8_t>(static_cast<int>(random() % 255) - 127));
+  }
+  return out;
+}
+
+/// The score of a span, as the header says.
+double score_of(const Slot& slot, const SlotSpan& span, const engine::SlotWeights& weights) {
+  double sum = 0.0;
+  std::vector<std::uint32_t> features = span.own;
+  for (const std::uint32_t one : span.crossed) {
+    features.push_back(one);
+    for (const std::uint32_t of : slot.features) features.push_back(crossed_feature(of, one));
+  }
+  for (const std::uint32_t one : features) sum += weights.table[one % weights.table.size()];
+  return sum * weights.scale;
+}
+
+Json held(const Json& arguments, const std::string& name) {
+  return arguments.contains(name) ? arguments.at(name) : Json();
+}
+
+}  // namespace
+
+TEST_CASE("words of a request have places and shapes", "[agent]") {
+  const SlotRequest request("  Move XB-12, (at 10:30) on\n3 May, to Zürich Élan monday!");
+  CHECK(request.text() == "Move XB-12, (at 10:30) on 3 May, to Zürich Élan monday!");
+  std::vector<std::pair<std::string, std::string>> found;
+  for (const SlotWord& word : request.words()) {
+    found.emplace_back(request.text().substr(word.begin, word.end - word.begin), word.shape);
+  }
+  CHECK(found == std::vector<std::pair<std::string, std::string>>{{"Move", "A"},
+                                                                  {"XB-12", "A-9"},
+                                                                  {"at", "a"},
+                                                                  {"10:30", "9:9"},
+                                                                  {"on", "a"},
+                                                                  {"3", "9"},
+                                                                  {"May", "M"},
+                                                                  {"to", "a"},
+                                                                  {"Zürich", "A"},
+                                                                  {"Élan", "A"},
+                                                                  {"monday", "D"}});
+  CHECK(request.words()[1].lower == "xb-12");
+  CHECK_FALSE(SlotRequest(" ,.! ").is_open());
+  std::string longest = "a";
+  for (std::size_t i = 1; i < kSlotRequestWordsMax; ++i) longest += " a";
+  CHECK(SlotRequest(longest).is_open());
+  CHECK_FALSE(SlotRequest(longest + " a").is_open());
+}
+
+TEST_CASE("a slot holds words in a row, or a number, or nothing", "[agent]") {
+  const SlotRequest request("Move \"A-1\" to Oslo, 20 kg");
+  CHECK(values_of(request.slot(kMove, kParameters, "kilos")) == std::vector<std::string>{"20", ""});
+  const auto words = values_of(request.slot(kMove, kParameters, "ref"));
+  CHECK(words.size() == 21 + 1);
+  for (const char* value : {"Move", "A-1", "A-1\" to Oslo, 20", "Oslo, 20 kg", "kg"}) {
+    CHECK(std::find(words.begin(), words.end(), value) != words.end());
+  }
+  CHECK(words.back().empty());
+  const SlotRequest numbers("1.5 4/11/2030 30kg $1,200 XB12 -3");
+  CHECK(values_of(numbers.slot(kMove, kParameters, "kilos")) ==
+        std::vector<std::string>{"30", "1200", "-3", ""});
+  CHECK_FALSE(is_slot(kParameters["properties"]["speed"]));
+  CHECK(is_slot(kParameters["properties"]["kilos"]));
+  CHECK_FALSE(is_slot(Json::parse(R"({"type":"array","items":{"type":"string"}})")));
+  CHECK_FALSE(is_slot(Json::parse(R"({"type":["string","null"]})")));
+}
+
+TEST_CASE("the probabilities of a slot's spans are those of their features", "[agent]") {
+  const SlotRequest request("Move compost XB-12 to the basement");
+  for (std::uint32_t seed = 1; seed <= 5; ++seed) {
+    const engine::SlotWeights weights = random_weights(seed);
+    for (const char* name : {"ref", "to", "kilos"}) {
+      const Slot slot = request.slot(kMove, kParameters, name);
+      const auto log_p = slot_log_p(slot, weights);
+      REQUIRE(log_p.size() == slot.spans.size());
+      double all = 0.0;
+      for (const SlotSpan& span : slot.spans) all += std::exp(score_of(slot, span, weights));
+      double sum = 0.0;
+      for (std::size_t i = 0; i < log_p.size(); ++i) {
+        CHECK(log_p[i] == Approx(score_of(slot, slot.spans[i], weights) - std::log(all)));
+        sum += std::exp(log_p[i]);
+      }
+      CHECK(sum == Approx(1.0));
+    }
+  }
+}
+
+TEST_CASE("the slots of a call score what their spans are worth", "[agent]") {
+  const engine::SlotWeights weights = random_weights(7);
+  const SlotSource source{.weights = &weights, .request = "Move XB-12 to Oslo 20"};
+  const SlotRequest request(source.request);
+  const Json call = {{"ref", "XB-12"}, {"kilos", 20}};
+  const auto slots = CallSlots::make(source, kMove, kParameters, call);
+  REQUIRE(slots);
+  const auto log_of = [&](const std::string& name, const std::string& value) {
+    const Slot slot = request.slot(kMove, kParameters, name);
+    const auto log_p = slot_log_p(slot, weights);
+    double worst = 0.0;
+    for (std::size_t i = 0; i < log_p.size(); ++i) {
+      if (slot.spans[i].value == value) return log_p[i];
+      worst = std::min(worst, log_p[i]);
+    }
+    return worst;
+  };
+  const double both = log_of("kilos", "20") + log_of("to", "");
+  CHECK(slots->score(call) == Approx(weights.share * (log_of("ref", "XB-12") + both)));
+  // What is no span is as bad as the worst one.
+  CHECK(slots->score({{"ref", "12 Move"}, {"kilos", 20}}) ==
+        Approx(weights.share * (log_of("ref", "12 Move") + both)));
+}
+
+TEST_CASE("the best calls are those of all that two words allow", "[agent]") {
+  const ToolSpec tool{.name = "fly",
+                      .description = "Flies.",
+                      .parameters = R"({"type":"object","properties":{"from":{"type":"string"},)"
+                                    R"("to":{"type":"string"}},"required":["from"]})"};
+  const Json parameters = Json::parse(tool.parameters);
+  const std::vector<Json> choices = {Json(), "Rome", "Oslo", "Rome Oslo"};
+  for (std::uint32_t seed = 1; seed <= 20; ++seed) {
+    const engine::SlotWeights weights = random_weights(seed);
+    const SlotSource source{.weights = &weights, .request = "Rome Oslo"};
+    const auto slots = CallSlots::make(source, tool, parameters, {{"from", "Rome"}});
+    REQUIRE(slots);
+    std::vector<std::pair<double, Json>> all;
+    for (const Json& from : choices) {
+      for (const Json& to : choices) {
+        const bool is_one = !from.is_null() && !to.is_null();
+        if (is_one && (from == to || from == "Rome Oslo" || to == "Rome Oslo")) continue;
+        Json call = {{"from", from}};
+        if (!to.is_null()) call["to"] = to;
+        all.emplace_back(slots->score(call), call);
+      }
+    }
+    std::stable_sort(
+        all.begin(), all.end(), [](const auto& a, const auto& b) { return a.first > b.first; });
+    const auto best = slots->best({{"from", "Rome"}}, 3);
+    REQUIRE(best.size() == 3);
+    for (std::size_t i = 0; i < best.size(); ++i) {
+      INFO(seed << " " << best[i].dump() << " " << all[i].second.dump());
+      CHECK(slots->score(best[i]) == Approx(all[i].first));
+      CHECK(held(best[i], "to") == held(all[i].second, "to"));
+    }
+  }
+}
+
+TEST_CASE("what is no slot keeps its words", "[agent]") {
+  const ToolSpec tool{.name = "fly",
+                      .description = "Flies.",
+                      .parameters =
+                          R"({"type":"object","properties":{"to":{"type":"string"},"with":)"
+                          R"({"type":"array","items":{"type":"string"}}}})"};
+  const Json parameters = Json::parse(tool.parameters);
+  const engine::SlotWeights weights = random_weights(3);
+  const SlotSource source{.weights = &weights, .request = "Rome Ann Bob"};
+  const Json call = {{"with", {"Ann", "Bob"}}};
+  const auto slots = CallSlots::make(source, tool, parameters, call);
+  REQUIRE(slots);
+  const auto best = slots->best(call, 10);
+  CHECK(best.size() == 2);  // Rome, or nothing.
+  for (const Json& one : best) {
+    CHECK(one["with"] == call["with"]);
+    CHECK((!one.contains("to") || one["to"] == "Rome"));
+  }
+}
+
+TEST_CASE("nothing is said of slots that the words do not tell of", "[agent]") {
+  const engine::SlotWeights weights = random_weights(1);
+  const auto made = [&](const engine::SlotWeights* with, const char* request, const Json& call) {
+    return CallSlots::make({.weights = with, .request = request}, kMove, kParameters, call)
+        .has_value();
+  };
+  const Json call = {{"ref", "XB-12"}};
+  CHECK(made(&weights, "Move XB-12", call));
+  CHECK_FALSE(made(nullptr, "Move XB-12", call));
+  CHECK_FALSE(made(&weights, "", call));
+  CHECK_FALSE(made(&weights, "Move it", call));  // XB-12 was said before.
+  CHECK_FALSE(made(&weights, "Move XB-12", {{"ref", "XB-12"}, {"kilos", 7}}));
+  // A text that is too long for a span stays; of the others something is said.
+  CHECK(made(&weights, "a b c d e f g h i XB-12", {{"ref", "a b c d e f g h i"}, {"to", "XB-12"}}));
+}
