@@ -85,6 +85,13 @@ def add_tokenizer(writer, path, eos=1):
     writer.add_add_space_prefix(False)
 
 
+def add_slots(writer):
+    with np.load(HERE / "slot_weights.npz") as slots:
+        writer.add_key_value("facet.slots.table", slots["table"].tolist(), gguf.GGUFValueType.ARRAY, gguf.GGUFValueType.INT8)
+        writer.add_float32("facet.slots.scale", float(slots["scale"]))
+        writer.add_float32("facet.slots.share", float(slots["share"]))
+
+
 def write_gguf(model, path, tokenizer, trained_tokens):
     c = model.c
     temporary = str(path) + ".tmp"
@@ -99,6 +106,7 @@ def write_gguf(model, path, tokenizer, trained_tokens):
     writer.add_float32("facet.refusal_min", REFUSAL_MIN)
     for key, weight in json.loads((HERE / "plan_weights.json").read_text()).items():
         writer.add_float32("facet.plan." + key, weight)
+    add_slots(writer)
     writer.add_uint64("facet.training.tokens", int(trained_tokens))
     writer.add_context_length(c.context_length)
     writer.add_embedding_length(c.hidden)
