@@ -206,6 +206,20 @@ TEST_CASE("what is no slot keeps its words", "[agent]") {
   }
 }
 
+TEST_CASE("a number that JSON cannot hold fills no slot", "[agent]") {
+  const engine::SlotWeights weights = random_weights(1);
+  const std::string request = "Move " + std::string(500, '9') + " 007 1,200";
+  CHECK(SlotRequest(request).slot(kMove, kParameters, "kilos").spans.size() == 3);
+  for (const Json& call : {Json::object(), Json({{"kilos", 1200}}), Json({{"kilos", 5}})}) {
+    const auto slots =
+        CallSlots::make({.weights = &weights, .request = request}, kMove, kParameters, call);
+    if (!slots) continue;
+    for (const Json& one : slots->best(call, 20)) {
+      CHECK((!one.contains("kilos") || one["kilos"] == 7 || one["kilos"] == 1200));
+    }
+  }
+}
+
 TEST_CASE("nothing is said of slots that the words do not tell of", "[agent]") {
   const engine::SlotWeights weights = random_weights(1);
   const auto made = [&](const engine::SlotWeights* with, const char* request, const Json& call) {
