@@ -4,6 +4,7 @@
 #include "agent/eval_json.h"
 #include "agent/plan.h"
 #include "agent/quoted_answer.h"
+#include "base/ascii.h"
 #include "base/json.h"
 #include "tools/builtin/search_documents.h"
 
@@ -152,7 +153,7 @@ std::string normal_answer(std::string_view text) {
     const bool in_figure =
         i > 0 && i + 1 < plain.size() && is_digit(plain[i - 1]) && is_digit(plain[i + 1]);
     if (is_mark(plain[i]) && !in_figure) plain[i] = ' ';
-    if (plain[i] >= 'A' && plain[i] <= 'Z') plain[i] = static_cast<char>(plain[i] - 'A' + 'a');
+    plain[i] = ascii_lower(plain[i]);
   }
   std::string out;
   for (const std::string& word : words_of(plain)) {

@@ -1,5 +1,6 @@
 #include "agent/bfcl_match.h"
 
+#include "base/ascii.h"
 #include "base/json.h"
 
 #include <nlohmann/json.hpp>
@@ -81,11 +82,7 @@ ordered_json standard(const ordered_json& value) {
   std::string out;
   for (const char c : value.get_ref<const std::string&>()) {
     if (std::string_view(" ,./-_*^").find(c) != std::string_view::npos) continue;
-    if (c == '\'') {
-      out += '"';
-    } else {
-      out += c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-    }
+    out += c == '\'' ? '"' : ascii_lower(c);
   }
   return out;
 }

@@ -2,6 +2,7 @@
 
 #include "agent/eval_json.h"
 #include "agent/tool_catalog.h"
+#include "base/ascii.h"
 #include "base/json.h"
 #include "tools/missing_arguments.h"
 
@@ -75,12 +76,7 @@ std::vector<int> pairs(const std::vector<ToolCall>& expected, const std::vector<
 
 /// Whether `text` holds `part`, letters of ASCII compared without case; an empty part always.
 bool holds(std::string_view text, std::string_view part) {
-  const auto same = [](char a, char b) {
-    const auto lower = [](char c) {
-      return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-    };
-    return lower(a) == lower(b);
-  };
+  const auto same = [](char a, char b) { return ascii_lower(a) == ascii_lower(b); };
   return std::search(text.begin(), text.end(), part.begin(), part.end(), same) != text.end() ||
          part.empty();
 }

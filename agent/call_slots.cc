@@ -1,6 +1,7 @@
 #include "agent/call_slots.h"
 
 #include "agent/held_tool.h"
+#include "base/grammar/copy_places.h"
 #include "base/grammar/copy_source.h"
 #include "base/json.h"
 
@@ -22,49 +23,23 @@ constexpr std::size_t kBeams = 16;
 /// Of each slot, the most probable spans that are tried.
 constexpr std::size_t kSpansMax = 6;
 
-struct Place {
-  std::size_t begin = 0;
-  std::size_t end = 0;
-
-  [[nodiscard]] bool overlaps(const Place& other) const {
-    return begin < other.end && other.begin < end;
-  }
-};
+using Place = grammar::CopyPlace;
 
 struct OpenSlot {
   std::string name;
-  bool is_required = false;
-  bool is_number = false;
   Slot slot;
   std::vector<double> log_p;      ///< Of each span.
   std::vector<std::size_t> best;  ///< The most probable spans, and nothing.
 
-  [[nodiscard]] bool holds(const SlotSpan& span, const Json& value) const {
-    if (is_number) return value.is_number() && Json::parse(span.value) == value;
-    return value.is_string() && value.get_ref<const std::string&>() == span.value;
-  }
-
-  [[nodiscard]] Json value(std::size_t span) const {
-    const std::string& held = slot.spans[span].value;
-    if (span + 1 == slot.spans.size()) return {};
-    return is_number ? Json::parse(held) : Json(held);
-  }
-
   /// The most probable span that is `value`; nullopt where none is.
   [[nodiscard]] std::optional<std::size_t> find(const Json& value) const {
     std::optional<std::size_t> out;
-    if (value.is_null()) return slot.spans.size() - 1;
-    for (std::size_t i = 0; i + 1 < slot.spans.size(); ++i) {
-      if (holds(slot.spans[i], value) && (!out || log_p[i] > log_p[*out])) out = i;
+    for (const std::size_t i : spans_of(slot, value)) {
+      if (!out || log_p[i] > log_p[*out]) out = i;
     }
     return out;
   }
 };
-
-Json held(const Json& arguments, const std::string& name) {
-  const auto found = arguments.find(name);
-  return found == arguments.end() ? Json() : *found;
-}
 
 std::size_t words_in(std::string_view text) {
   return static_cast<std::size_t>(std::count(text.begin(), text.end(), ' ')) + 1;
@@ -99,6 +74,7 @@ struct Filled {
 
 struct CallSlots::Impl {
   double share = 1.0;
+  Json parameters;
   std::string request;
   std::vector<OpenSlot> slots;
 
@@ -117,7 +93,8 @@ struct CallSlots::Impl {
     for (const std::string& one : strings) {
       const std::size_t at = request.find(one);
       if (one.empty() || at == std::string::npos) continue;
-      if (request.find(one, at + 1) == std::string::npos) out.push_back({at, at + one.size()});
+      if (request.find(one, at + 1) == std::string::npos)
+        out.push_back({.begin = at, .end = at + one.size()});
     }
     return out;
   }
@@ -126,7 +103,7 @@ struct CallSlots::Impl {
   void fill(const OpenSlot& slot, const Filled& from, std::vector<Filled>& out) const {
     for (const std::size_t i : slot.best) {
       const SlotSpan& span = slot.slot.spans[i];
-      const Place place{span.begin, span.end};
+      const Place place{.begin = span.begin, .end = span.end};
       const bool is_taken = std::any_of(from.taken.begin(),
                                         from.taken.end(),
                                         [&](const Place& one) { return one.overlaps(place); });
@@ -154,14 +131,12 @@ std::optional<CallSlots> CallSlots::make(const SlotSource& source,
   if (!request.is_open()) return std::nullopt;
   auto impl = std::make_unique<Impl>();
   impl->share = source.weights->share;
+  impl->parameters = parameters;
   impl->request = request.text();
-  for (const auto& [name, schema] : parameters.at("properties").items()) {
-    if (!is_slot(schema)) continue;
-    OpenSlot one{.name = name, .is_required = is_required(parameters, name)};
-    one.is_number = schema.at("type") != "string";
-    one.slot = request.slot(tool, parameters, name);
+  for (const std::string& name : slot_names(parameters)) {
+    OpenSlot one{.name = name, .slot = request.slot(tool, parameters, name)};
     one.log_p = slot_log_p(one.slot, *source.weights);
-    const Json now = held(arguments, name);
+    const Json now = argument_of(arguments, name);
     if (!one.find(now)) {
       if (!comes_from(impl->request, now)) return std::nullopt;
       if (now.is_string() && words_in(now.get<std::string>()) > kSlotSpanWordsMax) continue;
@@ -171,8 +146,9 @@ std::optional<CallSlots> CallSlots::make(const SlotSource& source,
     std::stable_sort(one.best.begin(), one.best.end() - 1, [&](std::size_t a, std::size_t b) {
       return one.log_p[a] > one.log_p[b];
     });
-    if (one.best.size() > kSpansMax)
+    if (one.best.size() > kSpansMax) {
       one.best.erase(one.best.begin() + kSpansMax, one.best.end() - 1);
+    }
     impl->slots.push_back(std::move(one));
   }
   if (impl->slots.empty()) return std::nullopt;
@@ -182,7 +158,7 @@ std::optional<CallSlots> CallSlots::make(const SlotSource& source,
 double CallSlots::score(const Json& arguments) const {
   double out = 0.0;
   for (const OpenSlot& one : impl_->slots) {
-    const auto span = one.find(held(arguments, one.name));
+    const auto span = one.find(argument_of(arguments, one.name));
     out += span ? one.log_p[*span] : *std::min_element(one.log_p.begin(), one.log_p.end());
   }
   return impl_->share * out;
@@ -205,12 +181,8 @@ std::vector<Json> CallSlots::best(const Json& arguments, std::size_t count) cons
     Json call = arguments;
     for (std::size_t i = 0; i < one.spans.size(); ++i) {
       const OpenSlot& slot = impl_->slots[i];
-      Json value = slot.value(one.spans[i]);
-      if (value.is_null() && !slot.is_required) {
-        call.erase(slot.name);
-      } else {
-        call[slot.name] = std::move(value);
-      }
+      call = with_argument(
+          std::move(call), impl_->parameters, slot.name, span_value(slot.slot, one.spans[i]));
     }
     out.push_back(std::move(call));
   }

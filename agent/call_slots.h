@@ -3,23 +3,15 @@
 
 #include "agent/slot_model.h"
 #include "base/chat.h"
-#include "engine/model/slot_weights.h"
 
 #include <nlohmann/json_fwd.hpp>
 
 #include <cstddef>
 #include <memory>
 #include <optional>
-#include <string_view>
 #include <vector>
 
 namespace facet::agent {
-
-/// What a call is copied from: the words of the request, and the weights that say for what.
-struct SlotSource {
-  const engine::SlotWeights* weights = nullptr;  ///< Null: nothing is said of slots.
-  std::string_view request;
-};
 
 class CallSlots {
  public:

@@ -36,6 +36,23 @@ bool is_plain(const Json& schema) {
          });
 }
 
+Json argument_of(const Json& arguments, std::string_view name) {
+  const auto found = arguments.find(name);
+  return found == arguments.end() ? Json() : *found;
+}
+
+Json with_argument(Json arguments,
+                   const Json& parameters,
+                   const std::string& name,
+                   const Json& value) {
+  if (value.is_null() && !is_required(parameters, name)) {
+    arguments.erase(name);
+  } else {
+    arguments[name] = value;
+  }
+  return arguments;
+}
+
 Json held_value(const Json& value) {
   return {{"const", value}, {"x-facet-free", true}};
 }

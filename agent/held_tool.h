@@ -5,6 +5,7 @@
 
 #include <nlohmann/json_fwd.hpp>
 
+#include <string>
 #include <string_view>
 
 namespace facet::agent {
@@ -16,6 +17,16 @@ bool is_required(const nlohmann::ordered_json& parameters, std::string_view name
 /// lists them or says how to write them (enum, const, pattern, format), chooses among other schemas
 /// (anyOf, $ref and the like), is exempt from copying (x-facet-free), or is no object.
 bool is_plain(const nlohmann::ordered_json& schema);
+
+/// What `arguments`, a call's, hold of `name`; null where they do not.
+nlohmann::ordered_json argument_of(const nlohmann::ordered_json& arguments, std::string_view name);
+
+/// `arguments` of a tool whose schema is `parameters`, with `value` as `name`, which is left out
+/// where that is null and nothing requires it.
+nlohmann::ordered_json with_argument(nlohmann::ordered_json arguments,
+                                     const nlohmann::ordered_json& parameters,
+                                     const std::string& name,
+                                     const nlohmann::ordered_json& value);
 
 /// The schema of a member that is `value`, wherever it comes from.
 nlohmann::ordered_json held_value(const nlohmann::ordered_json& value);

@@ -2,8 +2,8 @@
 // appended as it must be.
 #pragma once
 
-#include "agent/call_slots.h"
 #include "agent/repeated_value.h"
+#include "agent/slot_model.h"
 #include "base/result.h"
 #include "engine/engine.h"
 #include "engine/sampling/constraint.h"

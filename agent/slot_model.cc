@@ -3,6 +3,7 @@
 #include "agent/held_tool.h"
 #include "agent/tool_search.h"
 #include "agent/word_stems.h"
+#include "base/ascii.h"
 #include "base/check.h"
 #include "base/grammar/copy_source.h"
 
@@ -31,14 +32,6 @@ bool is_punctuation(char c) {
 
 bool is_digit(char c) {
   return c >= '0' && c <= '9';
-}
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return out;
 }
 
 bool is_month(std::string_view word) {
@@ -91,7 +84,21 @@ std::string shape_of(std::string_view word, std::string_view lowered) {
   return out;
 }
 
+/// The one number of [begin, end) as JSON writes it; empty where it has none or several.
+std::string number_in(std::size_t begin,
+                      std::size_t end,
+                      const std::vector<grammar::FoundNumber>& numbers) {
+  std::string out;
+  for (const grammar::FoundNumber& one : numbers) {
+    if (one.begin < begin || one.end > end) continue;
+    if (!out.empty()) return {};
+    out = one.number;
+  }
+  return out;
+}
+
 std::vector<SlotWord> words_of(std::string_view text) {
+  const auto numbers = grammar::numbers_in(text);
   std::vector<SlotWord> out;
   for (std::size_t at = 0; at < text.size();) {
     std::size_t begin = at;
@@ -101,9 +108,11 @@ std::vector<SlotWord> words_of(std::string_view text) {
     while (begin < end && is_punctuation(text[end - 1])) --end;
     if (begin < end) {
       const std::string_view word = text.substr(begin, end - begin);
-      std::string lowered = lower(word);
-      std::string shape = shape_of(word, lowered);
-      out.push_back({begin, end, std::move(lowered), std::move(shape)});
+      SlotWord one{.begin = begin, .end = end, .lower = ascii_lower(word)};
+      one.shape = shape_of(word, one.lower);
+      one.stem = word_stem(one.lower);
+      one.number = number_in(begin, end, numbers);
+      out.push_back(std::move(one));
     }
     at = end_of_run + 1;
   }
@@ -168,22 +177,18 @@ Beside beside_of(const ToolSpec& tool, const Json& parameters, const std::string
   return out;
 }
 
-/// Writes the features of the spans of one request for one parameter.
+/// Writes the features of the spans of one request.
 class SpanFeatures {
  public:
-  SpanFeatures(const std::string& text, const std::vector<SlotWord>& words, const Beside& beside)
-      : text_(text), words_(words), beside_(beside) {
-    stems_.reserve(words.size());
-    for (const SlotWord& word : words) stems_.push_back(word_stem(word.lower));
-  }
+  SpanFeatures(const std::string& text, const std::vector<SlotWord>& words)
+      : text_(text), words_(words) {}
 
-  /// Of the words [first, last].
+  /// Those that depend on no parameter, of the words [first, last].
   [[nodiscard]] SlotSpan span(std::size_t first, std::size_t last) const {
     SlotSpan out{.begin = words_[first].begin, .end = words_[last].end};
     out.value = text_.substr(out.begin, out.end - out.begin);
-    const std::uint32_t shapes = feature('s', shapes_of(first, last));
     const std::string before = shown(first, -1);
-    out.crossed = {shapes,
+    out.crossed = {feature('s', shapes_of(first, last)),
                    feature('p', before),
                    feature('q', shown(first, -2) + " " + before),
                    feature('n', shown(last, 1)),
@@ -194,16 +199,7 @@ class SpanFeatures {
                    feature('x', shape_at(first, -1)),
                    feature('y', shape_at(last, 1)),
                    feature('b', marks_around(out))};
-    out.own = beside(first, last);
-    for (const std::uint32_t one : std::vector(out.own)) {
-      out.own.push_back(crossed_feature(one, shapes));
-    }
     return out;
-  }
-
-  [[nodiscard]] SlotSpan nothing() const {
-    const auto length = std::to_string(std::min<std::size_t>(words_.size() / 3, 8));
-    return {.crossed = {feature('0', ""), feature('0', length)}};
   }
 
  private:
@@ -237,58 +233,88 @@ class SpanFeatures {
     return out + (span.end == text_.size() ? "$" : text_.substr(span.end, 1));
   }
 
-  /// Whose words stand in the span, and how far in front of it or behind it.
-  [[nodiscard]] std::vector<std::uint32_t> beside(std::size_t first, std::size_t last) const {
-    std::vector<std::uint32_t> out;
-    const auto add = [&](char kind, const Stems& stems) {
-      for (std::size_t far = 1; far <= kBesideMax; ++far) {
-        const std::string distance = std::to_string(far);
-        if (first >= far && stems.contains(stems_[first - far])) {
-          out.push_back(feature(kind, "-" + distance));
-        }
-        if (last + far < stems_.size() && stems.contains(stems_[last + far])) {
-          out.push_back(feature(kind, "+" + distance));
-        }
-      }
-      for (std::size_t i = first; i <= last; ++i) {
-        if (!stems.contains(stems_[i])) continue;
-        out.push_back(feature(kind, "in"));
-        break;
-      }
-    };
-    add('O', beside_.own);
-    add('X', beside_.others);
-    add('T', beside_.tool);
-    return out;
-  }
-
   const std::string& text_;
   const std::vector<SlotWord>& words_;
-  const Beside& beside_;
-  std::vector<std::string> stems_;
 };
 
-/// The one number of a word as JSON writes it; empty where it has none or several.
-std::string number_of(const SlotWord& word, const std::vector<grammar::FoundNumber>& numbers) {
-  std::string out;
-  for (const grammar::FoundNumber& one : numbers) {
-    if (one.begin < word.begin || one.end > word.end) continue;
-    if (!out.empty()) return {};
-    out = one.number;
-  }
+/// Whose words stand in the words [first, last], and how far in front of them or behind them.
+std::vector<std::uint32_t> features_beside(const std::vector<SlotWord>& words,
+                                           const Beside& beside,
+                                           std::size_t first,
+                                           std::size_t last) {
+  std::vector<std::uint32_t> out;
+  const auto add = [&](char kind, const Stems& stems) {
+    for (std::size_t far = 1; far <= kBesideMax; ++far) {
+      const std::string distance = std::to_string(far);
+      if (first >= far && stems.contains(words[first - far].stem)) {
+        out.push_back(feature(kind, "-" + distance));
+      }
+      if (last + far < words.size() && stems.contains(words[last + far].stem)) {
+        out.push_back(feature(kind, "+" + distance));
+      }
+    }
+    for (std::size_t i = first; i <= last; ++i) {
+      if (!stems.contains(words[i].stem)) continue;
+      out.push_back(feature(kind, "in"));
+      break;
+    }
+  };
+  add('O', beside.own);
+  add('X', beside.others);
+  add('T', beside.tool);
   return out;
+}
+
+SlotSpan nothing(std::size_t words) {
+  const std::size_t length = std::min<std::size_t>(words / 3, 8);
+  return {.crossed = {feature('0', ""), feature('0', std::to_string(length))}};
 }
 
 }  // namespace
 
-bool is_slot(const Json& schema) {
-  if (!is_plain(schema)) return false;
-  const std::string type = type_of(schema);
-  return type == "string" || type == "number" || type == "integer";
+std::vector<std::string> slot_names(const Json& parameters) {
+  std::vector<std::string> out;
+  const auto properties = parameters.find("properties");
+  if (properties == parameters.end() || !properties->is_object()) return out;
+  for (const auto& [name, schema] : properties->items()) {
+    if (!is_plain(schema)) continue;
+    const std::string type = type_of(schema);
+    if (type == "string" || type == "number" || type == "integer") out.push_back(name);
+  }
+  return out;
+}
+
+Json span_value(const Slot& slot, std::size_t span) {
+  if (span + 1 == slot.spans.size()) return {};
+  const std::string& value = slot.spans[span].value;
+  return slot.is_number ? Json::parse(value) : Json(value);
+}
+
+std::vector<std::size_t> spans_of(const Slot& slot, const Json& value) {
+  if (value.is_null()) return {slot.spans.size() - 1};
+  std::vector<std::size_t> out;
+  if (slot.is_number ? !value.is_number() : !value.is_string()) return out;
+  for (std::size_t i = 0; i + 1 < slot.spans.size(); ++i) {
+    const bool is_same = slot.is_number
+                             ? span_value(slot, i) == value
+                             : slot.spans[i].value == value.get_ref<const std::string&>();
+    if (is_same) out.push_back(i);
+  }
+  return out;
 }
 
 SlotRequest::SlotRequest(std::string_view request)
-    : text_(grammar::single_spaced(request)), words_(words_of(text_)) {}
+    : text_(grammar::single_spaced(request)), words_(words_of(text_)) {
+  if (!is_open()) return;
+  const SpanFeatures features(text_, words_);
+  spans_.resize(words_.size());
+  for (std::size_t first = 0; first < words_.size(); ++first) {
+    const std::size_t end = std::min(words_.size(), first + kSlotSpanWordsMax);
+    for (std::size_t last = first; last < end; ++last) {
+      spans_[first].push_back(features.span(first, last));
+    }
+  }
+}
 
 Slot SlotRequest::slot(const ToolSpec& tool,
                        const Json& parameters,
@@ -296,13 +322,12 @@ Slot SlotRequest::slot(const ToolSpec& tool,
   FACET_CHECK(is_open());
   const Json& schema = parameters.at("properties").at(name);
   const Beside beside = beside_of(tool, parameters, name);
-  const SpanFeatures features(text_, words_, beside);
   const std::string type = type_of(schema);
   const bool is_named_as_tool =
       std::any_of(beside.own.begin(), beside.own.end(), [&](const std::string& stem) {
         return beside.tool.contains(stem);
       });
-  Slot out;
+  Slot out{.is_number = type != "string"};
   out.features = {feature('t', type),
                   feature('r', is_required(parameters, name) ? "1" : "0"),
                   feature('e', is_named_as_tool ? "1" : "0"),
@@ -310,21 +335,25 @@ Slot SlotRequest::slot(const ToolSpec& tool,
   for (const std::string& stem : stems_of(name, schema)) {
     out.features.push_back(feature('w', stem));
   }
-  const auto numbers = grammar::numbers_in(text_);
+  const auto add = [&](std::size_t first, std::size_t last) {
+    SlotSpan& span = out.spans.emplace_back(spans_[first][last - first]);
+    span.own = features_beside(words_, beside, first, last);
+    const std::uint32_t shapes = span.crossed.front();
+    for (const std::uint32_t one : std::vector(span.own)) {
+      span.own.push_back(crossed_feature(one, shapes));
+    }
+  };
   for (std::size_t first = 0; first < words_.size(); ++first) {
-    if (type != "string") {
-      std::string number = number_of(words_[first], numbers);
-      if (number.empty() || (type == "integer" && number.find('.') != std::string::npos)) continue;
-      out.spans.push_back(features.span(first, first));
-      out.spans.back().value = std::move(number);
+    if (!out.is_number) {
+      for (std::size_t i = 0; i < spans_[first].size(); ++i) add(first, first + i);
       continue;
     }
-    const std::size_t end = std::min(words_.size(), first + kSlotSpanWordsMax);
-    for (std::size_t last = first; last < end; ++last) {
-      out.spans.push_back(features.span(first, last));
-    }
+    const std::string& number = words_[first].number;
+    if (number.empty() || (type == "integer" && number.find('.') != std::string::npos)) continue;
+    add(first, first);
+    out.spans.back().value = number;
   }
-  out.spans.push_back(features.nothing());
+  out.spans.push_back(nothing(words_.size()));
   return out;
 }
 

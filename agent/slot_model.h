@@ -39,6 +39,8 @@ struct SlotWord {
   std::size_t end = 0;
   std::string lower;  ///< Small letters of ASCII.
   std::string shape;  ///< "A" for Rome, "A-9" for XB-12, "M" for May, "9:9" for 10:30, "a" for red.
+  std::string stem;   ///< word_stem() of `lower`.
+  std::string number;  ///< The one number in it as JSON writes it; empty where there are more.
 };
 
 /// What a parameter may hold; the last of several is nothing, whose value is empty.
@@ -51,12 +53,27 @@ struct SlotSpan {
 };
 
 struct Slot {
+  bool is_number = false;
   std::vector<std::uint32_t> features;  ///< The parameter's.
   std::vector<SlotSpan> spans;
 };
 
-/// Strings and numbers that may be any; the schema of any other parameter is no slot's.
-bool is_slot(const nlohmann::ordered_json& schema);
+/// What a parameter holds that is span number `span` of `slot`: null if that is nothing.
+nlohmann::ordered_json span_value(const Slot& slot, std::size_t span);
+
+/// The spans of `slot` that are `value`, in order; of null nothing alone.
+std::vector<std::size_t> spans_of(const Slot& slot, const nlohmann::ordered_json& value);
+
+/// What arguments are weighed by beside the model: the words of the request, and the weights that
+/// say for what.
+struct SlotSource {
+  const engine::SlotWeights* weights = nullptr;  ///< Null: nothing is said of slots.
+  std::string_view request;
+};
+
+/// The members of `parameters`, a tool's schema, that are slots: strings and numbers that may be
+/// any. None where it has no members.
+std::vector<std::string> slot_names(const nlohmann::ordered_json& parameters);
 
 /// The words of one request. A plain value.
 class SlotRequest {
@@ -72,7 +89,7 @@ class SlotRequest {
   [[nodiscard]] const std::vector<SlotWord>& words() const { return words_; }
 
   /// What the parameter `name` of `tool`, whose schema is `parameters`, may hold. REQUIRES:
-  /// is_open(), and is_slot() of a member of that name.
+  /// is_open(), and `name` among slot_names().
   [[nodiscard]] Slot slot(const ToolSpec& tool,
                           const nlohmann::ordered_json& parameters,
                           const std::string& name) const;
@@ -80,6 +97,8 @@ class SlotRequest {
  private:
   std::string text_;
   std::vector<SlotWord> words_;
+  /// Each with what does not depend on a parameter, by their first word and then by their last.
+  std::vector<std::vector<SlotSpan>> spans_;
 };
 
 /// The logarithm of the probability of each span of `slot`.

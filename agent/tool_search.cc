@@ -1,5 +1,6 @@
 #include "agent/tool_search.h"
 
+#include "base/ascii.h"
 #include "base/json.h"
 
 #include <nlohmann/json.hpp>
@@ -67,7 +68,7 @@ std::vector<std::string> tool_words(std::string_view text) {
     const char c = text[i];
     const bool is_letter = static_cast<unsigned char>(c) >= 0x80 || is_small(c) || is_capital(c);
     if (!is_letter || (is_capital(c) && i > 0 && is_small(text[i - 1]))) end_word();
-    if (is_letter) word += is_capital(c) ? static_cast<char>(c - 'A' + 'a') : c;
+    if (is_letter) word += ascii_lower(c);
   }
   end_word();
   return words;

@@ -7,8 +7,8 @@
 // when it is known to stay. Where no way leads to a call, it stays as it is.
 #pragma once
 
-#include "agent/call_slots.h"
 #include "agent/chat_model.h"
+#include "agent/slot_model.h"
 #include "agent/turn_limits.h"
 #include "base/grammar/copy_source.h"
 #include "base/result.h"

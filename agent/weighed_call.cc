@@ -189,17 +189,11 @@ class CallWeigher {
     return out;
   }
 
-  /// What `arguments` hold of `name`; null where they do not.
-  [[nodiscard]] static Json held(const Json& arguments, const std::string& name) {
-    const auto found = arguments.find(name);
-    return found == arguments.end() ? Json() : *found;
-  }
-
   /// nullopt where one of the arguments cannot be asked for.
   Result<std::optional<Near>> weighed(Json arguments) {
     double sum = 0.0;
     for (const auto& [name, schema] : properties().items()) {
-      FACET_TRY(const auto score, alone(name, held(arguments, name)));
+      FACET_TRY(const auto score, alone(name, argument_of(arguments, name)));
       if (!score) return std::optional<Near>();
       sum += *score;
     }
@@ -227,7 +221,7 @@ class CallWeigher {
     Json out;
     if (found) {
       FACET_TRY(const Json arguments, parse_json(found->call.arguments, "arguments"));
-      out = held(arguments, name);
+      out = argument_of(arguments, name);
     }
     asked_.emplace(name, out);
     return out;
@@ -247,14 +241,8 @@ class CallWeigher {
     });
   }
 
-  /// `arguments` with `value` as `name`, which is left out where that is null.
   [[nodiscard]] Json with(Json arguments, const std::string& name, const Json& value) const {
-    if (value.is_null() && !is_required(parameters_, name)) {
-      arguments.erase(name);
-    } else {
-      arguments[name] = value;
-    }
-    return arguments;
+    return with_argument(std::move(arguments), parameters_, name, value);
   }
 
   /// Two arguments with what the other one held.
@@ -273,7 +261,7 @@ class CallWeigher {
   /// One argument with what is said of it alone.
   Status add_asked(const Json& arguments, std::vector<Json>& out) {
     for (const auto& [name, schema] : properties().items()) {
-      const Json now = held(arguments, name);
+      const Json now = argument_of(arguments, name);
       FACET_TRY(const auto score, alone(name, now));
       if (is_over() || !score || *score > kSure || !is_open(name)) continue;
       FACET_TRY(const Json value, asked(name));

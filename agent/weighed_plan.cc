@@ -24,6 +24,7 @@ using engine::TokenId;
 using Words = std::set<std::string, std::less<>>;
 
 constexpr double kImpossible = -std::numeric_limits<double>::infinity();
+
 std::size_t shared(const Words& some, const Words& others) {
   return static_cast<std::size_t>(std::count_if(
       some.begin(), some.end(), [&](const std::string& word) { return others.contains(word); }));

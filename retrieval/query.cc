@@ -1,5 +1,6 @@
 #include "retrieval/query.h"
 
+#include "base/ascii.h"
 #include "base/utf8.h"
 
 #include <algorithm>
@@ -21,10 +22,6 @@ bool is_digit(char c) {
 bool is_letter_or_digit(char c) {
   return static_cast<unsigned char>(c) >= 0x80 || is_digit(c) || (c >= 'a' && c <= 'z') ||
          (c >= 'A' && c <= 'Z');
-}
-
-char lowered(char c) {
-  return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
 }
 
 /// True for a mark that holds the letters or digits on its two sides together: figures, dates and
@@ -64,7 +61,7 @@ std::vector<std::string> words_of(std::string_view text) {
     const char c = text[i];
     const bool joined = i > 0 && i + 1 < text.size() && joins(text[i - 1], c, text[i + 1]);
     if (is_letter_or_digit(c) || joined) {
-      word += lowered(c);
+      word += ascii_lower(c);
     } else {
       close_word();
     }

@@ -3,6 +3,7 @@
 #include "agent/call_eval.h"
 #include "agent/cli/commands.h"
 #include "agent/eval_json.h"
+#include "agent/held_tool.h"
 #include "agent/slot_model.h"
 #include "base/json.h"
 
@@ -13,21 +14,6 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-bool is_held(const SlotSpan& span, const Json& value) {
-  if (value.is_string()) return value.get_ref<const std::string&>() == span.value;
-  return !span.value.empty() && parse_json(span.value, "number").value_or(Json()) == value;
-}
-
-/// The spans that are what `calls` of the tool hold in `name`; nothing where they do not.
-std::vector<std::size_t> held_by(const Slot& slot, const Json& value) {
-  std::vector<std::size_t> out;
-  if (value.is_null()) return {slot.spans.size() - 1};
-  for (std::size_t i = 0; i + 1 < slot.spans.size(); ++i) {
-    if (is_held(slot.spans[i], value)) out.push_back(i);
-  }
-  return out;
-}
-
 Json slot_json(const std::string& name, const Slot& slot, const std::vector<std::size_t>& right) {
   Json spans = Json::array();
   for (const SlotSpan& span : slot.spans) spans.push_back({span.crossed, span.own});
@@ -35,10 +21,6 @@ Json slot_json(const std::string& name, const Slot& slot, const std::vector<std:
           {"right", right},
           {"features", slot.features},
           {"spans", std::move(spans)}};
-}
-
-Result<Json> parsed(const std::string& text) {
-  return parse_json(text, "parameters");
 }
 
 /// The slots of the calls of the first step.
@@ -49,14 +31,11 @@ Result<Json> slots_json(const CallCase& test) {
   for (const ToolCall& call : test.steps.front().calls) {
     for (const ToolSpec& tool : test.tools) {
       if (tool.name != call.name) continue;
-      FACET_TRY(const Json parameters, parsed(tool.parameters));
-      FACET_TRY(const Json arguments, parsed(call.arguments));
-      for (const auto& [name, schema] : parameters.at("properties").items()) {
-        if (!is_slot(schema)) continue;
+      FACET_TRY(const Json parameters, parse_json(tool.parameters, "parameters"));
+      FACET_TRY(const Json arguments, parse_json(call.arguments, "arguments"));
+      for (const std::string& name : slot_names(parameters)) {
         const Slot slot = request.slot(tool, parameters, name);
-        const auto value = arguments.find(name);
-        out.push_back(
-            slot_json(name, slot, held_by(slot, value == arguments.end() ? Json() : *value)));
+        out.push_back(slot_json(name, slot, spans_of(slot, argument_of(arguments, name))));
       }
     }
   }

@@ -62,13 +62,19 @@ void add_generate(CLI::App& app, Command& command) {
   bind(generate, command, options, run_generate);
 }
 
-/// What `eval calls` and `eval answers` share; the option of their data.
+/// A file of cases and how many of them count; the option of the file.
 template <typename Options>
 CLI::Option& add_cases(CLI::App& sub, Options& options, const char* form) {
-  CLI::Option& data = *sub.add_option("data", options.data, form);
-  add_model(sub, options.model);
   sub.add_option("--limit", options.cases_max, "Only the first N cases (0: all)")
       ->check(CLI::Range(std::int64_t{0}, std::int64_t{1} << 32));
+  return *sub.add_option("data", options.data, form);
+}
+
+/// What `eval calls` and `eval answers` share; the option of their data.
+template <typename Options>
+CLI::Option& add_scored_cases(CLI::App& sub, Options& options, const char* form) {
+  CLI::Option& data = add_cases(sub, options, form);
+  add_model(sub, options.model);
   sub.add_flag("--no-plan", options.no_plan, "Do not ask for a plan first");
   sub.add_flag("--wrong", options.wrong, "Also print every case that was wrong");
   add_json(sub, options.json);
@@ -107,10 +113,11 @@ void add_eval_calls(CLI::App& eval, Command& command) {
   auto options = std::make_shared<EvalCallsOptions>();
   CLI::App& calls =
       *eval.add_subcommand("calls", "Calls: right tool, right arguments, nothing else");
-  CLI::Option* data = &add_cases(calls,
-                                 *options,
-                                 "Cases, one a line: {\"id\", \"kind\", \"tools\", \"user\", "
-                                 "\"steps\": [{\"calls\", \"outputs\"}]}");
+  CLI::Option* data =
+      &add_scored_cases(calls,
+                        *options,
+                        "Cases, one a line: {\"id\", \"kind\", \"tools\", \"user\", "
+                        "\"steps\": [{\"calls\", \"outputs\"}]}");
   calls
       .add_option("--format",
                   options->format,
@@ -148,10 +155,10 @@ void add_eval(CLI::App& app, Command& command) {
   auto answers_options = std::make_shared<EvalAnswersOptions>();
   CLI::App& answers = *eval.add_subcommand(
       "answers", "Answers from passages: exact match, F1, citations, refusals");
-  add_cases(answers,
-            *answers_options,
-            "Cases, one a line: {\"id\", \"kind\", \"question\", \"passages\": "
-            "[{\"source\", \"text\"}], \"answers\", \"citations\"}")
+  add_scored_cases(answers,
+                   *answers_options,
+                   "Cases, one a line: {\"id\", \"kind\", \"question\", \"passages\": "
+                   "[{\"source\", \"text\"}], \"answers\", \"citations\"}")
       .required();
   add_answers(answers, answers_options->answers);
   bind(answers, command, answers_options, run_eval_answers);
@@ -218,18 +225,14 @@ void add_number_commands(CLI::App& app, Command& command) {
   auto plans = std::make_shared<DebugPlansOptions>();
   CLI::App& plans_app = *debug.add_subcommand(
       "plans", "Print what speaks for each first step of the plans for some cases, JSON lines");
-  plans_app.add_option("data", plans->data, "Cases, as of facet eval calls")->required();
-  plans_app.add_option("--limit", plans->cases_max, "Only the first N cases (0: all)")
-      ->check(CLI::Range(std::int64_t{0}, std::int64_t{1} << 32));
+  add_cases(plans_app, *plans, "Cases, as of facet eval calls").required();
   add_model(plans_app, plans->model);
   bind(plans_app, command, plans, run_debug_plans);
 
   auto slots = std::make_shared<DebugSlotsOptions>();
   CLI::App& slots_app = *debug.add_subcommand(
       "slots", "Print the features of what the arguments of some cases may hold, JSON lines");
-  slots_app.add_option("data", slots->data, "Cases, as of facet eval calls")->required();
-  slots_app.add_option("--limit", slots->cases_max, "Only the first N cases (0: all)")
-      ->check(CLI::Range(std::int64_t{0}, std::int64_t{1} << 32));
+  add_cases(slots_app, *slots, "Cases, as of facet eval calls").required();
   bind(slots_app, command, slots, run_debug_slots);
 }
 

@@ -1,6 +1,7 @@
 #include "agent/hub/http.h"
 
 #include "agent/hub/addresses.h"
+#include "base/ascii.h"
 
 #include <curl/curl.h>
 #include <sys/socket.h>
@@ -15,12 +16,6 @@ namespace facet::agent::hub {
 namespace {
 
 constexpr std::size_t kErrorBodyBytesMax = 64U << 10U;
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  return out;
-}
 
 std::string_view trimmed(std::string_view text) {
   constexpr std::string_view kSpace = " \t\r\n";
@@ -61,8 +56,8 @@ std::optional<Url> parse_url(const std::string& base, const std::string& text) {
   if (!base.empty() && !set(base)) return std::nullopt;
   if (!set(text)) return std::nullopt;
   Url out{.text = part_of(url.get(), CURLUPART_URL),
-          .scheme = lower(part_of(url.get(), CURLUPART_SCHEME)),
-          .host = lower(part_of(url.get(), CURLUPART_HOST)),
+          .scheme = ascii_lower(part_of(url.get(), CURLUPART_SCHEME)),
+          .host = ascii_lower(part_of(url.get(), CURLUPART_HOST)),
           .port = part_of(url.get(), CURLUPART_PORT, CURLU_DEFAULT_PORT)};
   if (out.host.starts_with('[') && out.host.ends_with(']')) {
     out.host = out.host.substr(1, out.host.size() - 2);
@@ -117,7 +112,7 @@ std::size_t on_header(char* bytes, std::size_t size, std::size_t count, void* us
       exchange.response.status = exchange.response.status * 10 + (line[i] - '0');
     }
   } else if (const std::size_t colon = line.find(':'); colon != std::string_view::npos) {
-    exchange.response.headers[lower(line.substr(0, colon))] = trimmed(line.substr(colon + 1));
+    exchange.response.headers[ascii_lower(line.substr(0, colon))] = trimmed(line.substr(colon + 1));
   }
   return size * count;
 }

@@ -1,5 +1,7 @@
 #include "agent/hub/selection.h"
 
+#include "base/ascii.h"
+
 #include <algorithm>
 #include <array>
 #include <string_view>
@@ -13,27 +15,21 @@ constexpr std::size_t kChoicesShownMax = 50;
 
 using Pointers = std::vector<const HubFile*>;
 
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  return out;
-}
-
 std::string_view file_name(std::string_view path) {
   return path.substr(path.rfind('/') + 1);
 }
 
 bool is_gguf(const HubFile& file) {
-  return lower(file.path).ends_with(".gguf");
+  return ascii_lower(file.path).ends_with(".gguf");
 }
 
 bool is_mmproj(const HubFile& file) {
-  return lower(file_name(file.path)).find("mmproj") != std::string::npos;
+  return ascii_lower(file_name(file.path)).find("mmproj") != std::string::npos;
 }
 
 /// NAME-00001-of-00003.gguf.
 bool is_part(const HubFile& file) {
-  const std::string name = lower(file_name(file.path));
+  const std::string name = ascii_lower(file_name(file.path));
   const std::size_t of = name.rfind("-of-");
   return of != std::string::npos && name.size() == of + std::string_view("-of-00003.gguf").size();
 }
@@ -98,9 +94,9 @@ Result<const HubFile*> only_one(const ModelName& name,
 Result<const HubFile*> choose_gguf(const ModelName& name, const Pointers& models) {
   if (name.file.empty()) return only_one(name, models, models);
   Pointers fitting;
-  const std::string word = lower(name.file);
+  const std::string word = ascii_lower(name.file);
   for (const HubFile* file : models) {
-    if (has_word(lower(file->path), word)) fitting.push_back(file);
+    if (has_word(ascii_lower(file->path), word)) fitting.push_back(file);
   }
   return only_one(name, fitting, models);
 }
@@ -112,7 +108,7 @@ Result<const HubFile*> choose_mmproj(const ModelName& name, const Pointers& towe
   }
   Pointers f16;
   for (const HubFile* file : towers) {
-    if (has_word(lower(file->path), "f16")) f16.push_back(file);
+    if (has_word(ascii_lower(file->path), "f16")) f16.push_back(file);
   }
   return only_one({.owner = name.owner, .name = name.name, .file = "mmproj"},
                   towers.size() > 1 && f16.size() == 1 ? f16 : towers,

@@ -1,8 +1,9 @@
 #include "agent/server/http_gate.h"
 
+#include "base/ascii.h"
+
 #include <algorithm>
 #include <array>
-#include <cctype>
 
 namespace facet::agent {
 namespace {
@@ -31,14 +32,6 @@ bool is_token(std::string_view text) {
   return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
     return is_token_char(static_cast<unsigned char>(c));
   });
-}
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  std::transform(out.begin(), out.end(), out.begin(), [](unsigned char c) {
-    return static_cast<char>(std::tolower(c));
-  });
-  return out;
 }
 
 std::string_view trim(std::string_view text) {
@@ -87,7 +80,7 @@ Status read_field(std::string_view line, RequestHead& head) {
   if (colon == std::string_view::npos || !is_token(line.substr(0, colon))) {
     return refuse("a header field is broken or folded");
   }
-  HeaderField field{lower(line.substr(0, colon)), std::string(trim(line.substr(colon + 1)))};
+  HeaderField field{ascii_lower(line.substr(0, colon)), std::string(trim(line.substr(colon + 1)))};
   const bool has_control = std::any_of(field.value.begin(), field.value.end(), [](unsigned char c) {
     return (c < 0x20U && c != '\t') || c == 0x7FU;
   });

@@ -95,9 +95,6 @@ std::string collapse_white_space(std::string_view text);
 /// `text` without white space at its ends.
 std::string_view trimmed(std::string_view text);
 
-/// `text` with A-Z lowered; other bytes stay.
-std::string ascii_lower(std::string_view text);
-
 /// The lines of `text` without their '\n'; views into it.
 std::vector<std::string_view> split_lines(std::string_view text);
 

@@ -1,3 +1,4 @@
+#include "base/ascii.h"
 #include "retrieval/loaders/loader.h"
 #include "retrieval/loaders/table.h"
 #include "retrieval/loaders/zip.h"

@@ -1,3 +1,4 @@
+#include "base/ascii.h"
 #include "retrieval/loaders/entities.h"
 #include "retrieval/loaders/html_tokenizer.h"
 #include "retrieval/loaders/loader.h"

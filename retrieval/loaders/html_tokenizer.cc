@@ -1,5 +1,6 @@
 #include "retrieval/loaders/html_tokenizer.h"
 
+#include "base/ascii.h"
 #include "retrieval/loaders/document.h"
 #include "retrieval/loaders/entities.h"
 

@@ -1,5 +1,7 @@
 #include "retrieval/loaders/loader.h"
 
+#include "base/ascii.h"
+
 #include <algorithm>
 #include <array>
 #include <string>

@@ -102,10 +102,13 @@ TEST_CASE("a slot holds words in a row, or a number, or nothing", "[agent]") {
   const SlotRequest numbers("1.5 4/11/2030 30kg $1,200 XB12 -3");
   CHECK(values_of(numbers.slot(kMove, kParameters, "kilos")) ==
         std::vector<std::string>{"30", "1200", "-3", ""});
-  CHECK_FALSE(is_slot(kParameters["properties"]["speed"]));
-  CHECK(is_slot(kParameters["properties"]["kilos"]));
-  CHECK_FALSE(is_slot(Json::parse(R"({"type":"array","items":{"type":"string"}})")));
-  CHECK_FALSE(is_slot(Json::parse(R"({"type":["string","null"]})")));
+  CHECK(slot_names(kParameters) == std::vector<std::string>{"ref", "to", "kilos"});
+  CHECK(slot_names(Json::parse(R"({"properties":{"a":{"type":"array","items":{"type":"string"}},)"
+                               R"("b":{"type":["string","null"]},"c":{},"d":7}})"))
+            .empty());
+  for (const char* none : {R"({})", R"({"properties":[]})", R"({"properties":null})", "[]"}) {
+    CHECK(slot_names(Json::parse(none)).empty());
+  }
 }
 
 TEST_CASE("the probabilities of a slot's spans are those of their features", "[agent]") {
