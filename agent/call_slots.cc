@@ -1,6 +1,7 @@
 #include "agent/call_slots.h"
 
 #include "agent/held_tool.h"
+#include "agent/word_stems.h"
 #include "base/grammar/copy_places.h"
 #include "base/grammar/copy_source.h"
 #include "base/json.h"
@@ -11,6 +12,7 @@
 #include <cstddef>
 #include <numeric>
 #include <string>
+#include <string_view>
 #include <utility>
 
 namespace facet::agent {
@@ -63,14 +65,111 @@ void add_strings(const Json& value, std::vector<std::string>& out) {
   for (const Json& inner : value.is_structured() ? value : Json::array()) add_strings(inner, out);
 }
 
+OpenSlot open_slot(const SlotRequest& request,
+                   const engine::SlotWeights& weights,
+                   const ToolSpec& tool,
+                   const Json& parameters,
+                   const std::string& name) {
+  OpenSlot out{.name = name, .slot = request.slot(tool, parameters, name)};
+  out.log_p = slot_log_p(out.slot, weights);
+  out.best.resize(out.log_p.size());
+  std::iota(out.best.begin(), out.best.end(), 0);
+  std::stable_sort(out.best.begin(), out.best.end() - 1, [&](std::size_t a, std::size_t b) {
+    return out.log_p[a] > out.log_p[b];
+  });
+  if (out.best.size() > kSpansMax) out.best.erase(out.best.begin() + kSpansMax, out.best.end() - 1);
+  return out;
+}
+
 /// A call with the slots that come first filled.
 struct Filled {
   std::vector<std::size_t> spans;
   std::vector<Place> taken;
   double log_p = 0.0;
+
+  [[nodiscard]] bool takes(const Place& place) const {
+    return std::any_of(
+        taken.begin(), taken.end(), [&](const Place& one) { return one.overlaps(place); });
+  }
 };
 
+/// `from` with the next slot filled in every way that is left.
+void fill(const OpenSlot& slot, const Filled& from, std::vector<Filled>& out) {
+  for (const std::size_t i : slot.best) {
+    const SlotSpan& span = slot.slot.spans[i];
+    const Place place{.begin = span.begin, .end = span.end};
+    if (from.takes(place)) continue;
+    Filled next = from;
+    next.spans.push_back(i);
+    if (place.begin < place.end) next.taken.push_back(place);
+    next.log_p += slot.log_p[i];
+    out.push_back(std::move(next));
+  }
+}
+
+/// The most probable ways to fill `slots` with what is not `taken`, the best one first.
+std::vector<Filled> best_filled(const std::vector<OpenSlot>& slots, std::vector<Place> taken) {
+  std::vector<Filled> all = {{.taken = std::move(taken)}};
+  for (const OpenSlot& slot : slots) {
+    std::vector<Filled> next;
+    for (const Filled& one : all) fill(slot, one, next);
+    std::stable_sort(next.begin(), next.end(), [](const Filled& a, const Filled& b) {
+      return a.log_p > b.log_p;
+    });
+    next.resize(std::min(next.size(), kBeams));
+    all = std::move(next);
+  }
+  return all;
+}
+
+/// Whether a parameter may hold several values.
+bool is_list(const Json& schema) {
+  if (!schema.is_object()) return false;
+  const auto type = schema.find("type");
+  return type != schema.end() && (*type == "array" || *type == "object");
+}
+
+/// Whether the word at `begin` is the first of a sentence.
+bool begins_sentence(const std::string& text, std::size_t begin) {
+  return begin < 2 || std::string_view(".!?:").find(text[begin - 2]) != std::string_view::npos;
+}
+
+/// Whether `word` is a name by its looks.
+bool is_name(const std::string& text, const SlotWord& word) {
+  return word.shape == "A" && word.end - word.begin > 1 && is_content_word(word.lower) &&
+         !begins_sentence(text, word.begin);
+}
+
 }  // namespace
+
+SlotFit slot_fit(const SlotRequest& request,
+                 const engine::SlotWeights& weights,
+                 const ToolSpec& tool) {
+  SlotFit out;
+  const auto parameters = parse_json(tool.parameters, "parameters");
+  if (!request.is_open() || !parameters || !parameters->is_object()) return out;
+  std::vector<OpenSlot> slots;
+  for (const std::string& name : slot_names(*parameters)) {
+    slots.push_back(open_slot(request, weights, tool, *parameters, name));
+  }
+  const Filled best = best_filled(slots, {}).front();
+  for (std::size_t i = 0; i < slots.size(); ++i) {
+    if (best.spans[i] + 1 < slots[i].slot.spans.size()) ++out.filled;
+  }
+  bool has_list = false;
+  const auto properties = parameters->find("properties");
+  if (properties != parameters->end() && properties->is_object()) {
+    out.open = static_cast<int>(properties->size()) - out.filled;
+    has_list = std::any_of(properties->begin(), properties->end(), is_list);
+  }
+  for (const SlotWord& word : request.words()) {
+    if (best.takes({.begin = word.begin, .end = word.end})) continue;
+    const bool has_digit = word.shape.find('9') != std::string::npos;
+    out.leaves_number = out.leaves_number || (has_digit && !has_list);
+    out.leaves_name = out.leaves_name || is_name(request.text(), word);
+  }
+  return out;
+}
 
 struct CallSlots::Impl {
   double share = 1.0;
@@ -98,23 +197,6 @@ struct CallSlots::Impl {
     }
     return out;
   }
-
-  /// `from` with the next slot filled in every way that is left.
-  void fill(const OpenSlot& slot, const Filled& from, std::vector<Filled>& out) const {
-    for (const std::size_t i : slot.best) {
-      const SlotSpan& span = slot.slot.spans[i];
-      const Place place{.begin = span.begin, .end = span.end};
-      const bool is_taken = std::any_of(from.taken.begin(),
-                                        from.taken.end(),
-                                        [&](const Place& one) { return one.overlaps(place); });
-      if (is_taken) continue;
-      Filled next = from;
-      next.spans.push_back(i);
-      if (place.begin < place.end) next.taken.push_back(place);
-      next.log_p += slot.log_p[i];
-      out.push_back(std::move(next));
-    }
-  }
 };
 
 CallSlots::CallSlots(std::unique_ptr<const Impl> impl) : impl_(std::move(impl)) {}
@@ -134,20 +216,11 @@ std::optional<CallSlots> CallSlots::make(const SlotSource& source,
   impl->parameters = parameters;
   impl->request = request.text();
   for (const std::string& name : slot_names(parameters)) {
-    OpenSlot one{.name = name, .slot = request.slot(tool, parameters, name)};
-    one.log_p = slot_log_p(one.slot, *source.weights);
+    OpenSlot one = open_slot(request, *source.weights, tool, parameters, name);
     const Json now = argument_of(arguments, name);
     if (!one.find(now)) {
       if (!comes_from(impl->request, now)) return std::nullopt;
       if (now.is_string() && words_in(now.get<std::string>()) > kSlotSpanWordsMax) continue;
-    }
-    one.best.resize(one.log_p.size());
-    std::iota(one.best.begin(), one.best.end(), 0);
-    std::stable_sort(one.best.begin(), one.best.end() - 1, [&](std::size_t a, std::size_t b) {
-      return one.log_p[a] > one.log_p[b];
-    });
-    if (one.best.size() > kSpansMax) {
-      one.best.erase(one.best.begin() + kSpansMax, one.best.end() - 1);
     }
     impl->slots.push_back(std::move(one));
   }
@@ -165,16 +238,7 @@ double CallSlots::score(const Json& arguments) const {
 }
 
 std::vector<Json> CallSlots::best(const Json& arguments, std::size_t count) const {
-  std::vector<Filled> all = {{.taken = impl_->taken_by_others(arguments)}};
-  for (const OpenSlot& slot : impl_->slots) {
-    std::vector<Filled> next;
-    for (const Filled& one : all) impl_->fill(slot, one, next);
-    std::stable_sort(next.begin(), next.end(), [](const Filled& a, const Filled& b) {
-      return a.log_p > b.log_p;
-    });
-    next.resize(std::min(next.size(), kBeams));
-    all = std::move(next);
-  }
+  std::vector<Filled> all = best_filled(impl_->slots, impl_->taken_by_others(arguments));
   all.resize(std::min(all.size(), count));
   std::vector<Json> out;
   for (const Filled& one : all) {

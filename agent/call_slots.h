@@ -3,6 +3,7 @@
 
 #include "agent/slot_model.h"
 #include "base/chat.h"
+#include "engine/model/slot_weights.h"
 
 #include <nlohmann/json_fwd.hpp>
 
@@ -12,6 +13,21 @@
 #include <vector>
 
 namespace facet::agent {
+
+/// How much of a request the most probable call of a tool holds.
+struct SlotFit {
+  int filled = 0;              ///< Slots that hold something.
+  int open = 0;                ///< Other parameters.
+  bool leaves_number = false;  ///< A word with a digit fills no slot, and no list may hold it.
+  bool leaves_name = false;    ///< A word with a capital, but the first of a sentence, fills none.
+
+  bool operator==(const SlotFit&) const = default;
+};
+
+/// Of a request that is not open, or a tool whose parameters are no JSON object, nothing is said.
+SlotFit slot_fit(const SlotRequest& request,
+                 const engine::SlotWeights& weights,
+                 const ToolSpec& tool);
 
 class CallSlots {
  public:

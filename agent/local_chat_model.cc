@@ -1,6 +1,8 @@
 #include "agent/local_chat_model.h"
 
 #include "agent/missing_question.h"
+#include "agent/pending_tokens.h"
+#include "agent/plan.h"
 #include "agent/plan_constraint.h"
 #include "agent/refusal.h"
 #include "agent/turn_limits.h"
@@ -36,11 +38,6 @@ std::chrono::milliseconds time_left(const StepOptions& options,
 double ms_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start)
       .count();
-}
-
-/// Ids of soft tokens lie below 0 (engine/vision/soft_tokens.h).
-bool is_soft(TokenId id) {
-  return id < 0;
 }
 
 class LocalConversation final : public Conversation {
@@ -99,7 +96,7 @@ class LocalConversation final : public Conversation {
     const auto start = std::chrono::steady_clock::now();
     const std::size_t before = sequence_.tokens().size();
     step.usage.prompt_tokens = static_cast<std::int64_t>(pending_.size());
-    if (before == 0) drop_pending(sequence_.recall(pending_));
+    if (before == 0) pending_.drop(sequence_.recall(pending_.ids()));
     step.usage.cached_tokens = static_cast<std::int64_t>(sequence_.tokens().size());
     step.usage.prefilled_tokens = static_cast<std::int64_t>(pending_.size());
     FACET_TRY(const auto cut, prefill(options, start));
@@ -143,7 +140,7 @@ class LocalConversation final : public Conversation {
                          " outside of the vocabulary"};
       }
     }
-    pending_.insert(pending_.end(), step.ids.begin(), step.ids.end());
+    pending_.add(step.ids);
     stopped_on_ = step.stopped_on;
     is_first_ = false;
     question_ = nullptr;
@@ -228,26 +225,30 @@ class LocalConversation final : public Conversation {
   /// arguments when they were declared, so that nothing but the size of the sources can fail here.
   Status hold_to_sources() {
     if (!has_new_sources_) return ok();
-    ConversationSpec spec = with_tools({});
-    spec.rules.values.copies = &source_;
-    spec.rules.values.may_lack = true;
-    FACET_TRY(constraints_, limit(spec));
+    FACET_TRY(constraints_, limit(held_spec()));
     has_new_sources_ = false;
     return ok();
   }
 
+  /// What limits the outputs from here on.
+  [[nodiscard]] ConversationSpec held_spec() const {
+    ConversationSpec spec = with_tools({});
+    if (!copies_) return spec;
+    spec.rules.values.copies = &source_;
+    spec.rules.values.may_lack = true;
+    return spec;
+  }
+
   Status extend(const std::vector<Segment>& segments, const std::vector<Picture>& pictures = {}) {
     FACET_TRY(const PromptTokens prompt, tokenize_prompt(engine_->tokenizer(), segments, pictures));
-    const std::vector<TokenId>& ids = prompt.ids;
     const std::int64_t room = context_tokens_max() - context_tokens();
-    if (static_cast<std::int64_t>(ids.size()) >= room) {
+    if (static_cast<std::int64_t>(prompt.ids.size()) >= room) {
       return Error{Code::limit_exceeded,
-                   std::to_string(ids.size()) + " tokens do not fit the " + std::to_string(room) +
-                       " that are left of the " + std::to_string(context_tokens_max()) +
-                       " of the context"};
+                   std::to_string(prompt.ids.size()) + " tokens do not fit the " +
+                       std::to_string(room) + " that are left of the " +
+                       std::to_string(context_tokens_max()) + " of the context"};
     }
-    pending_.insert(pending_.end(), ids.begin(), ids.end());
-    pending_images_.insert(pending_images_.end(), prompt.images.begin(), prompt.images.end());
+    pending_.add(prompt);
     return ok();
   }
 
@@ -260,53 +261,17 @@ class LocalConversation final : public Conversation {
       const bool is_late = std::chrono::steady_clock::now() - start >= options.time_max;
       if (has_limit && is_late) return std::optional(engine::FinishReason::timeout);
       const std::size_t before = sequence_.tokens().size();
-      const std::size_t count = has_limit ? piece_tokens() : pending_.size();
-      const std::span<const TokenId> ids = std::span(pending_).first(count);
-      const std::vector<std::size_t> boundaries = boundaries_in(ids);
+      const std::size_t count = has_limit ? pending_.piece(kPrefillPieceTokens) : pending_.size();
+      const std::vector<std::size_t> boundaries = pending_.boundaries(count, stop_ids_);
       const auto status = sequence_.append(
-          ids, {.images = images_in(ids), .boundaries = boundaries, .stop = options.stop});
-      drop_pending(sequence_.tokens().size() - before);
+          std::span(pending_.ids()).first(count),
+          {.images = pending_.images(count), .boundaries = boundaries, .stop = options.stop});
+      pending_.drop(sequence_.tokens().size() - before);
       if (status) continue;
       if (status.error().code != Code::cancelled) return status.error();
       return std::optional(engine::FinishReason::cancelled);
     }
     return std::optional<engine::FinishReason>();
-  }
-
-  /// How much of what is pending goes in one piece: text up to the next image, or one image whole.
-  [[nodiscard]] std::size_t piece_tokens() const {
-    if (is_soft(pending_.front())) return pending_images_.front()->ids.size();
-    const auto image = std::find_if(pending_.begin(), pending_.end(), is_soft);
-    return std::min(kPrefillPieceTokens, static_cast<std::size_t>(image - pending_.begin()));
-  }
-
-  /// The ends of messages in `ids`, a first part of what is pending, and the end of the prompt:
-  /// what another conversation may have in common with this one.
-  [[nodiscard]] std::vector<std::size_t> boundaries_in(std::span<const TokenId> ids) const {
-    std::vector<std::size_t> out;
-    for (std::size_t i = 0; i < ids.size(); ++i) {
-      if (std::find(stop_ids_.begin(), stop_ids_.end(), ids[i]) != stop_ids_.end()) {
-        out.push_back(i + 1);
-      }
-    }
-    if (ids.size() == pending_.size()) out.push_back(ids.size());
-    return out;
-  }
-
-  /// The pending images whose ids `ids`, a first part of what is pending, hold whole.
-  [[nodiscard]] std::span<const std::shared_ptr<const engine::SoftTokens>> images_in(
-      std::span<const TokenId> ids) const {
-    auto soft = static_cast<std::size_t>(std::count_if(ids.begin(), ids.end(), is_soft));
-    std::size_t count = 0;
-    while (soft > 0) soft -= pending_images_[count++]->ids.size();
-    return std::span(pending_images_).first(count);
-  }
-
-  /// Forgets the first `count` pending ids and their images.
-  void drop_pending(std::size_t count) {
-    const auto images = std::ssize(images_in(std::span(pending_).first(count)));
-    pending_images_.erase(pending_images_.begin(), pending_images_.begin() + images);
-    pending_.erase(pending_.begin(), pending_.begin() + static_cast<std::ptrdiff_t>(count));
   }
 
   /// The pieces that were finished stay; the rest stays pending.
@@ -373,8 +338,19 @@ class LocalConversation final : public Conversation {
     FACET_TRY(const auto steps, plan_steps(options.stop));
     const auto best = best_step(steps, *weights);
     if (!best) return ok();
-    FACET_TRY(constraint, make_plan_constraint(*best, factory_, constraints_.behind_plan->clone()));
+    FACET_TRY(auto calls, behind_step(*best));
+    FACET_TRY(constraint, make_plan_constraint(*best, factory_, std::move(calls)));
     return ok();
+  }
+
+  /// Behind the plan of one tool no other one is called.
+  [[nodiscard]] Result<std::unique_ptr<engine::Constraint>> behind_step(
+      const std::string& step) const {
+    if (step == kAnswerStep) return constraints_.behind_plan->clone();
+    ConversationSpec spec = held_spec();
+    std::erase_if(spec.tools, [&](const ToolSpec& tool) { return tool.name != step; });
+    FACET_TRY(TurnConstraints held, limit(spec));
+    return std::move(held.behind_plan);
   }
 
   std::shared_ptr<const engine::Engine> engine_;
@@ -393,8 +369,7 @@ class LocalConversation final : public Conversation {
   std::string request_;    ///< What the user said last.
   std::vector<TokenId> stop_ids_;
   engine::Sequence sequence_;
-  std::vector<TokenId> pending_;
-  std::vector<std::shared_ptr<const engine::SoftTokens>> pending_images_;
+  PendingTokens pending_;
   std::string stopped_on_;
   bool opened_ = false;
   TokenUsage usage_;

@@ -2,18 +2,13 @@
 
 #include "agent/plan.h"
 #include "agent/scored_text.h"
-#include "agent/word_stems.h"
-#include "base/json.h"
 #include "tools/builtin/calculator.h"
 #include "tools/builtin/search_documents.h"
-
-#include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <limits>
-#include <set>
 #include <span>
 #include <utility>
 
@@ -21,36 +16,8 @@ namespace facet::agent {
 namespace {
 
 using engine::TokenId;
-using Words = std::set<std::string, std::less<>>;
 
 constexpr double kImpossible = -std::numeric_limits<double>::infinity();
-
-std::size_t shared(const Words& some, const Words& others) {
-  return static_cast<std::size_t>(std::count_if(
-      some.begin(), some.end(), [&](const std::string& word) { return others.contains(word); }));
-}
-
-double share(const Words& words, const Words& said) {
-  if (words.empty()) return 0.0;
-  return static_cast<double>(shared(words, said)) / static_cast<double>(words.size());
-}
-
-Words parameter_stems(const ToolSpec& tool) {
-  Words out;
-  const auto parameters = parse_json(tool.parameters, "parameters");
-  if (!parameters || !parameters->is_object()) return out;
-  const auto properties = parameters->find("properties");
-  if (properties == parameters->end() || !properties->is_object()) return out;
-  for (const auto& [name, schema] : properties->items()) {
-    out.merge(content_stems(name));
-    if (!schema.is_object()) continue;
-    const auto description = schema.find("description");
-    if (description != schema.end() && description->is_string()) {
-      out.merge(content_stems(description->get_ref<const std::string&>()));
-    }
-  }
-  return out;
-}
 
 /// A step, the tokens of the plan that is this step alone, and what comes behind its name.
 struct Candidate {
@@ -190,21 +157,6 @@ bool is_for_all_words(std::string_view tool) {
 
 }  // namespace
 
-CommonWords common_words(const ToolSpec& tool, std::string_view request) {
-  const Words said = content_stems(request);
-  const Words name = content_stems(tool.name);
-  const Words description = content_stems(tool.description);
-  Words both = name;
-  both.insert(description.begin(), description.end());
-  Words parameters;
-  for (const std::string& word : parameter_stems(tool)) {
-    if (!both.contains(word)) parameters.insert(word);
-  }
-  return {.words = static_cast<int>(shared(said, both)),
-          .cover = std::max(share(name, said), share(description, said)),
-          .parameters = static_cast<int>(shared(said, parameters))};
-}
-
 Result<std::vector<PlanStep>> first_steps(const PlanPlace& place, std::string_view request) {
   std::vector<PlanStep> out;
   const std::size_t count = place.first_steps.size() + (place.may_answer ? 1 : 0);
@@ -214,12 +166,16 @@ Result<std::vector<PlanStep>> first_steps(const PlanPlace& place, std::string_vi
     if (is_no_room(status.error())) return out;
     return status.error();
   }
+  const engine::ModelInfo& info = place.engine.info();
+  const SlotRequest words(request);
   for (const Candidate& one : scorer.all()) {
     out.push_back(one.step);
     const auto tool = std::find_if(place.tools.begin(), place.tools.end(), [&](const auto& spec) {
       return spec.name == one.step.name;
     });
-    if (tool != place.tools.end()) out.back().common = common_words(*tool, request);
+    if (tool == place.tools.end()) continue;
+    out.back().common = common_words(*tool, request, info.thesaurus.get());
+    if (info.slot_weights) out.back().fit = slot_fit(words, *info.slot_weights, *tool);
   }
   return out;
 }
@@ -231,11 +187,14 @@ std::optional<std::string> best_step(const std::vector<PlanStep>& steps,
   if (probable == steps.end() || probable->goes_on || is_for_all_words(probable->name)) {
     return std::nullopt;
   }
+  if (probable->name != kAnswerStep && probable->log_p >= std::log(kSureTool)) return std::nullopt;
   const auto score = [&](const PlanStep& step) {
     const double said = weights.model * step.log_p;
     if (step.name == kAnswerStep) return said + weights.answer;
     return said + weights.words * step.common.words + weights.cover * step.common.cover +
-           weights.parameters * step.common.parameters;
+           weights.parameters * step.common.parameters + weights.filled * step.fit.filled +
+           weights.open * step.fit.open + (step.fit.leaves_number ? weights.number : 0.0) +
+           (step.fit.leaves_name ? weights.name : 0.0);
   };
   return std::max_element(steps.begin(),
                           steps.end(),

@@ -1,9 +1,13 @@
 // The first step of a plan, weighed by words. A small model knows few words: asked to freeze a
 // network rule it may say that no tool fits, with firewall_rule_freeze(network_rule) in front of
 // it. What a request and a tool have in common as words says what such a model does not know, and
-// the model what words do not say. The score of a step is
+// the model what words do not say. Nor does it see well that a request has no stars to rate a
+// broker with, or a day too many for a tool that cancels: which parameters the request fills says
+// that (agent/slot_model.h). The score of a step is
 //
 //   tool:   model * log p + words * |said| + cover * cover + parameters * |said of parameters|
+//           + filled * |parameters that hold something| + open * |others|
+//           + number, if one is left over, + name, if one is left over
 //   answer: model * log p + answer
 //
 // with the weights that the model's file states (engine/model/plan_weights.h), which a regression
@@ -11,6 +15,8 @@
 // the step's probability among those that may come. The best one is taken.
 #pragma once
 
+#include "agent/call_slots.h"
+#include "agent/common_words.h"
 #include "base/chat.h"
 #include "base/result.h"
 #include "engine/engine.h"
@@ -24,26 +30,12 @@
 
 namespace facet::agent {
 
-/// Words are those of content_stems().
-struct CommonWords {
-  int words = 0;  ///< Distinct words of the request in the tool's name or description.
-  /// The share of the name's words that are in the request, or of the description's: the larger.
-  double cover = 0.0;
-  /// Distinct words of the request in names and descriptions of parameters, and in neither of
-  /// those.
-  int parameters = 0;
-
-  bool operator==(const CommonWords&) const = default;
-};
-
-/// Parameters that are no JSON have no words.
-CommonWords common_words(const ToolSpec& tool, std::string_view request);
-
 /// One step that a plan may begin with, and what speaks for it.
 struct PlanStep {
   std::string name;      ///< A tool's, or kAnswerStep.
   double log_p = 0.0;    ///< The logarithm of its probability among the steps.
-  CommonWords common;    ///< None of kAnswerStep.
+  CommonWords common;    ///< None of kAnswerStep,
+  SlotFit fit;           ///< and none of this.
   bool goes_on = false;  ///< Behind it another step is more probable than the end of the plan.
 };
 
@@ -66,9 +58,13 @@ struct PlanPlace {
 /// when its device failed.
 Result<std::vector<PlanStep>> first_steps(const PlanPlace& place, std::string_view request);
 
+/// A tool that the model gives this probability is what it says: of some the arguments are composed
+/// of what was said (a sum, a query), which words do not tell of.
+inline constexpr double kSureTool = 0.99;
+
 /// The name of the step that scores best. Nullopt where the plan is left to the model: there are
-/// none, or the most probable one goes on, or is a tool whose requests share no words with it
-/// (search_documents, calculator).
+/// none, or the most probable one goes on, or is a tool that it is sure of (kSureTool) or whose
+/// requests share no words with it (search_documents, calculator).
 std::optional<std::string> best_step(const std::vector<PlanStep>& steps,
                                      const engine::PlanWeights& weights);
 

@@ -21,6 +21,10 @@ ordered_json steps_json(const CallCase& test, const std::vector<PlanStep>& steps
                      {"words", step.common.words},
                      {"cover", step.common.cover},
                      {"parameters", step.common.parameters},
+                     {"filled", step.fit.filled},
+                     {"open", step.fit.open},
+                     {"leaves_number", step.fit.leaves_number},
+                     {"leaves_name", step.fit.leaves_name},
                      {"goes_on", step.goes_on}});
   }
   const bool calls = !test.steps.empty() && !test.steps.front().calls.empty();

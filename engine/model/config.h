@@ -4,6 +4,7 @@
 #include "base/result.h"
 #include "engine/model/plan_weights.h"
 #include "engine/model/slot_weights.h"
+#include "engine/model/thesaurus.h"
 
 #include <cstdint>
 #include <memory>
@@ -36,7 +37,8 @@ struct ModelConfig {
   int tools_declared_max = 0;     ///< GGUF key "facet.tools_declared_max"; 0 where it is missing.
   double refusal_min = 0.0;       ///< GGUF key "facet.refusal_min"; 0 where it is missing.
   std::optional<PlanWeights> plan_weights;          ///< Nullopt where its keys are missing,
-  std::shared_ptr<const SlotWeights> slot_weights;  ///< and null.
+  std::shared_ptr<const SlotWeights> slot_weights;  ///< and null,
+  std::shared_ptr<const Thesaurus> thesaurus;       ///< and null.
   std::string name;
   std::string architecture;  ///< "gemma3" or "gemma-embedding".
   int hidden = 0;

@@ -264,7 +264,11 @@ Result<std::optional<PlanWeights>> plan_weights(const Gguf& gguf) {
                                                        {"facet.plan.answer", &out.answer},
                                                        {"facet.plan.words", &out.words},
                                                        {"facet.plan.cover", &out.cover},
-                                                       {"facet.plan.parameters", &out.parameters}};
+                                                       {"facet.plan.parameters", &out.parameters},
+                                                       {"facet.plan.filled", &out.filled},
+                                                       {"facet.plan.open", &out.open},
+                                                       {"facet.plan.number", &out.number},
+                                                       {"facet.plan.name", &out.name}};
   std::string_view missing;
   int found = 0;
   for (const auto& [key, weight] : keys) {
@@ -314,6 +318,26 @@ Result<std::shared_ptr<const SlotWeights>> slot_weights(const Gguf& gguf) {
   return std::shared_ptr<const SlotWeights>(std::move(out));
 }
 
+Result<std::shared_ptr<const Thesaurus>> thesaurus(const Gguf& gguf) {
+  constexpr std::string_view kKey = "facet.thesaurus.pairs";
+  constexpr std::size_t kMost = std::size_t{1} << 22U;
+  if (gguf.find(kKey) == nullptr) return std::shared_ptr<const Thesaurus>();
+  FACET_TRY(const auto* pairs, need_array<std::int64_t>(gguf, kKey));
+  if (pairs->size() > kMost) {
+    return invalid(std::string(kKey) + " has " + std::to_string(pairs->size()) +
+                   " numbers, expected " + std::to_string(kMost) + " at most");
+  }
+  auto out = std::make_shared<Thesaurus>();
+  out->pairs.reserve(pairs->size());
+  for (const std::int64_t one : *pairs) {
+    if (one < 0 || (!out->pairs.empty() && static_cast<std::uint64_t>(one) <= out->pairs.back())) {
+      return invalid(std::string(kKey) + " does not rise at " + std::to_string(one));
+    }
+    out->pairs.push_back(static_cast<std::uint64_t>(one));
+  }
+  return std::shared_ptr<const Thesaurus>(std::move(out));
+}
+
 }  // namespace
 
 Result<ModelConfig> read_gguf_config(const Gguf& gguf, bool with_tokenizer) {
@@ -337,6 +361,7 @@ Result<ModelConfig> read_gguf_config(const Gguf& gguf, bool with_tokenizer) {
   FACET_TRY(config.tools_declared_max, tools_declared_max(gguf));
   FACET_TRY(config.plan_weights, plan_weights(gguf));
   FACET_TRY(config.slot_weights, slot_weights(gguf));
+  FACET_TRY(config.thesaurus, thesaurus(gguf));
   FACET_TRY(config.refusal_min, refusal_min(gguf));
   FACET_TRY(config.hidden, keys.need_int("embedding_length"));
   FACET_TRY(config.context_tokens_max, gguf.need_integer(keys.name("context_length")));

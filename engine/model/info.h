@@ -3,6 +3,7 @@
 
 #include "engine/model/plan_weights.h"
 #include "engine/model/slot_weights.h"
+#include "engine/model/thesaurus.h"
 
 #include <cstdint>
 #include <memory>
@@ -53,6 +54,7 @@ struct ModelInfo {
   bool plans_first = false;  ///< Trained to begin with a plan when asked; key "facet.plan_first".
   std::optional<PlanWeights> plan_weights;          ///< Nullopt: a plan is what the model says.
   std::shared_ptr<const SlotWeights> slot_weights;  ///< Null: arguments are what the model says.
+  std::shared_ptr<const Thesaurus> thesaurus;       ///< Null: no words are alike.
   /// A quoted answer is the refusal where the model gives that at least this probability; 0: where
   /// it is what the model says. Key "facet.refusal_min".
   double refusal_min = 0.0;

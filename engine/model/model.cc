@@ -59,6 +59,7 @@ ModelInfo describe(const ModelSource& source) {
   out.tools_declared_max = config.tools_declared_max;
   out.plan_weights = config.plan_weights;
   out.slot_weights = config.slot_weights;
+  out.thesaurus = config.thesaurus;
   out.refusal_min = config.refusal_min;
   out.search_weight = config.search_weight;
   out.architecture = config.architecture;

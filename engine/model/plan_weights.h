@@ -10,6 +10,10 @@ struct PlanWeights {
   double words = 0.0;       ///< Of each word of the request that names or describes the tool,
   double cover = 0.0;       ///< of the share of the tool's words that were said,
   double parameters = 0.0;  ///< and of each word that only its parameters have.
+  double filled = 0.0;      ///< Of each parameter that the request fills,
+  double open = 0.0;        ///< and of each other one.
+  double number = 0.0;      ///< Added where the request has a number that fills none,
+  double name = 0.0;        ///< and where it has a name that does.
 
   bool operator==(const PlanWeights&) const = default;
 };

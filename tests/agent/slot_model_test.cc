@@ -209,6 +209,49 @@ TEST_CASE("what is no slot keeps its words", "[agent]") {
   }
 }
 
+TEST_CASE("a request fits a tool as its most probable call does", "[agent]") {
+  const Json parameters = Json::parse(kMove.parameters);
+  for (std::uint32_t seed = 1; seed <= 20; ++seed) {
+    INFO("seed " << seed);
+    const engine::SlotWeights weights = random_weights(seed);
+    const SlotSource source{.weights = &weights, .request = "Move XB-12 to Oslo 20"};
+    const auto slots = CallSlots::make(source, kMove, parameters, Json::object());
+    REQUIRE(slots);
+    Json best = slots->best(Json::object(), 1).front();
+    if (best["ref"].is_null()) best.erase("ref");
+    const SlotFit fit = slot_fit(SlotRequest(source.request), weights, kMove);
+    CHECK(fit.filled == static_cast<int>(best.size()));
+    CHECK(fit.open == 4 - fit.filled);
+    const std::string held = best.dump();
+    const auto has = [&](const char* text) { return held.find(text) != std::string::npos; };
+    CHECK(fit.leaves_number == !(has("XB-12") && has("20")));
+    CHECK(fit.leaves_name == !has("Oslo"));
+  }
+}
+
+TEST_CASE("what a request leaves over are numbers and names", "[agent]") {
+  const engine::SlotWeights weights = random_weights(1);
+  const auto fit = [&](const char* request, const std::string& parameters) {
+    return slot_fit(SlotRequest(request), weights, {.name = "t", .parameters = parameters});
+  };
+  const std::string none = R"({"type":"object","properties":{}})";
+  CHECK(fit("move it", none) == SlotFit{});
+  CHECK(fit("Move it to Oslo", none) == SlotFit{.leaves_name = true});
+  CHECK(fit("Hi! Move it. Now: Go", none) == SlotFit{});  // First words of sentences.
+  CHECK(fit("move The A it", none) == SlotFit{});         // Function words and letters.
+  CHECK(fit("move XB-12 on 3 May", none) == SlotFit{.leaves_number = true});
+  // A list may hold them; a choice or a number does not.
+  const std::string list = R"({"properties":{"all":{"type":"array","items":{"type":"number"}}}})";
+  const std::string choice = R"({"properties":{"all":{"type":"string","enum":["a"]}}})";
+  CHECK(fit("add 3, 4 and 5", list) == SlotFit{.open = 1});
+  CHECK(fit("add 3, 4 and 5", choice) == SlotFit{.open = 1, .leaves_number = true});
+  for (const char* broken : {"{", "[]", "7"}) CHECK(fit("move 3 to Oslo", broken) == SlotFit{});
+  CHECK(fit("", none) == SlotFit{});
+  std::string long_request = "7";
+  for (std::size_t i = 0; i < kSlotRequestWordsMax; ++i) long_request += " a";
+  CHECK(fit(long_request.c_str(), none) == SlotFit{});
+}
+
 TEST_CASE("a number that JSON cannot hold fills no slot", "[agent]") {
   const engine::SlotWeights weights = random_weights(1);
   const std::string request = "Move " + std::string(500, '9') + " 007 1,200";

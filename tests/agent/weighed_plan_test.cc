@@ -21,15 +21,12 @@ using namespace facet::test;
 
 namespace {
 
-ToolSpec tool(std::string name, std::string description, std::string properties = {}) {
+ToolSpec tool(std::string name, std::string description) {
   return {.name = std::move(name),
           .description = std::move(description),
-          .parameters = R"({"type":"object","properties":{)" + properties + "}}"};
+          .parameters = R"({"type":"object","properties":{}})"};
 }
 
-const ToolSpec kFreeze = tool("firewall_rule_freeze",
-                              "Freezes a firewall rule.",
-                              R"("network_rule":{"type":"string","description":"The rule"})");
 const std::vector<ToolSpec> kTools = {tool("fly", "Flies somewhere."),
                                       tool("fly_far", "Flies far away."),
                                       tool("bookRoom", "Books a room.")};
@@ -51,7 +48,15 @@ std::unique_ptr<LocalChatModel> model_of(std::uint32_t seed,
 }
 
 std::map<std::string, float> weights_of(float model, float answer, float words) {
-  return {{"model", model}, {"answer", answer}, {"words", words}, {"cover", 0}, {"parameters", 0}};
+  return {{"model", model},
+          {"answer", answer},
+          {"words", words},
+          {"cover", 0},
+          {"parameters", 0},
+          {"filled", 0},
+          {"open", 0},
+          {"number", 0},
+          {"name", 0}};
 }
 
 /// The probabilities of `ids` behind `before`, each among those that `others` allow in its place.
@@ -98,19 +103,6 @@ std::string plan_of(const LocalChatModel& model, const char* request, float temp
 
 }  // namespace
 
-TEST_CASE("what a request and a tool have in common", "[agent]") {
-  const auto of = [](const char* request) { return common_words(kFreeze, request); };
-  CHECK(of("Freeze the firewall rules, please") == CommonWords{3, 1.0, 0});
-  CHECK(of("Freeze network rule PE-0885") == CommonWords{2, 2.0 / 3.0, 1});
-  CHECK(of("freezing, FREEZE: freezes") == CommonWords{1, 1.0 / 3.0, 0});  // One word.
-  CHECK(of("the a of which") == CommonWords{});
-  CHECK(of("") == CommonWords{});
-  // Nothing but letters counts, and no single one.
-  CHECK(common_words(tool("b2_c", "Is 4 the b2?"), "b2 c 4") == CommonWords{});
-  CHECK(common_words(tool("orderCars", "Ships."), "a car, in order") == CommonWords{2, 1.0, 0});
-  CHECK(common_words({.name = "x", .parameters = "{"}, "order") == CommonWords{});
-}
-
 TEST_CASE("the best first step has the best score", "[agent]") {
   const engine::PlanWeights weights{
       .model = 0.5, .answer = 1.0, .words = 1.0, .cover = 2.0, .parameters = 0.25};
@@ -120,6 +112,16 @@ TEST_CASE("the best first step has the best score", "[agent]") {
   CHECK(best_step({step("a", -6, two), step("answer", -2)}, weights) == "a");
   CHECK(best_step({step("a", -1), step("b", -6, two), step("answer", -9)}, weights) == "b");
   CHECK(best_step({step("a", -1), step("b", -2)}, {}) == "a");
+  // Two filled, one open, a number and a name left: 2 * 0.5 - 1 - 2 - 4 = -6.
+  const engine::PlanWeights fits{
+      .model = 1.0, .filled = 0.5, .open = -1.0, .number = -2.0, .name = -4.0};
+  PlanStep fitting = step("a", -1);
+  fitting.fit = {.filled = 2, .open = 1, .leaves_number = true, .leaves_name = true};
+  CHECK(best_step({fitting, step("b", -6.9)}, fits) == "b");
+  CHECK(best_step({fitting, step("b", -7.1)}, fits) == "a");
+  fitting.fit = {.filled = 2, .open = 1, .leaves_number = true};
+  CHECK(best_step({fitting, step("b", -2.9)}, fits) == "b");
+  CHECK(best_step({fitting, step("b", -3.1)}, fits) == "a");
   CHECK(best_step({}, weights) == std::nullopt);
 }
 
@@ -130,6 +132,10 @@ TEST_CASE("some plans are left to the model", "[agent]") {
   CHECK(best_step({first, step("b", -1.5, some)}, weights) == "b");
   first.goes_on = true;
   CHECK(best_step({first, step("b", -1.5, some)}, weights) == std::nullopt);
+  // Sure of a tool, but not of an answer.
+  CHECK(best_step({step("a", -0.009), step("b", -6, some)}, weights) == std::nullopt);
+  CHECK(best_step({step("a", -0.011), step("b", -0.5, some)}, weights) == "b");
+  CHECK(best_step({step("answer", -0.001), step("b", -0.9, some)}, weights) == "b");
   for (const char* name : {"search_documents", "calculator"}) {
     CHECK(best_step({step(name, -1), step("b", -1.5, some)}, weights) == std::nullopt);
     CHECK(best_step({step("b", -1), step(name, -1.5)}, weights) == "b");
@@ -227,4 +233,28 @@ TEST_CASE("a plan begins with its best step", "[agent]") {
     REQUIRE(unplanned);
     CHECK(unplanned->empty());
   }
+}
+
+TEST_CASE("behind the plan of one tool no other one is called", "[agent]") {
+  const ConversationSpec spec{.tools = kTools,
+                              .rules = {.choice = {.mode = prompts::ToolChoice::Mode::required}}};
+  int weighed = 0;
+  for (std::uint32_t seed = 1; seed <= 12; ++seed) {
+    const auto by_words = model_of(seed, weights_of(0, 0, 1));
+    for (const char* request : {"a room!", "I must fly far, far away"}) {
+      const auto steps = by_words->plan_steps(spec, request);
+      REQUIRE(steps);
+      const auto best = best_step(*steps, *by_words->engine().info().plan_weights);
+      if (!best) continue;  // Left to the model.
+      ++weighed;
+      const auto conversation = by_words->start(spec);
+      REQUIRE(conversation);
+      REQUIRE((*conversation)->add_user(request));
+      const auto output = (*conversation)->generate({.tokens_max = 60}, {});
+      REQUIRE(output);
+      INFO("seed " << seed << " " << output->raw);
+      CHECK(output->raw.find("call:" + *best + "{") == output->raw.find("call:"));
+    }
+  }
+  CHECK(weighed >= 6);
 }

@@ -206,11 +206,19 @@ TEST_CASE("a generator's file states how its plans are weighed", "[engine][model
   const auto without = load({});
   REQUIRE(without.has_value());
   CHECK((*without)->info().plan_weights == std::nullopt);
-  std::vector<std::pair<const char*, float>> all = {
-      {"model", 0.25F}, {"answer", -1.0F}, {"words", 2.0F}, {"cover", 3.0F}, {"parameters", 0.5F}};
+  std::vector<std::pair<const char*, float>> all = {{"model", 0.25F},
+                                                    {"answer", -1.0F},
+                                                    {"words", 2.0F},
+                                                    {"cover", 3.0F},
+                                                    {"parameters", 0.5F},
+                                                    {"filled", 4.0F},
+                                                    {"open", -5.0F},
+                                                    {"number", -6.0F},
+                                                    {"name", -7.0F}};
   const auto with = load(all);
   REQUIRE(with.has_value());
-  CHECK((*with)->info().plan_weights == facet::engine::PlanWeights{0.25, -1.0, 2.0, 3.0, 0.5});
+  CHECK((*with)->info().plan_weights ==
+        facet::engine::PlanWeights{0.25, -1.0, 2.0, 3.0, 0.5, 4.0, -5.0, -6.0, -7.0});
   for (const float wrong : {101.0F, -101.0F, std::numeric_limits<float>::quiet_NaN()}) {
     all[3].second = wrong;
     const auto refused = load(all);
@@ -255,6 +263,30 @@ TEST_CASE("a generator's file states how its slots are weighed", "[engine][model
   refused(load({1, 2}, -1.0F, 1.0F), "facet.slots.scale");
   refused(load({1, 2}, 1.0F, 101.0F), "facet.slots.share");
   refused(load({1, 2}, 1.0F, std::numeric_limits<float>::quiet_NaN()), "facet.slots.share");
+}
+
+TEST_CASE("a generator's file states which words are alike", "[engine][model]") {
+  const TempDir dir;
+  const auto load = [&](const std::vector<std::int64_t>& pairs) {
+    auto writer = facet::test::tiny_gguf({});
+    writer.add_i64s("facet.thesaurus.pairs", pairs);
+    facet::test::write_bytes(dir.path() / "m.gguf", writer.bytes());
+    return Model::load(dir.path() / "m.gguf");
+  };
+  facet::test::write_tiny_gguf(dir.path() / "m.gguf", {});
+  CHECK((*Model::load(dir.path() / "m.gguf"))->info().thesaurus == nullptr);
+  const std::int64_t most = std::numeric_limits<std::int64_t>::max();
+  const auto with = load({0, 7, most});
+  REQUIRE(with.has_value());
+  REQUIRE((*with)->info().thesaurus != nullptr);
+  CHECK((*with)->info().thesaurus->pairs ==
+        std::vector<std::uint64_t>{0, 7, static_cast<std::uint64_t>(most)});
+  for (const auto& wrong : {std::vector<std::int64_t>{-1, 2}, {1, 1}, {3, 2}}) {
+    const auto refused = load(wrong);
+    REQUIRE_FALSE(refused.has_value());
+    CHECK(refused.error().code == Code::invalid_data);
+    CHECK(refused.error().message.find("facet.thesaurus.pairs does not rise") != std::string::npos);
+  }
 }
 
 TEST_CASE("an embedder whose head is not the family's is refused", "[engine][model]") {

@@ -148,6 +148,14 @@ void GgufWriter::add_i32s(std::string_view key, const std::vector<std::int32_t>&
   add_raw(key, 9, bytes);
 }
 
+void GgufWriter::add_i64s(std::string_view key, const std::vector<std::int64_t>& values) {
+  std::string bytes = little_endian(11, 4) + little_endian(values.size(), 8);
+  for (const std::int64_t value : values) {
+    bytes += little_endian(static_cast<std::uint64_t>(value), 8);
+  }
+  add_raw(key, 9, bytes);
+}
+
 void GgufWriter::add_vocabulary(const engine::Vocabulary& vocabulary) {
   std::vector<std::string> tokens;
   std::vector<float> scores;

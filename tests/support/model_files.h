@@ -38,6 +38,7 @@ class GgufWriter {
   void add_strings(std::string_view key, const std::vector<std::string>& values);
   void add_f32s(std::string_view key, const std::vector<float>& values);
   void add_i32s(std::string_view key, const std::vector<std::int32_t>& values);
+  void add_i64s(std::string_view key, const std::vector<std::int64_t>& values);
   /// A value of any type, given by its number and its bytes.
   void add_raw(std::string_view key, std::uint32_t type, std::string_view bytes);
   /// The same in place of what `key` has. REQUIRES: `key` is there.

@@ -18,6 +18,7 @@ import torch
 from sentencepiece import SentencePieceProcessor
 from safetensors.torch import save_file
 
+import thesaurus
 from model import Config, Model
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -92,6 +93,10 @@ def add_slots(writer):
         writer.add_float32("facet.slots.share", float(slots["share"]))
 
 
+def add_thesaurus(writer):
+    writer.add_key_value("facet.thesaurus.pairs", thesaurus.numbers().tolist(), gguf.GGUFValueType.ARRAY, gguf.GGUFValueType.INT64)
+
+
 def write_gguf(model, path, tokenizer, trained_tokens):
     c = model.c
     temporary = str(path) + ".tmp"
@@ -107,6 +112,7 @@ def write_gguf(model, path, tokenizer, trained_tokens):
     for key, weight in json.loads((HERE / "plan_weights.json").read_text()).items():
         writer.add_float32("facet.plan." + key, weight)
     add_slots(writer)
+    add_thesaurus(writer)
     writer.add_uint64("facet.training.tokens", int(trained_tokens))
     writer.add_context_length(c.context_length)
     writer.add_embedding_length(c.hidden)

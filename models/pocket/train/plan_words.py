@@ -1,42 +1,73 @@
-"""Fits how much a generator's own plan and the words of request and tool count (agent/weighed_plan.h): plan_weights.json.
+"""Fits how much a generator's own plan, the words of request and tool, and what the request fills count
+(agent/weighed_plan.h): plan_weights.json.
 
-python plan_words.py --facet FACET --model FILE [--cases 2280] [--check FILE.jsonl ...]
+python plan_words.py --facet FACET --model FILE [--cases 6600] [--check FILE.jsonl ...]
 
-Draws requests of the training split's tools, in its phrasings (export_held_out.py --split train): that one of four tools
-fits, one of twenty (of which six are shown), and, a fifth of all, none. `facet debug plans` says what the model makes of them. The weights are a regression: the steps'
-scores as logarithms of probabilities, with a small penalty on the words' weights. No held-out case is read but to --check
-them: how many first steps are right as the model says, and weighed.
+Draws requests of the training split's tools, in its phrasings: that one of four tools fits, one of twenty (of which six are
+shown), none, that one fits but an argument lacks, and those of everyday tools (searches and sums among them). `facet debug plans` says what speaks for each step. The weights are a regression: the steps'
+scores as logarithms of probabilities, with a small penalty on what is not the model's, where the plan is not left to the model. No held-out case is read but to
+--check them: how many first steps are right as the model says, and weighed. FILE must have the slots and the thesaurus that ship
+(export.py).
 """
 
 import argparse
 import json
 import pathlib
+import random
 import subprocess
-import sys
 import tempfile
 
 import numpy as np
 
+import talk_cases
+import tool_talk
+from conversation import Conversation
+
 HERE = pathlib.Path(__file__).resolve().parent
-NAMES = ("model", "answer", "words", "cover", "parameters")
-SHARES = {"1 of 4": 8.0, "1 of 20": 7.5, "no tool fits": 8.0}
-COUNTS = {"1 of 4": 150, "1 of 20": 80, "no tool fits": 60}  # What export_held_out.py calls a share of 1.
+# Of a step, as `facet debug plans` prints it: the key in the model's file, and what it weighs.
+FEATURES = {"model": lambda s: s["log_p"], "answer": lambda s: s["name"] == ANSWER, "words": lambda s: s["words"], "cover": lambda s: s["cover"],
+            "parameters": lambda s: s["parameters"], "filled": lambda s: s["filled"], "open": lambda s: s["open"],
+            "number": lambda s: s["leaves_number"], "name": lambda s: s["leaves_name"]}
+FREE = 2  # The first two have no penalty.
+# (turn, tools declared, how many of 2,200 cases)
+KINDS = (("call", 4, 1000), ("call", 20, 400), ("no_tool", 4, 400), ("ask", 4, 400))
+# Of everyday tools (conversation.py), how many beside 6,600.
+EVERYDAY = {"call": 600, "calc": 120, "search": 250, "no_tool": 150}
+SURE = 0.99  # kSureTool
 PENALTY = 1e-3
 ANSWER = "answer"
 
 
-def draw(folder, cases):
-    """Files of cases; together about `cases`."""
-    total = sum(COUNTS[kind] * share for kind, share in SHARES.items())
-    for n, (kind, share) in enumerate(SHARES.items()):
-        out = folder / f"{n}.jsonl"
-        subprocess.run([sys.executable, str(HERE / "export_held_out.py"), "--set", "bank", "--split", "train", "--seed", "51", "--kind", kind,
-                        "--share", str(share * cases / total), "--out", str(out)], check=True, cwd=HERE)
-        yield out
+def draw(cases, seed):
+    """About so many cases."""
+    for kind, declared, share in KINDS:
+        made = n = 0
+        while made < cases * share / 2200:
+            talk = tool_talk.ToolTalk(random.Random(f"{seed}/{kind}/{declared}/{n}"), "train", declared, 0, 3)
+            n += 1
+            turn = talk.turn(kind)
+            if turn and turn["kind"] == kind:
+                yield dict(talk_cases.case(n, talk, turn), kind=f"{kind}, {declared} tools")
+                made += 1
+    for kind, share in EVERYDAY.items():
+        made = n = 0
+        while made < cases * share / 6600:
+            talk = Conversation(random.Random(f"{seed}/everyday/{kind}/{n}"), "train", False)
+            n += 1
+            turn = talk.turn(kind)
+            if turn and turn["kind"] == kind and not turn.get("lacks"):
+                yield dict(talk_cases.case(n, talk, turn), kind=f"everyday {kind}")
+                made += 1
+
+
+def left_to_model(rows):
+    """Whether the model is sure of a tool."""
+    best = rows[rows[:, 0].argmax()]
+    return not best[1] and best[0] >= np.log(SURE)
 
 
 def read(facet, model, path):
-    """[(features of the steps as rows, which one is right)]; `answer` has the constant instead of words."""
+    """[(kind, features of the steps as rows, which one is right)]."""
     out = subprocess.run([facet, "debug", "plans", str(path), "--model", model], check=True, capture_output=True, text=True).stdout
     found = []
     for line in out.splitlines():
@@ -44,16 +75,17 @@ def read(facet, model, path):
         names = [step["name"] for step in case["steps"]]
         right = case["expected"] or ANSWER
         if case["kind"] == "asks back" or right not in names:
-            continue
-        rows = [[s["log_p"], s["name"] == ANSWER, s["words"], s["cover"], s["parameters"]] for s in case["steps"]]
+            continue  # Held-out cases do not say which tool lacks an argument.
+        rows = [[feature(s) for feature in FEATURES.values()] for s in case["steps"]]
         found.append((case["kind"], np.array(rows, float), names.index(right)))
     return found
 
 
 def fit(cases, steps=60):
     """Newton's method: the likelihood of a softmax is concave in its weights."""
-    weights = np.array([0.5, 0, 0, 0, 0], float)
-    penalty = 2 * PENALTY * len(cases) * np.array([0, 0, 1, 1, 1])
+    weights = np.zeros(len(FEATURES))
+    weights[0] = 0.5
+    penalty = 2 * PENALTY * len(cases) * np.array([0] * FREE + [1] * (len(FEATURES) - FREE))
     for _ in range(steps):
         slope, bend = penalty * weights, np.diag(penalty)
         for _, rows, right in cases:
@@ -73,7 +105,8 @@ def fit(cases, steps=60):
 def show(title, cases, weights):
     for kind in dict.fromkeys(kind for kind, _, _ in cases):
         own = [(rows, right) for k, rows, right in cases if k == kind]
-        said = [100 * np.mean([(rows @ w).argmax() == right for rows, right in own]) for w in (np.array([1, 0, 0, 0, 0]), weights)]
+        model = np.eye(len(FEATURES))[0]
+        said = [100 * np.mean([(rows @ (model if left_to_model(rows) else w)).argmax() == right for rows, right in own]) for w in (model, weights)]
         print(f"{title:30} {kind:14} {len(own):4}  first step right as the model says {said[0]:5.1f} %, weighed {said[1]:5.1f} %")
 
 
@@ -81,17 +114,20 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--facet", required=True)
     parser.add_argument("--model", required=True)
-    parser.add_argument("--cases", type=int, default=2280)
+    parser.add_argument("--cases", type=int, default=6600)
+    parser.add_argument("--seed", default="plans")
     parser.add_argument("--check", nargs="*", default=[])
     parser.add_argument("--out", default=str(HERE / "plan_weights.json"))
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        cases = [case for path in draw(pathlib.Path(folder), args.cases) for case in read(args.facet, args.model, path)]
-    weights = np.round(fit(cases), 2)
+        path = pathlib.Path(folder) / "cases.jsonl"
+        path.write_text("".join(json.dumps(c, ensure_ascii=False) + "\n" for c in draw(args.cases, args.seed)))
+        cases = read(args.facet, args.model, path)
+    weights = np.round(fit([case for case in cases if not left_to_model(case[1])]), 2)
     show("training split", cases, weights)
     for path in args.check:
         show(pathlib.Path(path).name, read(args.facet, args.model, path), weights)
-    text = json.dumps(dict(zip(NAMES, weights.tolist())))
+    text = json.dumps(dict(zip(FEATURES, weights.tolist())))
     pathlib.Path(args.out).write_text(text + "\n")
     print(text)
 

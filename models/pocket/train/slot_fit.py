@@ -1,6 +1,6 @@
 """Fits the log-linear model of which words of a request a parameter holds (agent/slot_model.h): slot_weights.npz.
 
-python slot_fit.py --facet FACET [--cases 40000] [--check FILE.jsonl ...]
+python slot_fit.py --facet FACET [--cases 240000] [--bits 18] [--check FILE.jsonl ...]
 
 Draws requests for tools of the training split, in its phrasings: calls, some two at once, and requests that lack an argument.
 `facet debug slots` says which spans each parameter may hold and the features of each; the table is fitted by gradient descent on
@@ -18,6 +18,7 @@ import tempfile
 import numpy as np
 import torch
 
+import talk_cases
 import tool_talk
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -37,13 +38,7 @@ def draw(rng, count):
             turn = talk.turn(rng.choices(list(KINDS), list(KINDS.values()))[0])
             if not turn:
                 continue
-            calls = [(name, arguments) for name, arguments, _ in turn["steps"][0]]
-            if turn["kind"] == "ask":
-                tool, arguments, _ = talk.lacked
-                calls = [(tool.name, arguments)]
-            names = {name for name, _ in calls}
-            yield {"id": str(made), "kind": turn["kind"], "tools": [t.schema() for t in talk.tools if t.name in names], "user": turn["user"],
-                   "steps": [{"calls": [{"name": n, "arguments": a} for n, a in calls], "outputs": [{} for _ in calls]}]}
+            yield talk_cases.case(made, talk, turn, only_called=True)
             made += 1
 
 
@@ -136,8 +131,8 @@ def show(title, table, slots):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--facet", required=True)
-    parser.add_argument("--cases", type=int, default=40000)
-    parser.add_argument("--bits", type=int, default=16, help="the table has two to the power of this")
+    parser.add_argument("--cases", type=int, default=240000)
+    parser.add_argument("--bits", type=int, default=18, help="the table has two to the power of this")
     parser.add_argument("--seed", type=int, default=71)
     parser.add_argument("--check", nargs="*", default=[])
     parser.add_argument("--out", default=str(HERE / "slot_weights.npz"))
@@ -151,7 +146,9 @@ def main():
     scale = float(exact.abs().max()) / 127
     table = torch.round(exact / scale).to(torch.int8)
     for path in args.check:
-        show(pathlib.Path(path).name, table.float() * scale, Slots().read(args.facet, path).all)
+        found = Slots().read(args.facet, path).all
+        if found:  # Cases that ask back expect no call.
+            show(pathlib.Path(path).name, table.float() * scale, found)
     np.savez_compressed(args.out, table=table.numpy(), scale=np.float32(scale), share=np.float32(SHARE))
 
 
