@@ -4,7 +4,9 @@
 #include "agent/eval_json.h"
 #include "agent/output_reader.h"
 #include "agent/pictures.h"
+#include "base/check.h"
 #include "base/json.h"
+#include "tools/missing_arguments.h"
 #include "tools/schema.h"
 
 #include <nlohmann/json.hpp>
@@ -84,11 +86,65 @@ Status judge(const BfclCase& test,
   return ok();
 }
 
+Error stopped(const BfclCase& test) {
+  return {Code::cancelled, "stopped while case '" + test.id + "' was running"};
+}
+
+/// Calls that lack an argument are not made: the agent asks for it.
+std::vector<ToolCall> made_calls(const BfclCase& test, std::vector<ToolCall> calls) {
+  std::erase_if(calls, [&](const ToolCall& call) {
+    return std::any_of(test.tools.begin(), test.tools.end(), [&](const ToolSpec& tool) {
+      return tool.name == call.name && !tools::missing_arguments(tool, call.arguments).empty();
+    });
+  });
+  return calls;
+}
+
+Result<BfclScore> score_agents_turn(const LocalChatModel& model,
+                                    const BfclCase& test,
+                                    const BfclOptions& options) {
+  FACET_CHECK(options.is_constrained);
+  ConversationSpec spec{.tools = test.tools, .rules = options.rules};
+  for (const Message& message : test.messages) {
+    if (message.role == Role::system) {
+      spec.instructions = message.content;
+    } else if (&message != &test.messages.back()) {
+      spec.history.push_back(message);
+    }
+  }
+  BfclScore score;
+  const auto start = std::chrono::steady_clock::now();
+  FACET_TRY(const auto conversation, model.start(spec));
+  FACET_TRY_STATUS(conversation->add_user(test.messages.back().content));
+  score.compile_ms = ms_since(start);
+  FACET_TRY(
+      StepResult step,
+      conversation->generate(
+          {.tokens_max = options.tokens_max, .sampling = options.sampling, .stop = options.stop},
+          StepSink()));
+  if (step.finish_reason == engine::FinishReason::cancelled) return stopped(test);
+  score.prefill_ms = step.prefill_ms;
+  score.decode_ms = step.decode_ms;
+  score.prompt_tokens = step.usage.prompt_tokens;
+  score.forced_tokens = step.usage.forced_tokens;
+  score.sampled_tokens = step.usage.completion_tokens - step.usage.forced_tokens;
+  score.is_cut = step.finish_reason == engine::FinishReason::length;
+  score.got = std::move(step.raw);
+  Result<prompts::ParsedOutput> parsed = Error{Code::invalid_data, step.parse_error};
+  if (step.parse_error.empty()) {
+    parsed = prompts::ParsedOutput{.text = std::move(step.text),
+                                   .tool_calls = made_calls(test, std::move(step.tool_calls))};
+  }
+  FACET_TRY_STATUS(judge(test, options, parsed, score));
+  return score;
+}
+
 }  // namespace
 
 Result<BfclScore> score_bfcl_case(const LocalChatModel& model,
                                   const BfclCase& test,
                                   const BfclOptions& options) {
+  if (options.is_agents) return score_agents_turn(model, test, options);
   const engine::Tokenizer& tokenizer = model.engine().tokenizer();
   BfclScore score;
   auto start = std::chrono::steady_clock::now();
@@ -117,7 +173,7 @@ Result<BfclScore> score_bfcl_case(const LocalChatModel& model,
                                      .stop = options.stop},
                                     {}));
   if (result.finish_reason == engine::FinishReason::cancelled) {
-    return Error{Code::cancelled, "stopped while case '" + test.id + "' was running"};
+    return stopped(test);
   }
   score.decode_ms = result.decode_ms;
   score.forced_tokens = static_cast<std::int64_t>(result.forced_tokens);

@@ -17,7 +17,10 @@ namespace facet::agent {
 
 struct BfclOptions {
   bool is_constrained = true;  ///< Turns are held to `rules`; else to nothing.
-  prompts::TurnRules rules;    ///< Unconstrained: only whether a call is required.
+  /// The turn is an agent's: with a plan, where the model knows that form, and arguments as the
+  /// model's file says; a call that lacks an argument is not made. REQUIRES: is_constrained.
+  bool is_agents = false;
+  prompts::TurnRules rules;  ///< Unconstrained: only whether a call is required.
   std::int64_t tokens_max = 512;
   engine::SamplingOptions sampling{.temperature = 0.0F};
   std::stop_token stop;
@@ -41,7 +44,7 @@ struct BfclScore {
   std::string why;  ///< What is invalid or wrong; empty when nothing is.
 };
 
-/// One turn in a conversation of its own, without a plan. limit_exceeded when the prompt does not
+/// One turn in a conversation of its own. limit_exceeded when the prompt does not
 /// fit the context, cancelled on a stop; errors of the dialect for functions it cannot declare or
 /// hold.
 Result<BfclScore> score_bfcl_case(const LocalChatModel& model,

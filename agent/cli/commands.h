@@ -166,6 +166,7 @@ struct EvalBfclOptions {
   std::string questions;
   std::string answers;            ///< Empty where no call is right (irrelevance).
   bool constrained = true;        ///< Hold turns to the tools.
+  bool agent = false;             ///< BfclOptions::is_agents.
   std::string tool_choice;        ///< As OutputRuleOptions::tool_choice.
   int calls_max = 16;             ///< As OutputRuleOptions::calls_max.
   std::int64_t tokens_max = 512;  ///< Of one turn.

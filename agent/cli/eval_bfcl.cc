@@ -34,7 +34,11 @@ Result<BfclOptions> bfcl_options(const EvalCallsOptions& options, const Environm
                  "--free holds the model to nothing, --tool-choice " + options.bfcl.tool_choice +
                      " included"};
   }
+  if (!options.bfcl.constrained && options.bfcl.agent) {
+    return Error{Code::invalid_argument, "--free holds the model to nothing, --agent to its plan"};
+  }
   return BfclOptions{.is_constrained = options.bfcl.constrained,
+                     .is_agents = options.bfcl.agent,
                      .rules = {.choice = choice, .calls_max = options.bfcl.calls_max},
                      .tokens_max = options.bfcl.tokens_max,
                      .sampling = options.bfcl.sampling,
@@ -120,6 +124,7 @@ ordered_json tally_json(const Tally& tally,
       {"answers", run.answers.empty() ? ordered_json() : ordered_json(run.answers)},
       {"dialect", model.dialect().name()},
       {"constrained", run.constrained},
+      {"agent", run.agent},
       {"tool_choice", run.tool_choice.empty() ? "auto" : run.tool_choice},
       {"temperature", run.sampling.temperature},
       {"all", bfcl_totals_json(tally.all)},

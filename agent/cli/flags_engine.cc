@@ -93,6 +93,10 @@ std::vector<CLI::Option*> add_bfcl(CLI::App& calls, EvalBfclOptions& options) {
       "--constrained,!--free",
       options.constrained,
       "bfcl: hold each turn to the declared functions (the default), or to nothing"));
+  add(calls.add_flag("--agent",
+                     options.agent,
+                     "bfcl: take each turn as an agent does: with a plan, and arguments as the "
+                     "model's file says; a call that lacks one is not made"));
   add(calls.add_option("--tool-choice",
                        options.tool_choice,
                        "bfcl: auto, none, required, or the name of the tool to call (auto)"));

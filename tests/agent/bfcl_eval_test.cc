@@ -26,7 +26,7 @@ constexpr const char* kCategories[] = {
     "simple_python", "multiple", "parallel", "parallel_multiple", "irrelevance"};
 
 /// Random weights under a vocabulary with the control tokens of every dialect.
-std::shared_ptr<const engine::Engine> random_engine(std::uint32_t seed) {
+std::shared_ptr<const engine::Engine> random_engine(std::uint32_t seed, bool copies = false) {
   const facet::test::TempDir dir;
   const auto path = dir.path() / "random.gguf";
   const auto dialect = prompts::find_dialect("gemma4-e2b");
@@ -41,6 +41,7 @@ std::shared_ptr<const engine::Engine> random_engine(std::uint32_t seed) {
                                                         .global_every = 2,
                                                         .context_tokens_max = 32768});
   file.add_vocabulary(facet::test::tiny_vocabulary_with((*dialect)->control_tokens()));
+  if (copies) file.add_bool("facet.copies_arguments", true);
   facet::test::write_bytes(path, file.bytes());
   auto engine = engine::Engine::load({.model = path, .threads = 1});
   INFO((engine ? "" : engine.error().message));
@@ -129,6 +130,39 @@ TEST_CASE("a turn is valid by its schema and right by its answer", "[agent][bfcl
   CHECK(right->why.empty());
   CHECK(right->forced_tokens > right->sampled_tokens);
   CHECK(right->prompt_tokens > 10);
+}
+
+TEST_CASE("an agent's turn makes no call that lacks an argument", "[agent][bfcl]") {
+  BfclCase test = one_case();
+  test.messages.insert(test.messages.begin(), {.role = Role::system, .content = "Be brief."});
+  test.tools[0].parameters =
+      R"({"type":"object","properties":{"a":{"type":"integer"}},"required":["a"]})";
+  BfclOptions options = must_call(1);
+  options.rules.calls_max = 1;
+  options.is_agents = true;
+  const auto score = [&](bool copies, const char* said) {
+    const auto model = LocalChatModel::create(random_engine(2, copies), "functiongemma");
+    REQUIRE(model);
+    test.messages.back().content = said;
+    const auto out = score_bfcl_case(**model, test, options);
+    REQUIRE(out);
+    INFO(out->got << " " << out->why);
+    CHECK(out->got.find("call:") != std::string::npos);
+    CHECK(out->prompt_tokens > 10);
+    CHECK(out->sampled_tokens + out->forced_tokens > 0);
+    return *out;
+  };
+  // What is copied from words without a number is None.
+  const BfclScore lacking = score(true, "compute it");
+  CHECK(lacking.calls == 0);
+  CHECK_FALSE(lacking.is_valid);
+  CHECK(lacking.why == "no call, but one is required");
+  CHECK(score(false, "compute it").calls == 1);
+  test.tools[0].parameters = R"({"type":"object","properties":{"a":{"const":3}},"required":["a"]})";
+  const BfclScore right = score(true, "with 3");
+  CHECK(right.calls == 1);
+  CHECK(right.is_valid);
+  CHECK(right.is_right);
 }
 
 TEST_CASE("without a grammar a random model makes no call", "[agent][bfcl]") {

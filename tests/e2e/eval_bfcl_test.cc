@@ -87,6 +87,12 @@ TEST_CASE("irrelevance needs no answers; not to call is right", "[e2e]") {
   REQUIRE(some.exit_code == 0);
   CHECK(some.json()["all"]["accuracy_percent"] == 0.0);
   CHECK(some.json()["all"]["validity_percent"] == 100.0);
+  CHECK(some.json()["agent"] == false);
+  const auto agents = files.eval(command + " --tool-choice required -n 200 --agent");
+  INFO(agents.err);
+  REQUIRE(agents.exit_code == 0);
+  CHECK(agents.json()["agent"] == true);
+  CHECK(agents.json()["all"]["validity_percent"] == 100.0);
 }
 
 TEST_CASE("eval calls refuses flags that its format does not use", "[e2e]") {
@@ -100,6 +106,8 @@ TEST_CASE("eval calls refuses flags that its format does not use", "[e2e]") {
   CHECK(files.eval(bfcl + " " + files.at("q.jsonl")).exit_code == 2);
   CHECK(files.eval(bfcl + " --no-plan").exit_code == 2);
   CHECK(files.eval(bfcl + " --free --tool-choice required").exit_code == 2);
+  CHECK(files.eval(bfcl + " --free --agent").exit_code == 2);
+  CHECK(files.eval(files.at("q.jsonl") + " --agent").exit_code == 2);
   const auto missing = files.eval(bfcl);
   CHECK(missing.exit_code != 0);
   CHECK_THAT(missing.err, Catch::Contains("'simple_python_0' has no answer"));
