@@ -149,7 +149,10 @@ SlotFit slot_fit(const SlotRequest& request,
   const auto parameters = parse_json(tool.parameters, "parameters");
   if (!request.is_open() || !parameters || !parameters->is_object()) return out;
   std::vector<OpenSlot> slots;
-  for (const std::string& name : slot_names(*parameters)) {
+  std::vector<std::string> names = slot_names(*parameters);
+  names.resize(std::min(names.size(), kFitSlotsMax));
+  slots.reserve(names.size());
+  for (const std::string& name : names) {
     slots.push_back(open_slot(request, weights, tool, *parameters, name));
   }
   const Filled best = best_filled(slots, {}).front();

@@ -14,6 +14,8 @@
 
 namespace facet::agent {
 
+inline constexpr std::size_t kFitSlotsMax = 16;
+
 /// How much of a request the most probable call of a tool holds.
 struct SlotFit {
   int filled = 0;              ///< Slots that hold something.
@@ -25,6 +27,7 @@ struct SlotFit {
 };
 
 /// Of a request that is not open, or a tool whose parameters are no JSON object, nothing is said.
+/// Of more slots than kFitSlotsMax the first ones may hold something.
 SlotFit slot_fit(const SlotRequest& request,
                  const engine::SlotWeights& weights,
                  const ToolSpec& tool);

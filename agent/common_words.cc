@@ -51,7 +51,7 @@ struct Term {
   std::vector<std::string> forms;  ///< What it may be in a dictionary.
 };
 
-/// The terms of `text` of which no word is among `known`, each once.
+/// The first terms of `text` of which no word is among `known`, each once.
 std::vector<Term> terms_of(std::string_view text, const Words& known) {
   std::vector<Term> out;
   const auto add = [&](Term term) {
@@ -63,7 +63,8 @@ std::vector<Term> terms_of(std::string_view text, const Words& known) {
         out.begin(), out.end(), [&](const Term& other) { return other.stems == term.stems; });
     if (!is_known && !is_there) out.push_back(std::move(term));
   };
-  const std::vector<std::string> words = tool_words(text);
+  std::vector<std::string> words = tool_words(text);
+  words.resize(std::min(words.size(), kAlikeWordsMax));
   for (std::size_t i = 0; i < words.size(); ++i) {
     if (is_content_word(words[i])) add({{word_stem(words[i])}, base_forms(words[i])});
     if (i + 1 == words.size()) break;

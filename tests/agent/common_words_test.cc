@@ -90,6 +90,21 @@ TEST_CASE("a pair of words has one number in both orders", "[agent]") {
   CHECK_FALSE(has_pair({}, {"shift"}, {"move"}));
 }
 
+TEST_CASE("of long texts the first words are looked up", "[agent]") {
+  const auto words = thesaurus({{"move", "shift"}});
+  const auto padded = [](std::size_t before, const char* word) {
+    std::string out;
+    for (std::size_t i = 0; i < before; ++i) out += "w" + std::string(1 + i % 26, 'x') + " ";
+    return out + word;
+  };
+  const ToolSpec mover = tool("move", "Does it.");
+  CHECK(common_words(mover, padded(kAlikeWordsMax - 1, "shift"), &words).words == 1);
+  CHECK(common_words(mover, padded(kAlikeWordsMax, "shift"), &words).words == 0);
+  CHECK(common_words(mover, padded(kAlikeWordsMax, "move"), &words).words == 1);
+  const ToolSpec wordy = tool("x", padded(kAlikeWordsMax, "move"));
+  CHECK(common_words(wordy, "shift", &words).words == 0);
+}
+
 TEST_CASE("other words for the same count as said", "[agent]") {
   const auto words = thesaurus({{"freeze", "suspend"},
                                 {"postpone", "put off"},

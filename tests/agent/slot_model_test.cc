@@ -229,6 +229,16 @@ TEST_CASE("a request fits a tool as its most probable call does", "[agent]") {
   }
 }
 
+TEST_CASE("of many slots the first ones may be filled", "[agent]") {
+  Json many = {{"type", "object"}, {"properties", Json::object()}};
+  for (int i = 0; i < 2000; ++i) many["properties"]["p" + std::to_string(i)] = {{"type", "string"}};
+  const SlotFit fit = slot_fit(SlotRequest("Move XB-12 to Oslo"),
+                               random_weights(1),
+                               {.name = "t", .parameters = many.dump()});
+  CHECK(fit.filled <= static_cast<int>(kFitSlotsMax));
+  CHECK(fit.filled + fit.open == 2000);
+}
+
 TEST_CASE("what a request leaves over are numbers and names", "[agent]") {
   const engine::SlotWeights weights = random_weights(1);
   const auto fit = [&](const char* request, const std::string& parameters) {
