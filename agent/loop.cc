@@ -3,6 +3,7 @@
 #include "agent/run.h"
 #include "base/check.h"
 #include "base/json.h"
+#include "tools/builtin/search_documents.h"
 
 #include <nlohmann/json.hpp>
 
@@ -66,9 +67,10 @@ Result<bool> quotes_answers(const SessionParts& parts, const SessionOptions& opt
   return quotes && !has_schema && parts.passages != nullptr;
 }
 
-bool only_read(const SessionParts& parts, const SessionOptions& options) {
+/// Whether questions to documents are all that the tools are for.
+bool only_look_up(const SessionParts& parts, const SessionOptions& options) {
   const std::vector<ToolSpec> specs = parts.registry->specs();
-  return options.client_tools.empty() && !specs.empty() &&
+  return options.client_tools.empty() && parts.registry->find(tools::kSearchDocuments) != nullptr &&
          std::all_of(specs.begin(), specs.end(), [&](const ToolSpec& spec) {
            return parts.registry->find(spec.name)->effect() == tools::Effect::read_only;
          });
@@ -98,7 +100,7 @@ Result<std::unique_ptr<Session>> Session::open(const SessionParts& parts, Sessio
   FACET_TRY(state.quotes, quotes_answers(parts, options));
   FACET_TRY_STATUS(is_copied(options.arguments, *parts.model));
   prompts::ToolChoice& choice = options.rules.choice;
-  if (state.quotes && options.looks_first && only_read(parts, options) &&
+  if (state.quotes && options.looks_first && only_look_up(parts, options) &&
       choice.mode == prompts::ToolChoice::Mode::automatic) {
     choice.mode = prompts::ToolChoice::Mode::required;
   }

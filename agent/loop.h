@@ -61,8 +61,8 @@ struct SessionOptions {
   /// Answers with an answer_schema are never held to quotes.
   AnswerForm answers = AnswerForm::by_model;
   ArgumentForm arguments = ArgumentForm::by_model;
-  /// Where answers are held to quotes and all tools only read, an output that calls none of them
-  /// knows nothing to say: then an automatic choice is a required one.
+  /// Where answers are held to quotes, and the tools search documents and only read, an output that
+  /// calls none of them knows nothing to say: then an automatic choice is a required one.
   bool looks_first = true;
   /// Of all declarations of tools; 0: default_tool_tokens. Where they would take more, only those
   /// that match the first question best are declared, and find_tools, which finds others.

@@ -58,7 +58,7 @@ void add_agent(CLI::App& app, AgentOptions& agent) {
   app.add_option("--tool-choice",
                  agent.tool_choice,
                  "auto, none, required or a tool's name: what the first output must call (auto; "
-                 "required where answers are quoted and all tools only read)");
+                 "required where answers are quoted and the tools search documents and only read)");
   app.add_option(
          "--max-calls", agent.calls_max, "Calls in one output at most (16); 1: no parallel calls")
       ->check(CLI::Range(1, 1024));

@@ -268,29 +268,32 @@ TEST_CASE("a model with random weights quotes", "[agent]") {
 
 TEST_CASE("a model that quotes must look first where no tool changes anything", "[agent]") {
   const auto model = tiny_chat_model();
-  const auto first_calls = [&](bool looks_first, tools::Effect effect) {
-    SessionFixture fixture({});
-    fixture.add(
-        "search_documents",
-        [](const Json&) -> Result<Json> {
-          return Json{{"passages", Json::array()}};
-        },
-        effect);
-    fixture.options.answers = AnswerForm::quoted;
-    fixture.options.looks_first = looks_first;
-    fixture.options.budgets.steps_max = 1;
-    auto session = Session::open({.model = model.get(),
-                                  .registry = &fixture.registry,
-                                  .executor = &fixture.executor,
-                                  .clock = &fixture.clock,
-                                  .passages = &fixture.passages},
-                                 fixture.options);
-    REQUIRE(session);
-    return (*session)->run("Go").calls.size();
-  };
+  const auto first_calls =
+      [&](bool looks_first, tools::Effect effect, const char* tool = "search_documents") {
+        SessionFixture fixture({});
+        fixture.add(
+            tool,
+            [](const Json&) -> Result<Json> {
+              return Json{{"passages", Json::array()}};
+            },
+            effect);
+        fixture.options.answers = AnswerForm::quoted;
+        fixture.options.looks_first = looks_first;
+        fixture.options.budgets.steps_max = 1;
+        auto session = Session::open({.model = model.get(),
+                                      .registry = &fixture.registry,
+                                      .executor = &fixture.executor,
+                                      .clock = &fixture.clock,
+                                      .passages = &fixture.passages},
+                                     fixture.options);
+        REQUIRE(session);
+        return (*session)->run("Go").calls.size();
+      };
   CHECK(first_calls(true, tools::Effect::read_only) > 0);
   CHECK(first_calls(false, tools::Effect::read_only) == 0);
   CHECK(first_calls(true, tools::Effect::changes_state) == 0);
+  // Without documents there may be nothing to look up.
+  CHECK(first_calls(true, tools::Effect::read_only, "current_time") == 0);
 }
 
 TEST_CASE("a resumed run quotes what was found before it ended", "[agent]") {
