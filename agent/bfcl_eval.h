@@ -44,9 +44,9 @@ struct BfclScore {
   std::string why;  ///< What is invalid or wrong; empty when nothing is.
 };
 
-/// One turn in a conversation of its own. limit_exceeded when the prompt does not
-/// fit the context, cancelled on a stop; errors of the dialect for functions it cannot declare or
-/// hold.
+/// One turn in a conversation of its own, without a plan unless it is an agent's. limit_exceeded
+/// when the prompt does not fit the context, cancelled on a stop; errors of the dialect for
+/// functions it cannot declare or hold.
 Result<BfclScore> score_bfcl_case(const LocalChatModel& model,
                                   const BfclCase& test,
                                   const BfclOptions& options);

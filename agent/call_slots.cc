@@ -159,12 +159,9 @@ SlotFit slot_fit(const SlotRequest& request,
   for (std::size_t i = 0; i < slots.size(); ++i) {
     if (best.spans[i] + 1 < slots[i].slot.spans.size()) ++out.filled;
   }
-  bool has_list = false;
-  const auto properties = parameters->find("properties");
-  if (properties != parameters->end() && properties->is_object()) {
-    out.open = static_cast<int>(properties->size()) - out.filled;
-    has_list = std::any_of(properties->begin(), properties->end(), is_list);
-  }
+  const Json& properties = properties_of(*parameters);
+  out.open = static_cast<int>(properties.size()) - out.filled;
+  const bool has_list = std::any_of(properties.begin(), properties.end(), is_list);
   for (const SlotWord& word : request.words()) {
     if (best.takes({.begin = word.begin, .end = word.end})) continue;
     const bool has_digit = word.shape.find('9') != std::string::npos;

@@ -1,5 +1,6 @@
 #include "agent/common_words.h"
 
+#include "agent/held_tool.h"
 #include "agent/thesaurus.h"
 #include "agent/tool_search.h"
 #include "agent/word_stems.h"
@@ -31,10 +32,8 @@ double share(const Words& words, const Words& said) {
 Words parameter_stems(const ToolSpec& tool) {
   Words out;
   const auto parameters = parse_json(tool.parameters, "parameters");
-  if (!parameters || !parameters->is_object()) return out;
-  const auto properties = parameters->find("properties");
-  if (properties == parameters->end() || !properties->is_object()) return out;
-  for (const auto& [name, schema] : properties->items()) {
+  if (!parameters) return out;
+  for (const auto& [name, schema] : properties_of(*parameters).items()) {
     out.merge(content_stems(name));
     if (!schema.is_object()) continue;
     const auto description = schema.find("description");

@@ -17,6 +17,12 @@ bool is_required(const Json& parameters, std::string_view name) {
          std::find(required->begin(), required->end(), name) != required->end();
 }
 
+const Json& properties_of(const Json& parameters) {
+  static const Json none = Json::object();
+  const auto found = parameters.find("properties");
+  return found != parameters.end() && found->is_object() ? *found : none;
+}
+
 bool is_plain(const Json& schema) {
   static constexpr std::string_view kKeys[] = {"enum",
                                                "const",

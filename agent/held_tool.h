@@ -13,6 +13,9 @@ namespace facet::agent {
 /// Whether `parameters`, a tool's schema, require the member `name`.
 bool is_required(const nlohmann::ordered_json& parameters, std::string_view name);
 
+/// The members that `parameters`, a tool's schema, describes; an empty object where there are none.
+const nlohmann::ordered_json& properties_of(const nlohmann::ordered_json& parameters);
+
 /// Whether values of `schema` may only be what its type, items and properties say: false where it
 /// lists them or says how to write them (enum, const, pattern, format), chooses among other schemas
 /// (anyOf, $ref and the like), is exempt from copying (x-facet-free), or is no object.

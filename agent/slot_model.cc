@@ -274,9 +274,7 @@ SlotSpan nothing(std::size_t words) {
 
 std::vector<std::string> slot_names(const Json& parameters) {
   std::vector<std::string> out;
-  const auto properties = parameters.find("properties");
-  if (properties == parameters.end() || !properties->is_object()) return out;
-  for (const auto& [name, schema] : properties->items()) {
+  for (const auto& [name, schema] : properties_of(parameters).items()) {
     if (!is_plain(schema)) continue;
     const std::string type = type_of(schema);
     if (type == "string" || type == "number" || type == "integer") out.push_back(name);

@@ -315,11 +315,8 @@ std::optional<Json> weighed_parameters(const ToolSpec& tool, const SlotSource& s
   auto parameters = parse_json(tool.parameters, "parameters");
   if (!parameters || !is_plain(*parameters)) return std::nullopt;
   const std::size_t least = slots.weights == nullptr ? 2 : 1;
-  const auto properties = parameters->find("properties");
-  if (properties == parameters->end() || !properties->is_object() || properties->size() < least ||
-      properties->size() > kParametersMax) {
-    return std::nullopt;
-  }
+  const std::size_t count = properties_of(*parameters).size();
+  if (count < least || count > kParametersMax) return std::nullopt;
   return *std::move(parameters);
 }
 

@@ -12,8 +12,8 @@ struct PlanWeights {
   double parameters = 0.0;  ///< and of each word that only its parameters have.
   double filled = 0.0;      ///< Of each parameter that the request fills,
   double open = 0.0;        ///< and of each other one.
-  double number = 0.0;      ///< Added where the request has a number that fills none,
-  double name = 0.0;        ///< and where it has a name that does.
+  double number = 0.0;      ///< Added where a number of the request is in none of them,
+  double name = 0.0;        ///< and where a name is.
 
   bool operator==(const PlanWeights&) const = default;
 };

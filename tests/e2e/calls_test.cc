@@ -14,24 +14,10 @@ using Json = nlohmann::ordered_json;
 
 namespace {
 
-bool has_pocket() {
-  const bool is_there = std::filesystem::exists(std::filesystem::path(FACET_SOURCE_DIR) /
-                                                "models/pocket/generator.gguf");
-  if (!is_there) WARN("skipped: models/pocket/generator.gguf is not there");
-  return is_there;
-}
-
 std::string write(const TempDir& dir, const std::string& name, const std::string& text) {
   const auto path = dir.path() / name;
   std::ofstream(path) << text;
   return path.string();
-}
-
-std::vector<Json> lines(const Finished& finished) {
-  std::vector<Json> out;
-  std::istringstream stream(finished.out);
-  for (std::string line; std::getline(stream, line);) out.push_back(Json::parse(line));
-  return out;
 }
 
 }  // namespace
@@ -39,7 +25,7 @@ std::vector<Json> lines(const Finished& finished) {
 TEST_CASE("the pieces of a call are its arguments", "[e2e]") {
   if (!has_pocket()) return;
   const TempDir home;
-  const auto events = lines(run_facet(home.path(), "ask 'What is 12 * 12?' --events"));
+  const auto events = run_facet(home.path(), "ask 'What is 12 * 12?' --events").json_lines();
   std::map<std::string, std::string> told;
   int calls = 0;
   for (const Json& event : events) {

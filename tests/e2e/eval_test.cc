@@ -3,7 +3,6 @@
 #include "tests/e2e/run_facet.h"
 #include "tests/support/temp_dir.h"
 
-#include <sstream>
 #include <string>
 #include <vector>
 
@@ -14,11 +13,6 @@ namespace {
 
 struct Pocket {
   [[nodiscard]] std::string at(const char* name) const { return quoted((folder / name).string()); }
-  [[nodiscard]] bool is_there() const {
-    if (std::filesystem::exists(folder / "generator.gguf")) return true;
-    WARN("skipped: models/pocket/generator.gguf is not there");
-    return false;
-  }
   /// The command on `data`, with the model named.
   [[nodiscard]] Finished run(const std::string& command,
                              const char* data,
@@ -33,17 +27,14 @@ struct Pocket {
 std::vector<Json> lines(const Finished& finished) {
   INFO(finished.out << finished.err);
   REQUIRE(finished.exit_code == 0);
-  std::vector<Json> out;
-  std::istringstream stream(finished.out);
-  for (std::string line; std::getline(stream, line);) out.push_back(Json::parse(line));
-  return out;
+  return finished.json_lines();
 }
 
 }  // namespace
 
 TEST_CASE("held-out calls and answers are counted", "[e2e]") {
+  if (!has_pocket()) return;
   const Pocket pocket;
-  if (!pocket.is_there()) return;
   const auto calls = pocket.run("eval calls", "held_out/calls.jsonl", "--limit 5 --json");
   INFO(calls.err);
   CHECK(calls.json().at("all").at("cases") == 5);
@@ -61,8 +52,8 @@ TEST_CASE("held-out calls and answers are counted", "[e2e]") {
 }
 
 TEST_CASE("what speaks for a plan and for a slot is shown case by case", "[e2e]") {
+  if (!has_pocket()) return;
   const Pocket pocket;
-  if (!pocket.is_there()) return;
   const auto plans = lines(pocket.run("debug plans", "held_out/calls.jsonl", "--limit 4"));
   REQUIRE(plans.size() == 4);
   for (const Json& one : plans) {

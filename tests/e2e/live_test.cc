@@ -8,13 +8,6 @@ using namespace facet::test;
 
 namespace {
 
-bool has_pocket() {
-  const bool is_there = std::filesystem::exists(std::filesystem::path(FACET_SOURCE_DIR) /
-                                                "models/pocket/generator.gguf");
-  if (!is_there) WARN("skipped: models/pocket/generator.gguf is not there");
-  return is_there;
-}
-
 /// More than a pipe holds: once it is written, the program is reading its stdin.
 const std::string kMoreThanAPipe(1U << 18U, 'x');
 

@@ -9,12 +9,6 @@ namespace {
 
 const std::filesystem::path kSource = FACET_SOURCE_DIR;
 
-bool has_pocket() {
-  const bool is_there = std::filesystem::exists(kSource / "models/pocket/generator.gguf");
-  if (!is_there) WARN("skipped: models/pocket/generator.gguf is not there");
-  return is_there;
-}
-
 /// The handbook, indexed once for all cases of this file.
 const std::filesystem::path& handbook_home() {
   static const TempDir home;

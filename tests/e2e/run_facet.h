@@ -12,6 +12,7 @@
 #include <fstream>
 #include <sstream>
 #include <string>
+#include <vector>
 
 namespace facet::test {
 
@@ -26,7 +27,25 @@ struct Finished {
     REQUIRE(parsed);
     return *parsed;
   }
+
+  /// One value of each line.
+  [[nodiscard]] std::vector<nlohmann::ordered_json> json_lines() const {
+    std::vector<nlohmann::ordered_json> lines;
+    std::istringstream stream(out);
+    for (std::string line; std::getline(stream, line);) {
+      lines.push_back(nlohmann::ordered_json::parse(line));
+    }
+    return lines;
+  }
 };
+
+/// Whether the model that ships is there; warns where it is not.
+inline bool has_pocket() {
+  const bool is_there = std::filesystem::exists(std::filesystem::path(FACET_SOURCE_DIR) /
+                                                "models/pocket/generator.gguf");
+  if (!is_there) WARN("skipped: models/pocket/generator.gguf is not there");
+  return is_there;
+}
 
 /// `text` as one word of a shell command.
 inline std::string quoted(const std::string& text) {
