@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <numeric>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -28,10 +29,14 @@ constexpr std::size_t kSpansMax = 6;
 using Place = grammar::CopyPlace;
 
 struct OpenSlot {
-  std::string name;
+  SlotName name;
   Slot slot;
   std::vector<double> log_p;      ///< Of each span.
   std::vector<std::size_t> best;  ///< The most probable spans, and nothing.
+
+  [[nodiscard]] Place place(std::size_t span) const {
+    return {.begin = slot.spans[span].begin, .end = slot.spans[span].end};
+  }
 
   /// The most probable span that is `value`; nullopt where none is.
   [[nodiscard]] std::optional<std::size_t> find(const Json& value) const {
@@ -69,7 +74,7 @@ OpenSlot open_slot(const SlotRequest& request,
                    const engine::SlotWeights& weights,
                    const ToolSpec& tool,
                    const Json& parameters,
-                   const std::string& name) {
+                   const SlotName& name) {
   OpenSlot out{.name = name, .slot = request.slot(tool, parameters, name)};
   out.log_p = slot_log_p(out.slot, weights);
   out.best.resize(out.log_p.size());
@@ -91,13 +96,18 @@ struct Filled {
     return std::any_of(
         taken.begin(), taken.end(), [&](const Place& one) { return one.overlaps(place); });
   }
+
+  /// How many of `places` nothing takes.
+  [[nodiscard]] int count_left(const std::vector<Place>& places) const {
+    return static_cast<int>(std::count_if(
+        places.begin(), places.end(), [&](const Place& place) { return !takes(place); }));
+  }
 };
 
 /// `from` with the next slot filled in every way that is left.
 void fill(const OpenSlot& slot, const Filled& from, std::vector<Filled>& out) {
   for (const std::size_t i : slot.best) {
-    const SlotSpan& span = slot.slot.spans[i];
-    const Place place{.begin = span.begin, .end = span.end};
+    const Place place = slot.place(i);
     if (from.takes(place)) continue;
     Filled next = from;
     next.spans.push_back(i);
@@ -107,19 +117,53 @@ void fill(const OpenSlot& slot, const Filled& from, std::vector<Filled>& out) {
   }
 }
 
-/// The most probable ways to fill `slots` with what is not `taken`, the best one first.
-std::vector<Filled> best_filled(const std::vector<OpenSlot>& slots, std::vector<Place> taken) {
+/// What each word takes off that nothing explains, as the logarithm of a probability.
+constexpr double kUnexplained = 3.0;
+
+/// The most probable ways to fill `slots` with what is not `taken`, the best one first, where the
+/// words at `unexplained` should be in one of them.
+std::vector<Filled> best_filled(const std::vector<OpenSlot>& slots,
+                                std::vector<Place> taken,
+                                const std::vector<Place>& unexplained) {
   std::vector<Filled> all = {{.taken = std::move(taken)}};
+  const auto sort = [](std::vector<Filled>& some) {
+    std::stable_sort(some.begin(), some.end(), [](const Filled& a, const Filled& b) {
+      return a.log_p > b.log_p;
+    });
+  };
   for (const OpenSlot& slot : slots) {
     std::vector<Filled> next;
     for (const Filled& one : all) fill(slot, one, next);
-    std::stable_sort(next.begin(), next.end(), [](const Filled& a, const Filled& b) {
-      return a.log_p > b.log_p;
-    });
+    sort(next);
     next.resize(std::min(next.size(), kBeams));
     all = std::move(next);
   }
+  for (Filled& one : all) one.log_p -= kUnexplained * one.count_left(unexplained);
+  sort(all);
   return all;
+}
+
+/// The words of `request` that say something, and nothing of what `tool` declares: what they say
+/// must be in its arguments.
+std::vector<Place> unexplained_words(const SlotRequest& request,
+                                     const ToolSpec& tool,
+                                     const Json& parameters) {
+  std::string declared = tool.name + " " + tool.description;
+  for (const auto& [name, schema] : properties_of(parameters).items()) {
+    declared += " " + name;
+    if (!schema.is_object()) continue;
+    const auto description = schema.find("description");
+    if (description == schema.end() || !description->is_string()) continue;
+    declared += " " + description->get_ref<const std::string&>();
+  }
+  const auto known = content_stems(declared);
+  std::vector<Place> out;
+  for (const SlotWord& word : request.words()) {
+    const bool has_digit = word.shape.find('9') != std::string::npos;
+    if (!has_digit && (!is_content_word(word.lower) || known.contains(word.stem))) continue;
+    out.push_back({.begin = word.begin, .end = word.end});
+  }
+  return out;
 }
 
 /// Whether a parameter may hold several values.
@@ -127,6 +171,18 @@ bool is_list(const Json& schema) {
   if (!schema.is_object()) return false;
   const auto type = schema.find("type");
   return type != schema.end() && (*type == "array" || *type == "object");
+}
+
+/// Whether the objects among `arguments` have all members that their schemas require.
+bool has_whole_objects(const Json& arguments, const Json& parameters) {
+  for (const auto& [name, schema] : properties_of(parameters).items()) {
+    const Json value = argument_of(arguments, name);
+    if (!value.is_object() || !schema.is_object()) continue;
+    for (const auto& [member, inner] : properties_of(schema).items()) {
+      if (is_required(schema, member) && !value.contains(member)) return false;
+    }
+  }
+  return true;
 }
 
 /// Whether the word at `begin` is the first of a sentence.
@@ -149,19 +205,26 @@ SlotFit slot_fit(const SlotRequest& request,
   const auto parameters = parse_json(tool.parameters, "parameters");
   if (!request.is_open() || !parameters || !parameters->is_object()) return out;
   std::vector<OpenSlot> slots;
-  std::vector<std::string> names = slot_names(*parameters);
+  std::vector<SlotName> names = slot_names(*parameters);
   names.resize(std::min(names.size(), kFitSlotsMax));
   slots.reserve(names.size());
-  for (const std::string& name : names) {
+  for (const SlotName& name : names) {
     slots.push_back(open_slot(request, weights, tool, *parameters, name));
   }
-  const Filled best = best_filled(slots, {}).front();
+  const Filled best = best_filled(slots, {}, {}).front();
+  std::set<std::string_view> filled;
   for (std::size_t i = 0; i < slots.size(); ++i) {
-    if (best.spans[i] + 1 < slots[i].slot.spans.size()) ++out.filled;
+    if (best.spans[i] + 1 < slots[i].slot.spans.size()) filled.insert(slots[i].name.name);
   }
   const Json& properties = properties_of(*parameters);
+  out.filled = static_cast<int>(filled.size());
   out.open = static_cast<int>(properties.size()) - out.filled;
-  const bool has_list = std::any_of(properties.begin(), properties.end(), is_list);
+  bool has_list = false;
+  for (const auto& [name, schema] : properties.items()) {
+    const bool is_slot = std::any_of(
+        names.begin(), names.end(), [&](const SlotName& slot) { return slot.name == name; });
+    has_list = has_list || (!is_slot && is_list(schema));
+  }
   for (const SlotWord& word : request.words()) {
     if (best.takes({.begin = word.begin, .end = word.end})) continue;
     const bool has_digit = word.shape.find('9') != std::string::npos;
@@ -176,10 +239,11 @@ struct CallSlots::Impl {
   Json parameters;
   std::string request;
   std::vector<OpenSlot> slots;
+  std::vector<Place> unexplained;
 
   [[nodiscard]] bool has_slot(const std::string& name) const {
     return std::any_of(
-        slots.begin(), slots.end(), [&](const auto& one) { return one.name == name; });
+        slots.begin(), slots.end(), [&](const auto& one) { return one.name.name == name; });
   }
 
   /// Where the arguments that are no slots stand, if they were said once.
@@ -215,40 +279,44 @@ std::optional<CallSlots> CallSlots::make(const SlotSource& source,
   impl->share = source.weights->share;
   impl->parameters = parameters;
   impl->request = request.text();
-  for (const std::string& name : slot_names(parameters)) {
+  for (const SlotName& name : slot_names(parameters)) {
     OpenSlot one = open_slot(request, *source.weights, tool, parameters, name);
-    const Json now = argument_of(arguments, name);
+    const Json now = slot_argument(arguments, name);
     if (!one.find(now)) {
+      if (!now.is_string() && !now.is_number()) continue;
       if (!comes_from(impl->request, now)) return std::nullopt;
       if (now.is_string() && words_in(now.get<std::string>()) > kSlotSpanWordsMax) continue;
     }
     impl->slots.push_back(std::move(one));
   }
   if (impl->slots.empty()) return std::nullopt;
+  if (source.is_whole) impl->unexplained = unexplained_words(request, tool, parameters);
   return CallSlots(std::move(impl));
 }
 
 double CallSlots::score(const Json& arguments) const {
-  double out = 0.0;
+  Filled filled{.taken = impl_->taken_by_others(arguments)};
   for (const OpenSlot& one : impl_->slots) {
-    const auto span = one.find(argument_of(arguments, one.name));
-    out += span ? one.log_p[*span] : *std::min_element(one.log_p.begin(), one.log_p.end());
+    const auto span = one.find(slot_argument(arguments, one.name));
+    filled.log_p += span ? one.log_p[*span] : *std::min_element(one.log_p.begin(), one.log_p.end());
+    if (span) filled.taken.push_back(one.place(*span));
   }
-  return impl_->share * out;
+  return impl_->share * (filled.log_p - kUnexplained * filled.count_left(impl_->unexplained));
 }
 
 std::vector<Json> CallSlots::best(const Json& arguments, std::size_t count) const {
-  std::vector<Filled> all = best_filled(impl_->slots, impl_->taken_by_others(arguments));
-  all.resize(std::min(all.size(), count));
+  std::vector<Filled> all =
+      best_filled(impl_->slots, impl_->taken_by_others(arguments), impl_->unexplained);
   std::vector<Json> out;
   for (const Filled& one : all) {
+    if (out.size() == count) break;
     Json call = arguments;
     for (std::size_t i = 0; i < one.spans.size(); ++i) {
       const OpenSlot& slot = impl_->slots[i];
-      call = with_argument(
+      call = with_slot_argument(
           std::move(call), impl_->parameters, slot.name, span_value(slot.slot, one.spans[i]));
     }
-    out.push_back(std::move(call));
+    if (has_whole_objects(call, impl_->parameters)) out.push_back(std::move(call));
   }
   return out;
 }

@@ -85,6 +85,7 @@ class LocalConversation final : public Conversation {
     }
     is_first_ = true;
     request_ = text;
+    asks_once_ = false;
     FACET_TRY_STATUS(extend(segments, shown));
     add_source(text, Source::text);
     return ok();
@@ -308,7 +309,7 @@ class LocalConversation final : public Conversation {
                           .stop_ids = stop_ids_,
                           .tools = spec_.tools,
                           .copies = copies_ ? &source_ : nullptr,
-                          .slots = {engine_->info().slot_weights.get(), request_},
+                          .slots = {engine_->info().slot_weights.get(), request_, asks_once_},
                           .answer_prefix = constraints_.answer_prefix};
     FACET_TRY_STATUS(write_turn(
         place, sequence_, std::move(constraint), options, time_left(options, start), sink, step));
@@ -336,6 +337,7 @@ class LocalConversation final : public Conversation {
     const auto& weights = engine_->info().plan_weights;
     if (!constraints_.plans || !weights || options.sampling.temperature > 0.0F) return ok();
     FACET_TRY(const auto steps, plan_steps(options.stop));
+    asks_once_ = is_one_step(steps);
     const auto best = best_step(steps, *weights);
     if (!best) return ok();
     FACET_TRY(auto calls, behind_step(*best));
@@ -365,8 +367,9 @@ class LocalConversation final : public Conversation {
   grammar::CopySource source_;
   bool has_new_sources_ = false;  ///< constraints_ do not know them yet.
   TurnConstraints constraints_;
-  bool is_first_ = false;  ///< The next output is the first of a user's turn.
-  std::string request_;    ///< What the user said last.
+  bool is_first_ = false;   ///< The next output is the first of a user's turn.
+  std::string request_;     ///< What the user said last.
+  bool asks_once_ = false;  ///< As far as its plan says, for one call.
   std::vector<TokenId> stop_ids_;
   engine::Sequence sequence_;
   PendingTokens pending_;

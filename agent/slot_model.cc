@@ -1,16 +1,16 @@
 #include "agent/slot_model.h"
 
 #include "agent/held_tool.h"
+#include "agent/said_values.h"
 #include "agent/tool_search.h"
 #include "agent/word_stems.h"
-#include "base/ascii.h"
 #include "base/check.h"
 #include "base/grammar/copy_source.h"
+#include "base/json.h"
 
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <set>
 #include <utility>
@@ -26,97 +26,8 @@ constexpr std::size_t kShapesMax = 4;
 /// How far from a span the words of a parameter, or of another one, are looked for.
 constexpr std::size_t kBesideMax = 3;
 
-bool is_punctuation(char c) {
-  return std::string_view(".,!?;:\"'()[]{}").find(c) != std::string_view::npos;
-}
-
 bool is_digit(char c) {
   return c >= '0' && c <= '9';
-}
-
-bool is_month(std::string_view word) {
-  constexpr std::array<std::string_view, 12> kMonths = {"january",
-                                                        "february",
-                                                        "march",
-                                                        "april",
-                                                        "may",
-                                                        "june",
-                                                        "july",
-                                                        "august",
-                                                        "september",
-                                                        "october",
-                                                        "november",
-                                                        "december"};
-  return std::any_of(kMonths.begin(), kMonths.end(), [&](std::string_view month) {
-    return word == month || word == month.substr(0, 3);
-  });
-}
-
-bool is_day(std::string_view word) {
-  constexpr std::array<std::string_view, 10> kDays = {"monday",
-                                                      "tuesday",
-                                                      "wednesday",
-                                                      "thursday",
-                                                      "friday",
-                                                      "saturday",
-                                                      "sunday",
-                                                      "today",
-                                                      "tomorrow",
-                                                      "tonight"};
-  return std::find(kDays.begin(), kDays.end(), word) != kDays.end();
-}
-
-/// Runs of digits are 9, of capitals and what follows them A, of other letters a; bytes that are
-/// not ASCII are small letters, but for the first.
-std::string shape_of(std::string_view word, std::string_view lowered) {
-  if (is_month(lowered)) return "M";
-  if (is_day(lowered)) return "D";
-  std::string out;
-  for (const char c : word) {
-    const auto byte = static_cast<unsigned char>(c);
-    char kind = c;
-    if (is_digit(c)) kind = '9';
-    if (c >= 'A' && c <= 'Z') kind = 'A';
-    if ((c >= 'a' && c <= 'z') || byte >= 0x80) kind = out.empty() && byte >= 0x80 ? 'A' : 'a';
-    if (kind == 'a' && out.ends_with('A')) continue;
-    if (!out.ends_with(kind)) out += kind;
-  }
-  return out;
-}
-
-/// The one number of [begin, end) as JSON writes it; empty where it has none or several.
-std::string number_in(std::size_t begin,
-                      std::size_t end,
-                      const std::vector<grammar::FoundNumber>& numbers) {
-  std::string out;
-  for (const grammar::FoundNumber& one : numbers) {
-    if (one.begin < begin || one.end > end) continue;
-    if (!out.empty()) return {};
-    out = one.number;
-  }
-  return out;
-}
-
-std::vector<SlotWord> words_of(std::string_view text) {
-  const auto numbers = grammar::numbers_in(text);
-  std::vector<SlotWord> out;
-  for (std::size_t at = 0; at < text.size();) {
-    std::size_t begin = at;
-    const std::size_t end_of_run = std::min(text.find(' ', at), text.size());
-    std::size_t end = end_of_run;
-    while (begin < end && is_punctuation(text[begin])) ++begin;
-    while (begin < end && is_punctuation(text[end - 1])) --end;
-    if (begin < end) {
-      const std::string_view word = text.substr(begin, end - begin);
-      SlotWord one{.begin = begin, .end = end, .lower = ascii_lower(word)};
-      one.shape = shape_of(word, one.lower);
-      one.stem = word_stem(one.lower);
-      one.number = number_in(begin, end, numbers);
-      out.push_back(std::move(one));
-    }
-    at = end_of_run + 1;
-  }
-  return out;
 }
 
 /// FNV-1a, 32 bits.
@@ -143,18 +54,71 @@ std::string type_of(const Json& schema) {
   return found != schema.end() && found->is_string() ? found->get<std::string>() : "";
 }
 
-/// The stems of all words that name or describe a parameter.
-std::vector<std::string> stems_of(const std::string& name, const Json& schema) {
+/// The schema of a slot. REQUIRES: `slot` is among slot_names().
+const Json& schema_of(const Json& parameters, const SlotName& slot) {
+  const Json& schema = properties_of(parameters).at(slot.name);
+  return slot.member.empty() ? schema : properties_of(schema).at(slot.member);
+}
+
+/// What names and describes a slot, that of a member with what holds it.
+std::string text_of(const Json& parameters, const SlotName& slot) {
+  const std::string out = slot.name + " " + description_of(properties_of(parameters).at(slot.name));
+  if (slot.member.empty()) return out;
+  return out + " " + slot.member + " " + description_of(schema_of(parameters, slot));
+}
+
+/// The distinct stems of all words of `text`.
+std::vector<std::string> stems_of(std::string_view text) {
   std::vector<std::string> out;
-  for (std::string& word : tool_words(name + " " + description_of(schema))) {
+  for (std::string& word : tool_words(text)) {
     std::string stem = word_stem(std::move(word));
     if (std::find(out.begin(), out.end(), stem) == out.end()) out.push_back(std::move(stem));
   }
   return out;
 }
 
-Stems content_stems_of(const std::string& name, const Json& schema) {
-  return content_stems(name + " " + description_of(schema));
+bool is_number_type(const std::string& type) {
+  return type == "number" || type == "integer";
+}
+
+/// Whether `schema` is of strings or of numbers, any of them.
+bool is_scalar(const Json& schema) {
+  const std::string type = is_plain(schema) ? type_of(schema) : "";
+  return type == "string" || is_number_type(type);
+}
+
+/// Whether `schema` is of strings, and lists them all.
+bool is_listed(const Json& schema) {
+  if (!schema.is_object() || type_of(schema) != "string" || schema.contains("x-facet-free")) {
+    return false;
+  }
+  const auto found = schema.find("enum");
+  return found != schema.end() && found->is_array() &&
+         std::all_of(found->begin(), found->end(), [](const Json& one) { return one.is_string(); });
+}
+
+const Json& items_of(const Json& schema) {
+  static const Json none;
+  const auto found = schema.find("items");
+  return found == schema.end() ? none : *found;
+}
+
+/// What tells slots apart by what they may hold; empty of what is no slot.
+std::string kind_of(const Json& schema) {
+  if (is_listed(schema)) return "listed";
+  if (is_scalar(schema)) return type_of(schema);
+  if (!is_plain(schema)) return {};
+  const std::string type = type_of(schema);
+  if (type == "boolean") return type;
+  if (type == "array" && is_scalar(items_of(schema))) return "list " + type_of(items_of(schema));
+  return {};
+}
+
+/// Whether all members of an object are slots.
+bool has_member_slots(const Json& schema) {
+  if (!is_plain(schema) || type_of(schema) != "object") return false;
+  const Json& members = properties_of(schema);
+  return std::all_of(members.begin(), members.end(), is_scalar);
 }
 
 /// What a tool's declaration says beside a parameter.
@@ -164,12 +128,12 @@ struct Beside {
   Stems tool;
 };
 
-Beside beside_of(const ToolSpec& tool, const Json& parameters, const std::string& name) {
-  Beside out{.tool = content_stems(tool.name + " " + tool.description)};
-  for (const auto& [other, schema] : parameters.at("properties").items()) {
-    if (!schema.is_object()) continue;
-    Stems stems = content_stems_of(other, schema);
-    (other == name ? out.own : out.others).merge(stems);
+Beside beside_of(const ToolSpec& tool, const Json& parameters, const SlotName& slot) {
+  Beside out{.own = content_stems(text_of(parameters, slot)),
+             .tool = content_stems(tool.name + " " + tool.description)};
+  for (const auto& [other, schema] : properties_of(parameters).items()) {
+    if (other == slot.name) continue;
+    if (schema.is_object()) out.others.merge(content_stems(text_of(parameters, {other, ""})));
   }
   std::erase_if(out.others, [&](const std::string& stem) {
     return out.own.contains(stem) || out.tool.contains(stem);
@@ -270,39 +234,156 @@ SlotSpan nothing(std::size_t words) {
   return {.crossed = {feature('0', ""), feature('0', std::to_string(length))}};
 }
 
+/// Writes what one slot may hold.
+class SlotWriter {
+ public:
+  SlotWriter(const std::string& text,
+             const std::vector<SlotWord>& words,
+             const Beside& beside,
+             std::vector<SlotSpan>& out)
+      : text_(text), words_(words), features_(text, words), beside_(beside), out_(out) {}
+
+  /// The words of `run`, whose own features are those of `span`.
+  void add_run(const WordRun& run, SlotSpan span) {
+    span.own = features_beside(words_, beside_, run.first, run.last);
+    const std::uint32_t shapes = span.crossed.front();
+    for (const std::uint32_t one : std::vector(span.own)) {
+      span.own.push_back(crossed_feature(one, shapes));
+    }
+    out_.push_back(std::move(span));
+  }
+
+  void add_numbers(bool whole) {
+    for (std::size_t i = 0; i < words_.size(); ++i) {
+      if (!has_number(i, whole)) continue;
+      SlotSpan span = features_.span(i, i);
+      span.value = words_[i].number;
+      add_run({i, i}, std::move(span));
+    }
+  }
+
+  void add_lists(const std::string& type) {
+    const bool numbers = is_number_type(type);
+    for (const WordList& list : lists_in(text_, words_, numbers)) {
+      const WordRun run{list.front().first, list.back().last};
+      SlotSpan span = features_.span(run.first, run.last);
+      Json value = Json::array();
+      for (const WordRun& item : list) {
+        if (numbers && !has_number(item.first, type == "integer")) break;
+        const std::size_t begin = words_[item.first].begin;
+        value.push_back(numbers ? Json::parse(words_[item.first].number)
+                                : Json(text_.substr(begin, words_[item.last].end - begin)));
+      }
+      if (value.size() < list.size()) continue;
+      const auto words_in = [](const WordRun& item) { return item.last - item.first + 1; };
+      for (const auto& [kind, count] : {std::pair{'i', list.size()},
+                                        std::pair{'j', words_in(list.front())},
+                                        std::pair{'h', words_in(list.back())}}) {
+        span.crossed.push_back(feature(kind, std::to_string(count)));
+      }
+      span.value = dump_json(value);
+      add_run(run, std::move(span));
+    }
+  }
+
+  void add_listed(const Json& values) {
+    for (const Json& value : values) {
+      const auto places = said_in(words_, value.get_ref<const std::string&>());
+      for (const WordRun& run : places) {
+        SlotSpan span = features_.span(run.first, run.last);
+        span.value = dump_json(value);
+        add_run(run, std::move(span));
+      }
+      if (places.empty()) add_unsaid(value);
+    }
+  }
+
+  void add_truth() {
+    for (const bool value : {true, false}) {
+      const std::string name = value ? "true" : "false";
+      for (std::size_t i = 0; i < words_.size(); ++i) {
+        if (!beside_.own.contains(words_[i].stem)) continue;
+        SlotSpan span = features_.span(i, i);
+        for (std::uint32_t& one : span.crossed) one = crossed_feature(feature('v', name), one);
+        span.value = name;
+        add_run({i, i}, std::move(span));
+      }
+      add_unsaid(Json(value));
+    }
+  }
+
+ private:
+  [[nodiscard]] bool has_number(std::size_t at, bool whole) const {
+    const std::string& number = words_[at].number;
+    return !number.empty() && (!whole || number.find('.') == std::string::npos);
+  }
+
+  /// What may be meant though nothing says it.
+  void add_unsaid(const Json& value) {
+    const std::string text = dump_json(value);
+    out_.push_back({.value = text, .crossed = {feature('u', ""), feature('u', text)}});
+  }
+
+  const std::string& text_;
+  const std::vector<SlotWord>& words_;
+  SpanFeatures features_;
+  const Beside& beside_;
+  std::vector<SlotSpan>& out_;
+};
+
 }  // namespace
 
-std::vector<std::string> slot_names(const Json& parameters) {
-  std::vector<std::string> out;
+std::vector<SlotName> slot_names(const Json& parameters) {
+  std::vector<SlotName> out;
   for (const auto& [name, schema] : properties_of(parameters).items()) {
-    if (!is_plain(schema)) continue;
-    const std::string type = type_of(schema);
-    if (type == "string" || type == "number" || type == "integer") out.push_back(name);
+    if (!kind_of(schema).empty()) out.push_back({name, ""});
+    if (!has_member_slots(schema)) continue;
+    for (const auto& [member, inner] : properties_of(schema).items()) out.push_back({name, member});
   }
   return out;
+}
+
+Json slot_argument(const Json& arguments, const SlotName& slot) {
+  Json out = argument_of(arguments, slot.name);
+  return slot.member.empty() ? out
+                             : argument_of(out.is_object() ? out : Json::object(), slot.member);
+}
+
+Json with_slot_argument(Json arguments,
+                        const Json& parameters,
+                        const SlotName& slot,
+                        const Json& value) {
+  if (slot.member.empty()) {
+    return with_argument(std::move(arguments), parameters, slot.name, value);
+  }
+  Json whole = argument_of(arguments, slot.name);
+  if (!whole.is_object()) whole = Json::object();
+  whole.erase(slot.member);
+  if (!value.is_null()) whole[slot.member] = value;
+  if (whole.empty()) whole = Json();
+  return with_argument(std::move(arguments), parameters, slot.name, whole);
 }
 
 Json span_value(const Slot& slot, std::size_t span) {
   if (span + 1 == slot.spans.size()) return {};
   const std::string& value = slot.spans[span].value;
-  return slot.is_number ? Json::parse(value) : Json(value);
+  return slot.is_text ? Json(value) : Json::parse(value);
 }
 
 std::vector<std::size_t> spans_of(const Slot& slot, const Json& value) {
   if (value.is_null()) return {slot.spans.size() - 1};
   std::vector<std::size_t> out;
-  if (slot.is_number ? !value.is_number() : !value.is_string()) return out;
   for (std::size_t i = 0; i + 1 < slot.spans.size(); ++i) {
-    const bool is_same = slot.is_number
-                             ? span_value(slot, i) == value
-                             : slot.spans[i].value == value.get_ref<const std::string&>();
+    const bool is_same = slot.is_text ? value.is_string() && slot.spans[i].value ==
+                                                                 value.get_ref<const std::string&>()
+                                      : span_value(slot, i) == value;
     if (is_same) out.push_back(i);
   }
   return out;
 }
 
 SlotRequest::SlotRequest(std::string_view request)
-    : text_(grammar::single_spaced(request)), words_(words_of(text_)) {
+    : text_(grammar::single_spaced(request)), words_(slot_words(text_)) {
   if (!is_open()) return;
   const SpanFeatures features(text_, words_);
   spans_.resize(words_.size());
@@ -314,42 +395,39 @@ SlotRequest::SlotRequest(std::string_view request)
   }
 }
 
-Slot SlotRequest::slot(const ToolSpec& tool,
-                       const Json& parameters,
-                       const std::string& name) const {
+Slot SlotRequest::slot(const ToolSpec& tool, const Json& parameters, const SlotName& name) const {
   FACET_CHECK(is_open());
-  const Json& schema = parameters.at("properties").at(name);
+  const Json& schema = schema_of(parameters, name);
+  const Json& holder = name.member.empty() ? parameters : properties_of(parameters).at(name.name);
   const Beside beside = beside_of(tool, parameters, name);
-  const std::string type = type_of(schema);
+  const std::string kind = kind_of(schema);
   const bool is_named_as_tool =
       std::any_of(beside.own.begin(), beside.own.end(), [&](const std::string& stem) {
         return beside.tool.contains(stem);
       });
-  Slot out{.is_number = type != "string"};
-  out.features = {feature('t', type),
-                  feature('r', is_required(parameters, name) ? "1" : "0"),
+  Slot out{.is_text = kind == "string"};
+  out.features = {feature('t', name.member.empty() ? kind : "member " + kind),
+                  feature('r', is_required(parameters, name.name) ? "1" : "0"),
                   feature('e', is_named_as_tool ? "1" : "0"),
-                  feature('c', std::to_string(parameters.at("properties").size()))};
-  for (const std::string& stem : stems_of(name, schema)) {
+                  feature('c', std::to_string(properties_of(holder).size()))};
+  for (const std::string& stem : stems_of(text_of(parameters, name))) {
     out.features.push_back(feature('w', stem));
   }
-  const auto add = [&](std::size_t first, std::size_t last) {
-    SlotSpan& span = out.spans.emplace_back(spans_[first][last - first]);
-    span.own = features_beside(words_, beside, first, last);
-    const std::uint32_t shapes = span.crossed.front();
-    for (const std::uint32_t one : std::vector(span.own)) {
-      span.own.push_back(crossed_feature(one, shapes));
+  SlotWriter writer(text_, words_, beside, out.spans);
+  if (kind == "string") {
+    for (std::size_t first = 0; first < words_.size(); ++first) {
+      for (std::size_t i = 0; i < spans_[first].size(); ++i) {
+        writer.add_run({first, first + i}, spans_[first][i]);
+      }
     }
-  };
-  for (std::size_t first = 0; first < words_.size(); ++first) {
-    if (!out.is_number) {
-      for (std::size_t i = 0; i < spans_[first].size(); ++i) add(first, first + i);
-      continue;
-    }
-    const std::string& number = words_[first].number;
-    if (number.empty() || (type == "integer" && number.find('.') != std::string::npos)) continue;
-    add(first, first);
-    out.spans.back().value = number;
+  } else if (is_number_type(kind)) {
+    writer.add_numbers(kind == "integer");
+  } else if (kind == "listed") {
+    writer.add_listed(schema.at("enum"));
+  } else if (kind == "boolean") {
+    writer.add_truth();
+  } else {
+    writer.add_lists(type_of(items_of(schema)));
   }
   out.spans.push_back(nothing(words_.size()));
   return out;

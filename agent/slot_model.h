@@ -13,9 +13,13 @@
 // the model's own probability beside it.
 //
 // A span is one word or several in a row, without the punctuation around them; for a number, a
-// word with one number in it.
+// word with one number in it; for a list, its items and what stands between them
+// (agent/said_values.h); for a value that the schema lists, where its words stand; for true and
+// false, a word of the parameter's name or description. A value that is listed, true and false may
+// also be meant where nothing says them. The members of an object are parameters.
 #pragma once
 
+#include "agent/slot_words.h"
 #include "base/chat.h"
 #include "engine/model/slot_weights.h"
 
@@ -33,27 +37,25 @@ namespace facet::agent {
 inline constexpr std::size_t kSlotRequestWordsMax = 64;
 inline constexpr std::size_t kSlotSpanWordsMax = 7;
 
-/// A word of a request: bytes [begin, end) of it.
-struct SlotWord {
-  std::size_t begin = 0;
-  std::size_t end = 0;
-  std::string lower;  ///< Small letters of ASCII.
-  std::string shape;  ///< "A" for Rome, "A-9" for XB-12, "M" for May, "9:9" for 10:30, "a" for red.
-  std::string stem;   ///< word_stem() of `lower`.
-  std::string number;  ///< The one number in it as JSON writes it; empty where there are more.
+/// A parameter, or a member of one that is an object.
+struct SlotName {
+  std::string name;
+  std::string member;  ///< Empty: the parameter itself.
+
+  bool operator==(const SlotName&) const = default;
 };
 
 /// What a parameter may hold; the last of several is nothing, whose value is empty.
 struct SlotSpan {
-  std::string value;  ///< A string's bytes, or a number as JSON writes it.
-  std::size_t begin = 0;
+  std::string value;      ///< A string's bytes, or JSON (Slot::is_text).
+  std::size_t begin = 0;  ///< Bytes [begin, end) of the request; none of what it does not say.
   std::size_t end = 0;
   std::vector<std::uint32_t> crossed;  ///< Features that count alone and with each parameter's,
   std::vector<std::uint32_t> own;      ///< and those that count alone.
 };
 
 struct Slot {
-  bool is_number = false;
+  bool is_text = false;                 ///< Holds any string.
   std::vector<std::uint32_t> features;  ///< The parameter's.
   std::vector<SlotSpan> spans;
 };
@@ -69,11 +71,23 @@ std::vector<std::size_t> spans_of(const Slot& slot, const nlohmann::ordered_json
 struct SlotSource {
   const engine::SlotWeights* weights = nullptr;  ///< Null: nothing is said of slots.
   std::string_view request;
+  bool is_whole = false;  ///< One call is all that is asked for: it should hold all that is said.
 };
 
 /// The members of `parameters`, a tool's schema, that are slots: strings and numbers that may be
-/// any. None where it has no members.
-std::vector<std::string> slot_names(const nlohmann::ordered_json& parameters);
+/// any, lists of such, strings of which all are listed, true and false, and the members of objects
+/// that have strings and numbers alone. None where it has no members.
+std::vector<SlotName> slot_names(const nlohmann::ordered_json& parameters);
+
+/// What `arguments`, a call's, hold in a slot; null where they do not.
+nlohmann::ordered_json slot_argument(const nlohmann::ordered_json& arguments, const SlotName& slot);
+
+/// `arguments` of a tool whose schema is `parameters`, with `value` in a slot; left out where that
+/// is null and nothing requires it, as an object without members is.
+nlohmann::ordered_json with_slot_argument(nlohmann::ordered_json arguments,
+                                          const nlohmann::ordered_json& parameters,
+                                          const SlotName& slot,
+                                          const nlohmann::ordered_json& value);
 
 /// The words of one request. A plain value.
 class SlotRequest {
@@ -88,11 +102,11 @@ class SlotRequest {
   [[nodiscard]] const std::string& text() const { return text_; }
   [[nodiscard]] const std::vector<SlotWord>& words() const { return words_; }
 
-  /// What the parameter `name` of `tool`, whose schema is `parameters`, may hold. REQUIRES:
-  /// is_open(), and `name` among slot_names().
+  /// What the slot `name` of `tool`, whose schema is `parameters`, may hold. REQUIRES: is_open(),
+  /// and `name` among slot_names().
   [[nodiscard]] Slot slot(const ToolSpec& tool,
                           const nlohmann::ordered_json& parameters,
-                          const std::string& name) const;
+                          const SlotName& name) const;
 
  private:
   std::string text_;

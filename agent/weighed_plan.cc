@@ -151,6 +151,11 @@ class StepScorer {
   std::vector<Candidate> all_;
 };
 
+std::vector<PlanStep>::const_iterator most_probable(const std::vector<PlanStep>& steps) {
+  return std::max_element(
+      steps.begin(), steps.end(), [](const auto& a, const auto& b) { return a.log_p < b.log_p; });
+}
+
 bool is_for_all_words(std::string_view tool) {
   return tool == tools::kSearchDocuments || tool == tools::kCalculator;
 }
@@ -180,10 +185,14 @@ Result<std::vector<PlanStep>> first_steps(const PlanPlace& place, std::string_vi
   return out;
 }
 
+bool is_one_step(const std::vector<PlanStep>& steps) {
+  const auto probable = most_probable(steps);
+  return probable != steps.end() && !probable->goes_on;
+}
+
 std::optional<std::string> best_step(const std::vector<PlanStep>& steps,
                                      const engine::PlanWeights& weights) {
-  const auto probable = std::max_element(
-      steps.begin(), steps.end(), [](const auto& a, const auto& b) { return a.log_p < b.log_p; });
+  const auto probable = most_probable(steps);
   if (probable == steps.end() || probable->goes_on || is_for_all_words(probable->name)) {
     return std::nullopt;
   }

@@ -62,6 +62,9 @@ Result<std::vector<PlanStep>> first_steps(const PlanPlace& place, std::string_vi
 /// of what was said (a sum, a query), which words do not tell of.
 inline constexpr double kSureTool = 0.99;
 
+/// Whether the most probable one of `steps` is the whole plan. False of none.
+bool is_one_step(const std::vector<PlanStep>& steps);
+
 /// The name of the step that scores best. Nullopt where the plan is left to the model: there are
 /// none, or the most probable one goes on, or is a tool that it is sure of (kSureTool) or whose
 /// requests share no words with it (search_documents, calculator).

@@ -14,10 +14,10 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-Json slot_json(const std::string& name, const Slot& slot, const std::vector<std::size_t>& right) {
+Json slot_json(const SlotName& name, const Slot& slot, const std::vector<std::size_t>& right) {
   Json spans = Json::array();
   for (const SlotSpan& span : slot.spans) spans.push_back({span.crossed, span.own});
-  return {{"parameter", name},
+  return {{"parameter", name.member.empty() ? name.name : name.name + "." + name.member},
           {"right", right},
           {"features", slot.features},
           {"spans", std::move(spans)}};
@@ -33,9 +33,9 @@ Result<Json> slots_json(const CallCase& test) {
       if (tool.name != call.name) continue;
       FACET_TRY(const Json parameters, parse_json(tool.parameters, "parameters"));
       FACET_TRY(const Json arguments, parse_json(call.arguments, "arguments"));
-      for (const std::string& name : slot_names(parameters)) {
+      for (const SlotName& name : slot_names(parameters)) {
         const Slot slot = request.slot(tool, parameters, name);
-        out.push_back(slot_json(name, slot, spans_of(slot, argument_of(arguments, name))));
+        out.push_back(slot_json(name, slot, spans_of(slot, slot_argument(arguments, name))));
       }
     }
   }

@@ -92,23 +92,95 @@ TEST_CASE("words of a request have places and shapes", "[agent]") {
 
 TEST_CASE("a slot holds words in a row, or a number, or nothing", "[agent]") {
   const SlotRequest request("Move \"A-1\" to Oslo, 20 kg");
-  CHECK(values_of(request.slot(kMove, kParameters, "kilos")) == std::vector<std::string>{"20", ""});
-  const auto words = values_of(request.slot(kMove, kParameters, "ref"));
+  CHECK(values_of(request.slot(kMove, kParameters, {"kilos", ""})) ==
+        std::vector<std::string>{"20", ""});
+  const auto words = values_of(request.slot(kMove, kParameters, {"ref", ""}));
   CHECK(words.size() == 21 + 1);
   for (const char* value : {"Move", "A-1", "A-1\" to Oslo, 20", "Oslo, 20 kg", "kg"}) {
     CHECK(std::find(words.begin(), words.end(), value) != words.end());
   }
   CHECK(words.back().empty());
   const SlotRequest numbers("1.5 4/11/2030 30kg $1,200 XB12 -3");
-  CHECK(values_of(numbers.slot(kMove, kParameters, "kilos")) ==
+  CHECK(values_of(numbers.slot(kMove, kParameters, {"kilos", ""})) ==
         std::vector<std::string>{"30", "1200", "-3", ""});
-  CHECK(slot_names(kParameters) == std::vector<std::string>{"ref", "to", "kilos"});
-  CHECK(slot_names(Json::parse(R"({"properties":{"a":{"type":"array","items":{"type":"string"}},)"
-                               R"("b":{"type":["string","null"]},"c":{},"d":7}})"))
+  CHECK(slot_names(kParameters) ==
+        std::vector<SlotName>{{"ref", ""}, {"to", ""}, {"kilos", ""}, {"speed", ""}});
+  CHECK(slot_names(Json::parse(R"({"properties":{"a":{"type":"array","items":{"type":"array"}},)"
+                               R"("b":{"type":["string","null"]},"c":{},"d":7,)"
+                               R"("e":{"type":"string","enum":["a",1]},)"
+                               R"("f":{"type":"object","properties":{"g":{"type":"object"}}},)"
+                               R"("h":{"type":"array"},"i":{"enum":["a"]}}})"))
             .empty());
   for (const char* none : {R"({})", R"({"properties":[]})", R"({"properties":null})", "[]"}) {
     CHECK(slot_names(Json::parse(none)).empty());
   }
+}
+
+TEST_CASE("a slot may be a list, a value that is listed, true or false, or in an object",
+          "[agent]") {
+  const ToolSpec tool{
+      .name = "pack",
+      .description = "Packs.",
+      .parameters =
+          R"({"type":"object","properties":{"items":{"type":"array","items":{"type":"string"}},)"
+          R"("sizes":{"type":"array","items":{"type":"integer"}},)"
+          R"("trip":{"type":"string","enum":["round_trip","one_way"]},"gift":{"type":"boolean"},)"
+          R"("to":{"type":"object","properties":{"name":{"type":"string"},)"
+          R"("floor":{"type":"integer"}},"required":["name"]}},"required":["items"]})"};
+  const Json parameters = Json::parse(tool.parameters);
+  const std::vector<SlotName> names = {
+      {"items", ""}, {"sizes", ""}, {"trip", ""}, {"gift", ""}, {"to", "name"}, {"to", "floor"}};
+  CHECK(slot_names(parameters) == names);
+  const SlotRequest request("Pack milk and eggs, 3 or 4.5, as no gift for Ann on the round trip");
+  const auto slot = [&](const SlotName& name) { return request.slot(tool, parameters, name); };
+  const auto has = [&](const SlotName& name, const Json& value) {
+    return !spans_of(slot(name), value).empty();
+  };
+  CHECK(has({"items", ""}, {"milk", "eggs"}));
+  CHECK(has({"items", ""}, {"eggs", "3"}));
+  CHECK_FALSE(has({"items", ""}, {"eggs", "milk"}));
+  CHECK_FALSE(has({"items", ""}, "milk"));
+  CHECK(values_of(slot({"sizes", ""})) == std::vector<std::string>{"[3]", ""});
+  // Where it is said, or where nothing says it.
+  const Slot trip = slot({"trip", ""});
+  CHECK(values_of(trip) == std::vector<std::string>{R"("round_trip")", R"("one_way")", ""});
+  CHECK(request.text().substr(trip.spans[0].begin, trip.spans[0].end - trip.spans[0].begin) ==
+        "round trip");
+  CHECK(trip.spans[1].begin == trip.spans[1].end);
+  CHECK(values_of(slot({"gift", ""})) ==
+        std::vector<std::string>{"true", "true", "false", "false", ""});
+  CHECK(spans_of(slot({"gift", ""}), false).size() == 2);
+  CHECK(has({"to", "name"}, "Ann"));
+  CHECK(values_of(slot({"to", "floor"})) == std::vector<std::string>{"3", ""});
+
+  const Json call = Json::parse(R"({"items":["milk","eggs"],"to":{"name":"Ann","floor":3}})");
+  CHECK(slot_argument(call, {"to", "name"}) == "Ann");
+  CHECK(slot_argument(call, {"items", ""}) == call["items"]);
+  CHECK(slot_argument(call, {"gift", ""}).is_null());
+  CHECK(slot_argument({{"to", nullptr}}, {"to", "name"}).is_null());
+  const auto with = [&](const Json& from, const SlotName& name, const Json& value) {
+    return with_slot_argument(from, parameters, name, value);
+  };
+  CHECK(with(call, {"to", "floor"}, 4)["to"] == Json({{"name", "Ann"}, {"floor", 4}}));
+  CHECK(with(call, {"to", "floor"}, Json())["to"] == Json({{"name", "Ann"}}));
+  CHECK_FALSE(with(with(call, {"to", "floor"}, Json()), {"to", "name"}, Json()).contains("to"));
+  CHECK(with(Json::object(), {"to", "name"}, "Bo") == Json({{"to", {{"name", "Bo"}}}}));
+  CHECK(with(call, {"items", ""}, Json())["items"].is_null());
+
+  // No call has an object that lacks what it requires.
+  std::size_t objects = 0;
+  for (std::uint32_t seed = 1; seed <= 20; ++seed) {
+    const engine::SlotWeights weights = random_weights(seed);
+    const auto slots = CallSlots::make(
+        {.weights = &weights, .request = request.text()}, tool, parameters, Json::object());
+    REQUIRE(slots);
+    for (const Json& one : slots->best(Json::object(), 10)) {
+      if (!one.contains("to")) continue;
+      ++objects;
+      CHECK(one["to"].contains("name"));
+    }
+  }
+  CHECK(objects > 0);
 }
 
 TEST_CASE("the probabilities of a slot's spans are those of their features", "[agent]") {
@@ -116,7 +188,7 @@ TEST_CASE("the probabilities of a slot's spans are those of their features", "[a
   for (std::uint32_t seed = 1; seed <= 5; ++seed) {
     const engine::SlotWeights weights = random_weights(seed);
     for (const char* name : {"ref", "to", "kilos"}) {
-      const Slot slot = request.slot(kMove, kParameters, name);
+      const Slot slot = request.slot(kMove, kParameters, {name, ""});
       const auto log_p = slot_log_p(slot, weights);
       REQUIRE(log_p.size() == slot.spans.size());
       double all = 0.0;
@@ -139,7 +211,7 @@ TEST_CASE("the slots of a call score what their spans are worth", "[agent]") {
   const auto slots = CallSlots::make(source, kMove, kParameters, call);
   REQUIRE(slots);
   const auto log_of = [&](const std::string& name, const std::string& value) {
-    const Slot slot = request.slot(kMove, kParameters, name);
+    const Slot slot = request.slot(kMove, kParameters, {name, ""});
     const auto log_p = slot_log_p(slot, weights);
     double worst = 0.0;
     for (std::size_t i = 0; i < log_p.size(); ++i) {
@@ -148,7 +220,7 @@ TEST_CASE("the slots of a call score what their spans are worth", "[agent]") {
     }
     return worst;
   };
-  const double both = log_of("kilos", "20") + log_of("to", "");
+  const double both = log_of("kilos", "20") + log_of("to", "") + log_of("speed", "");
   CHECK(slots->score(call) == Approx(weights.share * (log_of("ref", "XB-12") + both)));
   // What is no span is as bad as the worst one.
   CHECK(slots->score({{"ref", "12 Move"}, {"kilos", 20}}) ==
@@ -209,6 +281,31 @@ TEST_CASE("what is no slot keeps its words", "[agent]") {
   }
 }
 
+TEST_CASE("a call that is all that is asked for holds what nothing explains", "[agent]") {
+  const engine::SlotWeights none{.table = std::vector<std::int8_t>(64), .scale = 1.0, .share = 2.0};
+  const auto made = [&](bool is_whole) {
+    // Of these XB-12 and Oslo are neither declared nor function words.
+    const SlotSource source{
+        .weights = &none, .request = "Move the heap XB-12 to Oslo", .is_whole = is_whole};
+    return CallSlots::make(source, kMove, kParameters, Json::object()).value();
+  };
+  const Json both = {{"ref", "XB-12"}, {"to", "Oslo"}};
+  const Json all = {{"ref", "heap XB-12 to Oslo"}};
+  const Json one = {{"ref", "XB-12"}};
+  const Json other = {{"ref", "Move the"}};
+  // All spans of a slot are as probable.
+  for (const Json& call : {both, all, one}) {
+    CHECK(made(false).score(call) == Approx(made(false).score(other)));
+  }
+  const CallSlots slots = made(true);
+  CHECK(slots.score(both) == Approx(slots.score(all)));
+  CHECK(slots.score(both) > slots.score(one));
+  CHECK(slots.score(both) - slots.score(one) == Approx(slots.score(one) - slots.score(other)));
+  const auto best = slots.best(Json::object(), 20);
+  REQUIRE(!best.empty());
+  for (const Json& call : best) CHECK(slots.score(call) <= slots.score(best.front()) + 1e-9);
+}
+
 TEST_CASE("a request fits a tool as its most probable call does", "[agent]") {
   const Json parameters = Json::parse(kMove.parameters);
   for (std::uint32_t seed = 1; seed <= 20; ++seed) {
@@ -250,9 +347,9 @@ TEST_CASE("what a request leaves over are numbers and names", "[agent]") {
   CHECK(fit("Hi! Move it. Now: Go", none) == SlotFit{});  // First words of sentences.
   CHECK(fit("move The A it", none) == SlotFit{});         // Function words and letters.
   CHECK(fit("move XB-12 on 3 May", none) == SlotFit{.leaves_number = true});
-  // A list may hold them; a choice or a number does not.
-  const std::string list = R"({"properties":{"all":{"type":"array","items":{"type":"number"}}}})";
-  const std::string choice = R"({"properties":{"all":{"type":"string","enum":["a"]}}})";
+  // A list that is no slot may hold them; a choice does not.
+  const std::string list = R"({"properties":{"all":{"type":"array","items":{"enum":[3,4,5]}}}})";
+  const std::string choice = R"({"properties":{"all":{"type":"string","enum":[7]}}})";
   CHECK(fit("add 3, 4 and 5", list) == SlotFit{.open = 1});
   CHECK(fit("add 3, 4 and 5", choice) == SlotFit{.open = 1, .leaves_number = true});
   for (const char* broken : {"{", "[]", "7"}) CHECK(fit("move 3 to Oslo", broken) == SlotFit{});
@@ -265,7 +362,7 @@ TEST_CASE("what a request leaves over are numbers and names", "[agent]") {
 TEST_CASE("a number that JSON cannot hold fills no slot", "[agent]") {
   const engine::SlotWeights weights = random_weights(1);
   const std::string request = "Move " + std::string(500, '9') + " 007 1,200";
-  CHECK(SlotRequest(request).slot(kMove, kParameters, "kilos").spans.size() == 3);
+  CHECK(SlotRequest(request).slot(kMove, kParameters, {"kilos", ""}).spans.size() == 3);
   for (const Json& call : {Json::object(), Json({{"kilos", 1200}}), Json({{"kilos", 5}})}) {
     const auto slots =
         CallSlots::make({.weights = &weights, .request = request}, kMove, kParameters, call);

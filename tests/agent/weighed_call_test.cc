@@ -187,7 +187,7 @@ TEST_CASE("slots that are sure decide a weighed call", "[agent]") {
   const Json parameters = Json::parse(kFly.parameters);
   engine::SlotWeights weights{.table = std::vector<std::int8_t>(1U << 16U), .share = 100.0};
   const auto prefer = [&](const char* name, const std::string& value) {
-    const Slot slot = request.slot(kFly, parameters, name);
+    const Slot slot = request.slot(kFly, parameters, {name, ""});
     for (const SlotSpan& span : slot.spans) {
       if (span.value != value) continue;
       for (const std::uint32_t of : slot.features) {

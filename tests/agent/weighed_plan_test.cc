@@ -130,7 +130,11 @@ TEST_CASE("some plans are left to the model", "[agent]") {
   const CommonWords some{.words = 1};
   PlanStep first = step("a", -1);
   CHECK(best_step({first, step("b", -1.5, some)}, weights) == "b");
+  CHECK(is_one_step({first, step("b", -1.5)}));
   first.goes_on = true;
+  CHECK_FALSE(is_one_step({first, step("b", -1.5)}));
+  CHECK(is_one_step({first, step("b", -0.5)}));
+  CHECK_FALSE(is_one_step({}));
   CHECK(best_step({first, step("b", -1.5, some)}, weights) == std::nullopt);
   // Sure of a tool, but not of an answer.
   CHECK(best_step({step("a", -0.009), step("b", -6, some)}, weights) == std::nullopt);
