@@ -52,8 +52,28 @@ std::size_t words_in(std::string_view text) {
   return static_cast<std::size_t>(std::count(text.begin(), text.end(), ' ')) + 1;
 }
 
-/// Whether `value` can only have come from `request`.
+/// Whether `value` is a list of strings and numbers that holds something.
+bool is_flat_list(const Json& value) {
+  return value.is_array() && !value.empty() &&
+         std::all_of(value.begin(), value.end(), [](const Json& item) {
+           return item.is_string() || item.is_number();
+         });
+}
+
+/// Whether all words of `text` stand in `request`.
+bool has_words_of(const std::string& request, const std::string& text) {
+  const std::vector<SlotWord> words = slot_words(text);
+  return std::all_of(words.begin(), words.end(), [&](const SlotWord& word) {
+    return request.find(text.substr(word.begin, word.end - word.begin)) != std::string::npos;
+  });
+}
+
+/// Whether `value`, or each item of it, can only have come from `request`.
 bool comes_from(const std::string& request, const Json& value) {
+  if (value.is_array()) {
+    return std::all_of(
+        value.begin(), value.end(), [&](const Json& item) { return comes_from(request, item); });
+  }
   if (value.is_string()) {
     return request.find(value.get_ref<const std::string&>()) != std::string::npos;
   }
@@ -212,6 +232,7 @@ SlotFit slot_fit(const SlotRequest& request,
     slots.push_back(open_slot(request, weights, tool, *parameters, name));
   }
   const Filled best = best_filled(slots, {}, {}).front();
+  out.left = best.count_left(unexplained_words(request, tool, *parameters));
   std::set<std::string_view> filled;
   for (std::size_t i = 0; i < slots.size(); ++i) {
     if (best.spans[i] + 1 < slots[i].slot.spans.size()) filled.insert(slots[i].name.name);
@@ -221,8 +242,10 @@ SlotFit slot_fit(const SlotRequest& request,
   out.open = static_cast<int>(properties.size()) - out.filled;
   bool has_list = false;
   for (const auto& [name, schema] : properties.items()) {
-    const bool is_slot = std::any_of(
-        names.begin(), names.end(), [&](const SlotName& slot) { return slot.name == name; });
+    const bool is_slot =
+        std::any_of(names.begin(), names.end(), [own = std::string_view(name)](const auto& slot) {
+          return slot.name == own;
+        });
     has_list = has_list || (!is_slot && is_list(schema));
   }
   for (const SlotWord& word : request.words()) {
@@ -271,7 +294,8 @@ CallSlots::~CallSlots() = default;
 std::optional<CallSlots> CallSlots::make(const SlotSource& source,
                                          const ToolSpec& tool,
                                          const Json& parameters,
-                                         const Json& arguments) {
+                                         const Json& arguments,
+                                         const std::set<std::string>& doubtful) {
   if (source.weights == nullptr) return std::nullopt;
   const SlotRequest request(source.request);
   if (!request.is_open()) return std::nullopt;
@@ -283,8 +307,11 @@ std::optional<CallSlots> CallSlots::make(const SlotSource& source,
     OpenSlot one = open_slot(request, *source.weights, tool, parameters, name);
     const Json now = slot_argument(arguments, name);
     if (!one.find(now)) {
-      if (!now.is_string() && !now.is_number()) continue;
-      if (!comes_from(impl->request, now)) return std::nullopt;
+      const bool is_other_list = is_flat_list(now) && one.slot.spans.size() > 1;
+      if (!now.is_string() && !now.is_number() && !is_other_list) continue;
+      const bool is_composed = now.is_string() && doubtful.contains(name.name) &&
+                               has_words_of(impl->request, now.get<std::string>());
+      if (!is_composed && !comes_from(impl->request, now)) return std::nullopt;
       if (now.is_string() && words_in(now.get<std::string>()) > kSlotSpanWordsMax) continue;
     }
     impl->slots.push_back(std::move(one));

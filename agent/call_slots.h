@@ -10,6 +10,8 @@
 #include <cstddef>
 #include <memory>
 #include <optional>
+#include <set>
+#include <string>
 #include <vector>
 
 namespace facet::agent {
@@ -22,6 +24,7 @@ struct SlotFit {
   int open = 0;                ///< Other parameters.
   bool leaves_number = false;  ///< A word with a digit fills no slot, and no list may hold it.
   bool leaves_name = false;    ///< A word with a capital, but the first of a sentence, fills none.
+  int left = 0;  ///< Words that say something, that the tool does not declare, and that fill none.
 
   bool operator==(const SlotFit&) const = default;
 };
@@ -36,11 +39,14 @@ class CallSlots {
  public:
   /// Of a call of `tool`, whose schema is `parameters`, that holds `arguments`. Nullopt where
   /// nothing can be said: no weights, no slots, a request that is empty or too long, or an argument
-  /// that comes from elsewhere. Longer texts than a span has words stay as they are.
+  /// that comes from elsewhere. Longer texts than a span has words stay as they are. Key words,
+  /// which stand in the request with others between them, come from elsewhere but where they are
+  /// among the arguments `doubtful`. A list stays where the request says none that it may be.
   static std::optional<CallSlots> make(const SlotSource& source,
                                        const ToolSpec& tool,
                                        const nlohmann::ordered_json& parameters,
-                                       const nlohmann::ordered_json& arguments);
+                                       const nlohmann::ordered_json& arguments,
+                                       const std::set<std::string>& doubtful = {});
 
   CallSlots(CallSlots&&) noexcept;
   CallSlots& operator=(CallSlots&&) noexcept;

@@ -62,7 +62,7 @@ const Json& schema_of(const Json& parameters, const SlotName& slot) {
 
 /// What names and describes a slot, that of a member with what holds it.
 std::string text_of(const Json& parameters, const SlotName& slot) {
-  const std::string out = slot.name + " " + description_of(properties_of(parameters).at(slot.name));
+  std::string out = slot.name + " " + description_of(properties_of(parameters).at(slot.name));
   if (slot.member.empty()) return out;
   return out + " " + slot.member + " " + description_of(schema_of(parameters, slot));
 }
@@ -108,7 +108,7 @@ std::string kind_of(const Json& schema) {
   if (is_listed(schema)) return "listed";
   if (is_scalar(schema)) return type_of(schema);
   if (!is_plain(schema)) return {};
-  const std::string type = type_of(schema);
+  std::string type = type_of(schema);
   if (type == "boolean") return type;
   if (type == "array" && is_scalar(items_of(schema))) return "list " + type_of(items_of(schema));
   return {};

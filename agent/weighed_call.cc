@@ -13,6 +13,7 @@
 #include <cstddef>
 #include <iterator>
 #include <map>
+#include <set>
 #include <span>
 #include <string>
 #include <utility>
@@ -34,6 +35,9 @@ constexpr std::size_t kWholeMax = 16;
 constexpr std::size_t kFilledMax = 6;
 /// What scores more alone is what the model says of an argument: nothing else has as much.
 const double kSure = std::log(0.5);
+/// What scores less alone is not what the model would say: only what else may be said brought it
+/// there.
+const double kDoubtful = std::log(0.01);
 
 /// The object that has the one member.
 Json only(const std::string& name, const Json& value) {
@@ -58,7 +62,8 @@ class CallWeigher {
 
   Result<std::optional<WrittenCall>> run(const Json& arguments) {
     std::optional<WrittenCall> found;
-    slots_ = CallSlots::make(place_.slots, tool_, parameters_, arguments);
+    FACET_TRY(const auto doubtful, doubtful_texts(arguments));
+    slots_ = CallSlots::make(place_.slots, tool_, parameters_, arguments, doubtful);
     if (!slots_ && properties().size() < 2) return found;
     FACET_TRY(std::optional<Near> best, weighed(arguments));
     if (!best) return found;
@@ -186,6 +191,18 @@ class CallWeigher {
       }
     }
     alone_.emplace(key, out);
+    return out;
+  }
+
+  /// The arguments that are texts of which the model is in doubt, where slots are weighed.
+  Result<std::set<std::string>> doubtful_texts(const Json& arguments) {
+    std::set<std::string> out;
+    if (place_.slots.weights == nullptr) return out;
+    for (const auto& [name, value] : arguments.items()) {
+      if (!value.is_string()) continue;
+      FACET_TRY(const auto score, alone(name, value));
+      if (score && *score < kDoubtful) out.insert(name);
+    }
     return out;
   }
 

@@ -203,7 +203,7 @@ std::optional<std::string> best_step(const std::vector<PlanStep>& steps,
     return said + weights.words * step.common.words + weights.cover * step.common.cover +
            weights.parameters * step.common.parameters + weights.filled * step.fit.filled +
            weights.open * step.fit.open + (step.fit.leaves_number ? weights.number : 0.0) +
-           (step.fit.leaves_name ? weights.name : 0.0);
+           (step.fit.leaves_name ? weights.name : 0.0) + weights.left * step.fit.left;
   };
   return std::max_element(steps.begin(),
                           steps.end(),

@@ -7,7 +7,7 @@
 //
 //   tool:   model * log p + words * |said| + cover * cover + parameters * |said of parameters|
 //           + filled * |parameters that hold something| + open * |others|
-//           + number, if one is left over, + name, if one is left over
+//           + number, if one is left over, + name, if one is left over, + left * |words left over|
 //   answer: model * log p + answer
 //
 // with the weights that the model's file states (engine/model/plan_weights.h), which a regression

@@ -25,6 +25,7 @@ ordered_json steps_json(const CallCase& test, const std::vector<PlanStep>& steps
                      {"open", step.fit.open},
                      {"leaves_number", step.fit.leaves_number},
                      {"leaves_name", step.fit.leaves_name},
+                     {"left", step.fit.left},
                      {"goes_on", step.goes_on}});
   }
   const bool calls = !test.steps.empty() && !test.steps.front().calls.empty();

@@ -268,7 +268,8 @@ Result<std::optional<PlanWeights>> plan_weights(const Gguf& gguf) {
                                                        {"facet.plan.filled", &out.filled},
                                                        {"facet.plan.open", &out.open},
                                                        {"facet.plan.number", &out.number},
-                                                       {"facet.plan.name", &out.name}};
+                                                       {"facet.plan.name", &out.name},
+                                                       {"facet.plan.left", &out.left}};
   std::string_view missing;
   int found = 0;
   for (const auto& [key, weight] : keys) {

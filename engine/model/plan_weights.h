@@ -14,6 +14,7 @@ struct PlanWeights {
   double open = 0.0;        ///< and of each other one.
   double number = 0.0;      ///< Added where a number of the request is in none of them,
   double name = 0.0;        ///< and where a name is.
+  double left = 0.0;        ///< Of each word that neither the tool nor a value explains.
 
   bool operator==(const PlanWeights&) const = default;
 };

@@ -281,6 +281,45 @@ TEST_CASE("what is no slot keeps its words", "[agent]") {
   }
 }
 
+TEST_CASE("a list that the request does not say gives way to those that it may say", "[agent]") {
+  const ToolSpec tool{.name = "draw",
+                      .description = "Draws.",
+                      .parameters = R"({"type":"object","properties":{"price":{"type":"number"},)"
+                                    R"("sizes":{"type":"array","items":{"type":"integer"}}}})"};
+  const Json parameters = Json::parse(tool.parameters);
+  const engine::SlotWeights weights = random_weights(3);
+  const SlotSource source{.weights = &weights, .request = "Below 830 with 190, 61 and 44"};
+  const Json mixed = {{"price", 190}, {"sizes", {830, 61, 44}}};
+  const auto slots = CallSlots::make(source, tool, parameters, mixed);
+  REQUIRE(slots);
+  const auto best = slots->best(mixed, 400);
+  const auto has = [&](const Json& call) {
+    return std::find(best.begin(), best.end(), call) != best.end();
+  };
+  CHECK(has({{"price", 830}, {"sizes", {190, 61, 44}}}));
+  CHECK_FALSE(has(mixed));
+  // An item that was not said is another turn's.
+  CHECK_FALSE(CallSlots::make(source, tool, parameters, {{"sizes", {190, 7}}}));
+}
+
+TEST_CASE("key words give way to a span where the model is in doubt of them", "[agent]") {
+  const engine::SlotWeights weights = random_weights(3);
+  const SlotSource source{.weights = &weights, .request = "Move XB-12 over to Oslo"};
+  const Json call = {{"ref", "XB-12 Oslo"}};
+  CHECK_FALSE(CallSlots::make(source, kMove, kParameters, call));
+  CHECK_FALSE(CallSlots::make(source, kMove, kParameters, call, {"to"}));
+  CHECK_FALSE(CallSlots::make(source, kMove, kParameters, {{"ref", "XB-12 Rome"}}, {"ref"}));
+  const auto slots = CallSlots::make(source, kMove, kParameters, call, {"ref"});
+  REQUIRE(slots);
+  const auto best = slots->best(call, 400);
+  const auto has = [&](const char* ref) {
+    return std::any_of(
+        best.begin(), best.end(), [&](const Json& one) { return one["ref"] == ref; });
+  };
+  CHECK(has("XB-12"));
+  CHECK_FALSE(has("XB-12 Oslo"));
+}
+
 TEST_CASE("a call that is all that is asked for holds what nothing explains", "[agent]") {
   const engine::SlotWeights none{.table = std::vector<std::int8_t>(64), .scale = 1.0, .share = 2.0};
   const auto made = [&](bool is_whole) {
@@ -323,6 +362,7 @@ TEST_CASE("a request fits a tool as its most probable call does", "[agent]") {
     const auto has = [&](const char* text) { return held.find(text) != std::string::npos; };
     CHECK(fit.leaves_number == !(has("XB-12") && has("20")));
     CHECK(fit.leaves_name == !has("Oslo"));
+    CHECK(fit.left == (has("XB-12") ? 0 : 1) + (has("Oslo") ? 0 : 1) + (has("20") ? 0 : 1));
   }
 }
 
@@ -342,16 +382,19 @@ TEST_CASE("what a request leaves over are numbers and names", "[agent]") {
     return slot_fit(SlotRequest(request), weights, {.name = "t", .parameters = parameters});
   };
   const std::string none = R"({"type":"object","properties":{}})";
-  CHECK(fit("move it", none) == SlotFit{});
-  CHECK(fit("Move it to Oslo", none) == SlotFit{.leaves_name = true});
-  CHECK(fit("Hi! Move it. Now: Go", none) == SlotFit{});  // First words of sentences.
-  CHECK(fit("move The A it", none) == SlotFit{});         // Function words and letters.
-  CHECK(fit("move XB-12 on 3 May", none) == SlotFit{.leaves_number = true});
+  CHECK(fit("move it", none) == SlotFit{.left = 1});
+  CHECK(fit("Move it to Oslo", none) == SlotFit{.leaves_name = true, .left = 2});
+  CHECK_FALSE(fit("Hi! Move it. Now: Go", none).leaves_name);  // First words of sentences.
+  CHECK(fit("move The A it", none) == SlotFit{.left = 1});     // Function words and letters.
+  CHECK(fit("move XB-12 on 3", none) == SlotFit{.leaves_number = true, .left = 3});
+  // What the tool declares is not left over.
+  const std::string moves = R"({"properties":{"it":{"enum":[1],"description":"What to move"}}})";
+  CHECK(fit("move it", moves) == SlotFit{.open = 1});
   // A list that is no slot may hold them; a choice does not.
   const std::string list = R"({"properties":{"all":{"type":"array","items":{"enum":[3,4,5]}}}})";
   const std::string choice = R"({"properties":{"all":{"type":"string","enum":[7]}}})";
-  CHECK(fit("add 3, 4 and 5", list) == SlotFit{.open = 1});
-  CHECK(fit("add 3, 4 and 5", choice) == SlotFit{.open = 1, .leaves_number = true});
+  CHECK(fit("add 3, 4 and 5", list) == SlotFit{.open = 1, .left = 4});
+  CHECK(fit("add 3, 4 and 5", choice) == SlotFit{.open = 1, .leaves_number = true, .left = 4});
   for (const char* broken : {"{", "[]", "7"}) CHECK(fit("move 3 to Oslo", broken) == SlotFit{});
   CHECK(fit("", none) == SlotFit{});
   std::string long_request = "7";

@@ -56,7 +56,8 @@ std::map<std::string, float> weights_of(float model, float answer, float words) 
           {"filled", 0},
           {"open", 0},
           {"number", 0},
-          {"name", 0}};
+          {"name", 0},
+          {"left", 0}};
 }
 
 /// The probabilities of `ids` behind `before`, each among those that `others` allow in its place.
@@ -122,6 +123,9 @@ TEST_CASE("the best first step has the best score", "[agent]") {
   fitting.fit = {.filled = 2, .open = 1, .leaves_number = true};
   CHECK(best_step({fitting, step("b", -2.9)}, fits) == "b");
   CHECK(best_step({fitting, step("b", -3.1)}, fits) == "a");
+  fitting.fit = {.left = 3};
+  CHECK(best_step({fitting, step("b", -2.4)}, {.model = 1.0, .left = -0.5}) == "b");
+  CHECK(best_step({fitting, step("b", -2.6)}, {.model = 1.0, .left = -0.5}) == "a");
   CHECK(best_step({}, weights) == std::nullopt);
 }
 

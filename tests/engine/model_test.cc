@@ -214,11 +214,12 @@ TEST_CASE("a generator's file states how its plans are weighed", "[engine][model
                                                     {"filled", 4.0F},
                                                     {"open", -5.0F},
                                                     {"number", -6.0F},
-                                                    {"name", -7.0F}};
+                                                    {"name", -7.0F},
+                                                    {"left", -8.0F}};
   const auto with = load(all);
   REQUIRE(with.has_value());
   CHECK((*with)->info().plan_weights ==
-        facet::engine::PlanWeights{0.25, -1.0, 2.0, 3.0, 0.5, 4.0, -5.0, -6.0, -7.0});
+        facet::engine::PlanWeights{0.25, -1.0, 2.0, 3.0, 0.5, 4.0, -5.0, -6.0, -7.0, -8.0});
   for (const float wrong : {101.0F, -101.0F, std::numeric_limits<float>::quiet_NaN()}) {
     all[3].second = wrong;
     const auto refused = load(all);

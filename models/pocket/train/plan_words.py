@@ -1,7 +1,7 @@
 """Fits how much a generator's own plan, the words of request and tool, and what the request fills count
 (agent/weighed_plan.h): plan_weights.json.
 
-python plan_words.py --facet FACET --model FILE [--cases 6600] [--check FILE.jsonl ...]
+python plan_words.py --facet FACET --model FILE [--cases 7500] [--check FILE.jsonl ...]
 
 Draws requests of the training split's tools, in its phrasings: that one of four tools fits, one of twenty (of which six are
 shown), none, that one fits but an argument lacks, and those of everyday tools (searches and sums among them). `facet debug plans` says what speaks for each step. The weights are a regression: the steps'
@@ -27,11 +27,12 @@ HERE = pathlib.Path(__file__).resolve().parent
 # Of a step, as `facet debug plans` prints it: the key in the model's file, and what it weighs.
 FEATURES = {"model": lambda s: s["log_p"], "answer": lambda s: s["name"] == ANSWER, "words": lambda s: s["words"], "cover": lambda s: s["cover"],
             "parameters": lambda s: s["parameters"], "filled": lambda s: s["filled"], "open": lambda s: s["open"],
-            "number": lambda s: s["leaves_number"], "name": lambda s: s["leaves_name"]}
+            "number": lambda s: s["leaves_number"], "name": lambda s: s["leaves_name"],
+            "left": lambda s: s["left"]}
 FREE = 2  # The first two have no penalty.
-# (turn, tools declared, how many of 2,200 cases)
-KINDS = (("call", 4, 1000), ("call", 20, 400), ("no_tool", 4, 400), ("ask", 4, 400))
-# Of everyday tools (conversation.py), how many beside 6,600.
+# (turn, tools declared, how many of 2,500 cases)
+KINDS = (("call", 4, 1000), ("call", 20, 400), ("no_tool", 4, 700), ("ask", 4, 400))
+# Of everyday tools (conversation.py), how many beside 7,500.
 EVERYDAY = {"call": 600, "calc": 120, "search": 250, "no_tool": 150}
 SURE = 0.99  # kSureTool
 PENALTY = 1e-3
@@ -42,7 +43,7 @@ def draw(cases, seed):
     """About so many cases."""
     for kind, declared, share in KINDS:
         made = n = 0
-        while made < cases * share / 2200:
+        while made < cases * share / 2500:
             talk = tool_talk.ToolTalk(random.Random(f"{seed}/{kind}/{declared}/{n}"), "train", declared, 0, 3)
             n += 1
             turn = talk.turn(kind)
@@ -51,7 +52,7 @@ def draw(cases, seed):
                 made += 1
     for kind, share in EVERYDAY.items():
         made = n = 0
-        while made < cases * share / 6600:
+        while made < cases * share / 7500:
             talk = Conversation(random.Random(f"{seed}/everyday/{kind}/{n}"), "train", False)
             n += 1
             turn = talk.turn(kind)
@@ -114,7 +115,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--facet", required=True)
     parser.add_argument("--model", required=True)
-    parser.add_argument("--cases", type=int, default=6600)
+    parser.add_argument("--cases", type=int, default=7500)
     parser.add_argument("--seed", default="plans")
     parser.add_argument("--check", nargs="*", default=[])
     parser.add_argument("--out", default=str(HERE / "plan_weights.json"))
