@@ -67,7 +67,7 @@ void print_table(const std::string& title,
   }
 }
 
-TEST_CASE("the pocket embedder's weight keeps XQuAD's ranking good", "[retrieval][unit]") {
+TEST_CASE("with the pocket embedder XQuAD is ranked better than by words alone", "[retrieval][unit]") {
   const fs::path folder = test::conformance_folder("xquad");
   if (folder.empty()) return;
   PocketStore pocket;
@@ -77,7 +77,8 @@ TEST_CASE("the pocket embedder's weight keeps XQuAD's ranking good", "[retrieval
   const Quality hybrid = test::measure(*pocket.store, questions);
   // With equal weights, what a file without a statement gets, it is 0.917 against BM25's 0.932.
   CHECK(lexical.mrr > 0.93);
-  CHECK(hybrid.mrr > 0.93);
+  CHECK(hybrid.mrr > lexical.mrr);
+  CHECK(hybrid.recall5 >= lexical.recall5);
   CHECK(hybrid.recall5 > 0.98);
 }
 
