@@ -194,6 +194,8 @@ class ChatModel {
   [[nodiscard]] virtual bool takes_argument_form() const { return false; }
   /// The most tools that should be declared at once; 0: as many as fit.
   [[nodiscard]] virtual int tools_declared_max() const { return 0; }
+  /// Tokens of the longest conversations that it was trained on; 0: not known.
+  [[nodiscard]] virtual std::int64_t trained_tokens_max() const { return 0; }
   /// Tokens that the declaration of `tool` takes at the beginning of a conversation. Errors as of
   /// start().
   [[nodiscard]] virtual Result<std::int64_t> count_tool_tokens(const ToolSpec& tool) const = 0;

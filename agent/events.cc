@@ -103,6 +103,11 @@ struct EventWriter {
   ordered_json operator()(const SchemaRelaxed& event) const {
     return {{"type", "schema_relaxed"}, {"pointer", event.pointer}, {"message", event.message}};
   }
+  ordered_json operator()(const TrainingExceeded& event) const {
+    return {{"type", "training_exceeded"},
+            {"tokens", event.tokens},
+            {"trained_tokens", event.trained_tokens}};
+  }
   ordered_json operator()(const CitationFound& event) const {
     ordered_json json = {{"type", "citation"}};
     json.update(citation_json(event.citation));
@@ -129,6 +134,18 @@ struct EventWriter {
 
 ordered_json event_json(const Event& event) {
   return std::visit(EventWriter{}, event);
+}
+
+std::string warning_of(const Event& event) {
+  if (const auto* relaxed = std::get_if<SchemaRelaxed>(&event)) {
+    return relaxed->pointer + ": " + relaxed->message;
+  }
+  if (const auto* longer = std::get_if<TrainingExceeded>(&event)) {
+    return "the conversation has " + std::to_string(longer->tokens) +
+           " tokens, and the model was trained on up to " + std::to_string(longer->trained_tokens) +
+           ": what it says may be worse from here on";
+  }
+  return {};
 }
 
 ordered_json run_result_json(const RunResult& result) {

@@ -86,6 +86,13 @@ struct SchemaRelaxed {
   std::string message;
 };
 
+/// The conversation is longer than any that the model was trained on: what it says from here on may
+/// be worse. Told once a conversation.
+struct TrainingExceeded {
+  std::int64_t tokens = 0;          ///< Of the conversation so far.
+  std::int64_t trained_tokens = 0;  ///< ChatModel::trained_tokens_max.
+};
+
 struct CitationFound {
   Citation citation;
 };
@@ -149,6 +156,7 @@ using Event = std::variant<RunStarted,
                            ToolReturned,
                            PictureFound,
                            SchemaRelaxed,
+                           TrainingExceeded,
                            CitationFound,
                            StepFinished,
                            RunFinished>;
@@ -157,9 +165,14 @@ using Event = std::variant<RunStarted,
 using EventSink = std::function<void(const Event&)>;
 
 /// {"type": "run_started" | "plan" | "text_delta" | "tool_call_started" | "tool_call_delta" |
-/// "tool_call_closed" | "tool_call" | "tool_result" | "picture" | "schema_relaxed" | "citation" |
-/// "step" | "run_finished" | "error", ...}. A run that failed ends with "error".
+/// "tool_call_closed" | "tool_call" | "tool_result" | "picture" | "schema_relaxed" |
+/// "training_exceeded" | "citation" | "step" | "run_finished" | "error", ...}. A run that failed
+/// ends with "error".
 nlohmann::ordered_json event_json(const Event& event);
+
+/// What people are to be warned of: of SchemaRelaxed and TrainingExceeded one line, of others
+/// nothing.
+std::string warning_of(const Event& event);
 
 /// {"run_id", "finish_reason", "answer", "plan", "citations", "tool_calls", "usage", "steps",
 /// "timings"}; where the answer is held to a schema "value", which is the answer as JSON; and,

@@ -25,6 +25,9 @@ class LocalChatModel final : public ChatModel {
       std::shared_ptr<const engine::Engine> engine, std::string_view dialect = {});
 
   [[nodiscard]] std::string name() const override;
+  [[nodiscard]] std::int64_t trained_tokens_max() const override {
+    return engine_->info().trained_tokens_max;
+  }
   [[nodiscard]] int tools_declared_max() const override {
     return engine_->info().tools_declared_max;
   }

@@ -121,6 +121,7 @@ Status Session::begin() {
                         .pictures = options_.pictures};
   FACET_TRY(conversation_, parts_.model->start(spec));
   state_.relaxed_told = 0;
+  state_.training_told = false;
   return ok();
 }
 

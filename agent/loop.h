@@ -139,6 +139,7 @@ class Session {
     std::optional<tools::Schema> answer_schema;
     bool quotes = false;           ///< Answers are held to quotes.
     std::size_t relaxed_told = 0;  ///< Of Conversation::relaxed().
+    bool training_told = false;    ///< That the conversation is longer than the model's training.
     std::unique_ptr<ToolCatalog> catalog;
   };
 

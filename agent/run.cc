@@ -79,6 +79,14 @@ void Session::Run::tell_relaxed() {
   }
 }
 
+void Session::Run::tell_training() {
+  const std::int64_t trained = parts_.model->trained_tokens_max();
+  const std::int64_t tokens = conversation_.context_tokens();
+  if (trained == 0 || tokens <= trained || state_.training_told) return;
+  state_.training_told = true;
+  emit(TrainingExceeded{.tokens = tokens, .trained_tokens = trained});
+}
+
 RunResult Session::Run::fail(const Error& error, const EventSink& sink) {
   sink_ = sink;
   return finish(failed(error));
@@ -179,6 +187,7 @@ Result<StepResult> Session::Run::next_output(bool& is_replayed) {
 
 Session::Run::Verdict Session::Run::step() {
   ++result_.steps;
+  tell_training();
   bool is_replayed = false;
   auto output = next_output(is_replayed);
   if (!output) return failed(output.error());
@@ -189,6 +198,7 @@ Session::Run::Verdict Session::Run::step() {
     // An output that was cut, by a stop or by a budget, is sampled again on resume.
     if (auto status = recording_.write_output(*output); !status) return failed(status.error());
   }
+  tell_training();
   emit(StepFinished{.step = result_.steps, .result = *output, .is_replayed = is_replayed});
   Verdict verdict = judge(*output);
   early_.drop();  // Of a turn that does not count.

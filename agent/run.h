@@ -90,6 +90,8 @@ class Session::Run {
   RunResult finish(const End& end);
   void emit(const Event& event);
   void tell_relaxed();
+  /// Says so where the conversation has become longer than what the model was trained on.
+  void tell_training();
   static ToolOutput error_output(const std::string& message);
   static End failed(const Error& error);
   static End limit(std::string message);

@@ -25,8 +25,9 @@ struct ScriptedTranscript {
 struct ScriptedOptions {
   std::string dialect = "functiongemma";  ///< How the canned outputs are to be parsed.
   std::int64_t context_tokens_max = 8192;
-  std::string undeclarable;    ///< The name of a tool that cannot be declared.
-  int tools_declared_max = 0;  ///< ChatModel::tools_declared_max.
+  std::string undeclarable;             ///< The name of a tool that cannot be declared.
+  int tools_declared_max = 0;           ///< ChatModel::tools_declared_max.
+  std::int64_t trained_tokens_max = 0;  ///< ChatModel::trained_tokens_max.
   bool takes_result_pictures = false;
   /// Called before each sampled step with its number; lets a test cancel or kill at a point.
   std::function<void(int step)> on_generate;
@@ -48,6 +49,9 @@ class ScriptedChatModel final : public ChatModel {
     return options_.context_tokens_max;
   }
   [[nodiscard]] int tools_declared_max() const override { return options_.tools_declared_max; }
+  [[nodiscard]] std::int64_t trained_tokens_max() const override {
+    return options_.trained_tokens_max;
+  }
   /// One for each byte of its name, description and parameters.
   [[nodiscard]] Result<std::int64_t> count_tool_tokens(const ToolSpec& tool) const override;
   [[nodiscard]] Result<std::unique_ptr<Conversation>> start(

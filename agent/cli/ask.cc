@@ -134,8 +134,7 @@ int run_ask(const AskOptions& given, Environment environment) {
   if (!session) return console.fail(session.error(), is_json);
   RunView view(console, options.quiet);
   const EventSink sink = [&](const Event& event) {
-    const auto* relaxed = std::get_if<SchemaRelaxed>(&event);
-    if (relaxed != nullptr && is_json) view.warn(*relaxed);
+    if (is_json) view.warn(event);
     if (options.events) {
       console.out_json(event_json(event));
     } else if (!options.json) {

@@ -81,11 +81,10 @@ int chat_loop(Session& session, const ChatOptions& options, Environment& environ
     const RunResult result = session.run(
         **line,
         [&](const Event& event) {
-          const auto* relaxed = std::get_if<SchemaRelaxed>(&event);
-          if (!options.json) {
+          if (options.json) {
+            view.warn(event);
+          } else {
             view.show(event);
-          } else if (relaxed != nullptr) {
-            view.warn(*relaxed);
           }
         },
         environment.stop);

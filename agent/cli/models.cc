@@ -150,6 +150,7 @@ ordered_json info_json(const engine::Engine& engine) {
           {"hidden", info.hidden},
           {"vocabulary", info.vocabulary},
           {"context_tokens_max", info.context_tokens_max},
+          {"trained_tokens_max", info.trained_tokens_max},
           {"kv_bytes_per_token", info.kv_bytes_per_token},
           {"kv_bytes_fixed", info.kv_bytes_fixed},
           {"embedding_dim", info.embedding_dim},

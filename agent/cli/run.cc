@@ -76,9 +76,7 @@ int run_workflow_file(const RunOptions& options, Environment environment) {
     };
     run.sink = [&](const Event& event) { view.show(event); };
   } else {
-    run.sink = [&](const Event& event) {
-      if (const auto* relaxed = std::get_if<SchemaRelaxed>(&event)) view.warn(*relaxed);
-    };
+    run.sink = [&](const Event& event) { view.warn(event); };
   }
   const WorkflowResult result = run_workflow(run);
   if (options.json) {

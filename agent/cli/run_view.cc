@@ -112,18 +112,20 @@ void RunView::show_citations(const RunResult& result) {
   }
 }
 
-void RunView::warn(const SchemaRelaxed& event) {
-  console_.warn(printable(event.pointer + ": " + event.message));
+void RunView::warn(const Event& event) {
+  const std::string text = warning_of(event);
+  if (text.empty()) return;
+  end_text();
+  console_.warn(printable(text));
 }
 
 void RunView::show(const Event& event) {
+  warn(event);
   if (const auto* text = std::get_if<TextDelta>(&event)) {
     show_text(text->text);
   } else if (const auto* finished = std::get_if<RunFinished>(&event)) {
     end_text();
     show_citations(finished->result);
-  } else if (const auto* relaxed = std::get_if<SchemaRelaxed>(&event)) {
-    warn(*relaxed);
   } else if (is_quiet_) {
     return;
   } else if (const auto* plan = std::get_if<PlanMade>(&event)) {

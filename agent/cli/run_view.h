@@ -15,8 +15,8 @@ class RunView {
   RunView(Console& console, bool is_quiet) : console_(console), is_quiet_(is_quiet) {}
 
   void show(const Event& event);
-  /// On stderr: also where results are JSON.
-  void warn(const SchemaRelaxed& event);
+  /// What warning_of() says, on stderr: also where results are JSON.
+  void warn(const Event& event);
 
  private:
   void label(std::string_view name, Style style);

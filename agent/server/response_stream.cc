@@ -238,6 +238,8 @@ void ResponseStream::handle(const Event& event) {
           {"output", json_or_string(returned->output.content)}});
   } else if (const auto* relaxed = std::get_if<SchemaRelaxed>(&event)) {
     send({{"type", "facet.warning"}, {"pointer", relaxed->pointer}, {"message", relaxed->message}});
+  } else if (std::holds_alternative<TrainingExceeded>(event)) {
+    send({{"type", "facet.warning"}, {"message", warning_of(event)}});
   } else if (const auto* finished = std::get_if<RunFinished>(&event)) {
     finish(finished->result);
   }

@@ -35,7 +35,8 @@ struct ModelConfig {
   bool copies_arguments = false;  ///< GGUF key "facet.copies_arguments"; false where it is missing.
   bool plans_first = false;       ///< GGUF key "facet.plan_first"; false where it is missing.
   int tools_declared_max = 0;     ///< GGUF key "facet.tools_declared_max"; 0 where it is missing.
-  double refusal_min = 0.0;       ///< GGUF key "facet.refusal_min"; 0 where it is missing.
+  std::int64_t trained_tokens_max = 0;  ///< GGUF key "facet.trained_tokens_max"; 0: missing.
+  double refusal_min = 0.0;             ///< GGUF key "facet.refusal_min"; 0 where it is missing.
   std::optional<PlanWeights> plan_weights;          ///< Nullopt where its keys are missing,
   std::shared_ptr<const SlotWeights> slot_weights;  ///< and null,
   std::shared_ptr<const Thesaurus> thesaurus;       ///< and null.

@@ -249,6 +249,14 @@ Result<int> tools_declared_max(const Gguf& gguf) {
   return static_cast<int>(tools.value_or(0));
 }
 
+Result<std::int64_t> trained_tokens_max(const Gguf& gguf) {
+  FACET_TRY(const auto tokens, gguf.integer("facet.trained_tokens_max"));
+  if (tokens && *tokens < 1) {
+    return invalid("facet.trained_tokens_max is " + std::to_string(*tokens));
+  }
+  return tokens.value_or(0);
+}
+
 Result<double> refusal_min(const Gguf& gguf) {
   FACET_TRY(const auto bound, gguf.number("facet.refusal_min"));
   if (bound && !(*bound > 0.0 && *bound <= 1.0)) {
@@ -360,6 +368,7 @@ Result<ModelConfig> read_gguf_config(const Gguf& gguf, bool with_tokenizer) {
   FACET_TRY(const auto copies_arguments, gguf.boolean("facet.copies_arguments"));
   config.copies_arguments = copies_arguments.value_or(false);
   FACET_TRY(config.tools_declared_max, tools_declared_max(gguf));
+  FACET_TRY(config.trained_tokens_max, trained_tokens_max(gguf));
   FACET_TRY(config.plan_weights, plan_weights(gguf));
   FACET_TRY(config.slot_weights, slot_weights(gguf));
   FACET_TRY(config.thesaurus, thesaurus(gguf));

@@ -51,6 +51,9 @@ struct ModelInfo {
   /// The most tools that should be declared to it at once; 0: as many as fit. Key
   /// "facet.tools_declared_max".
   int tools_declared_max = 0;
+  /// The longest text that it was trained on, where that is less than its context; 0: not known.
+  /// Key "facet.trained_tokens_max".
+  std::int64_t trained_tokens_max = 0;
   bool plans_first = false;  ///< Trained to begin with a plan when asked; key "facet.plan_first".
   std::optional<PlanWeights> plan_weights;          ///< Nullopt: a plan is what the model says.
   std::shared_ptr<const SlotWeights> slot_weights;  ///< Null: arguments are what the model says.

@@ -57,6 +57,7 @@ ModelInfo describe(const ModelSource& source) {
   out.quotes_answers = config.quotes_answers;
   out.copies_arguments = config.copies_arguments;
   out.tools_declared_max = config.tools_declared_max;
+  out.trained_tokens_max = config.trained_tokens_max;
   out.plan_weights = config.plan_weights;
   out.slot_weights = config.slot_weights;
   out.thesaurus = config.thesaurus;

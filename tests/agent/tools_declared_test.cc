@@ -159,6 +159,45 @@ TEST_CASE("an evaluation shows a model the tools that a session shows it", "[age
   CHECK(shown({}, 2) == Strings{"wash_car", "book_room"});
 }
 
+TEST_CASE("a conversation that outgrows the model's training is told of, once", "[agent]") {
+  const auto told = [](std::int64_t trained) {
+    FewShown one({"A long answer." + kEnd, "Another." + kEnd},
+                 {.tools_declared_max = 3, .trained_tokens_max = trained});
+    const auto session = one.open();
+    std::vector<std::string> warnings;
+    const EventSink sink = [&](const Event& event) {
+      const std::string text = warning_of(event);
+      if (!text.empty()) warnings.push_back(text);
+      const auto* longer = std::get_if<TrainingExceeded>(&event);
+      if (longer != nullptr) CHECK(longer->tokens > trained);
+    };
+    REQUIRE(session->run("Book a room", sink).finish == RunFinish::answered);
+    REQUIRE(session->run("Book a room", sink).finish == RunFinish::answered);
+    return warnings;
+  };
+  CHECK(told(0).empty());
+  CHECK(told(1'000'000).empty());
+  const auto warnings = told(2);
+  REQUIRE(warnings.size() == 1);
+  CHECK_THAT(warnings.front(), Catch::Contains("trained on up to 2:"));
+}
+
+TEST_CASE("a model's file says how long the texts were that it was trained on", "[agent]") {
+  const TempDir dir;
+  const auto load = [&](std::uint32_t tokens) {
+    GgufWriter file = tiny_gguf({.context_tokens_max = 2048});
+    file.add_u32("facet.trained_tokens_max", tokens);
+    write_bytes(dir.path() / "tiny.gguf", file.bytes());
+    return engine::Engine::load({.model = dir.path() / "tiny.gguf", .threads = 1});
+  };
+  const auto engine = load(1024);
+  REQUIRE(engine);
+  CHECK((*LocalChatModel::create(*engine, "functiongemma"))->trained_tokens_max() == 1024);
+  const auto refused = load(0);
+  REQUIRE_FALSE(refused);
+  CHECK_THAT(refused.error().message, Catch::Contains("facet.trained_tokens_max"));
+}
+
 TEST_CASE("a model's file says how many tools it is shown", "[agent]") {
   const TempDir dir;
   const auto load = [&](std::uint32_t tools) {

@@ -67,7 +67,8 @@ void print_table(const std::string& title,
   }
 }
 
-TEST_CASE("with the pocket embedder XQuAD is ranked better than by words alone", "[retrieval][unit]") {
+TEST_CASE("with the pocket embedder XQuAD is ranked better than by words alone",
+          "[retrieval][unit]") {
   const fs::path folder = test::conformance_folder("xquad");
   if (folder.empty()) return;
   PocketStore pocket;

@@ -24,6 +24,7 @@ from model import Config, Model
 HERE = pathlib.Path(__file__).resolve().parent
 # Of answers.jsonl's kinds from three other seeds: wrong answers against answers that are refused.
 REFUSAL_MIN = 0.2
+TRAINED_TOKENS = 1024  # The longest rows of all runs so far.
 
 # Ours -> (GGUF, Hugging Face) inside one block.
 BLOCK = {
@@ -108,6 +109,7 @@ def write_gguf(model, path, tokenizer, trained_tokens):
     writer.add_bool("facet.quotes_answers", True)
     writer.add_bool("facet.copies_arguments", True)
     writer.add_uint32("facet.tools_declared_max", 6)
+    writer.add_uint32("facet.trained_tokens_max", TRAINED_TOKENS)
     writer.add_float32("facet.refusal_min", REFUSAL_MIN)
     for key, weight in json.loads((HERE / "plan_weights.json").read_text()).items():
         writer.add_float32("facet.plan." + key, weight)
